@@ -1,0 +1,89 @@
+// Package view folds the log into what people ask: the search index and the
+// detail of an offering. It keeps the index level with the log, rebuilds it
+// beside when it must, and swaps.
+//
+// It never writes to the log.
+package view
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"lianmu/index"
+	"lianmu/vocab"
+)
+
+// ErrNotFound: there is no such offering, or none that the reader may see.
+var ErrNotFound = errors.New("no such offering")
+
+// Question is a search as it arrives from HTTP, NATS or a page.
+type Question struct {
+	Q         string           `json:"q,omitempty"`
+	Filter    []string         `json:"filter,omitempty"` // "field:value" (or field=value), repeatable
+	Facets    []string         `json:"facets,omitempty"` // names; ["all"] is every one
+	Sort      string           `json:"sort,omitempty"`
+	Limit     int              `json:"limit,omitempty"`
+	Offset    int              `json:"offset,omitempty"`
+	Cursor    string           `json:"cursor,omitempty"`
+	Audiences []vocab.Audience `json:"-"` // set by whoever knows the reader
+}
+
+// Hit is an index hit with the space's name.
+type Hit struct {
+	index.Hit
+	SpaceName vocab.Text `json:"space_name,omitempty"`
+}
+
+// Coverage says of one log how much of it this answer rests on.
+type Coverage struct {
+	Hub     string `json:"hub"`      // the log's origin
+	LogSize uint64 `json:"log_size"` // entries known
+	Indexed uint64 `json:"indexed"`  // entries applied to the index
+	AgeS    int64  `json:"age_s"`    // since the origin was last heard
+	State   string `json:"state"`    // "current", "behind", "read-only"
+}
+
+// Answer is the search answer, as JSON on HTTP and NATS alike.
+type Answer struct {
+	Total    uint64                        `json:"total"`
+	Hits     []Hit                         `json:"hits"`
+	Facets   map[string][]index.FacetValue `json:"facets,omitempty"`
+	Next     string                        `json:"next,omitempty"`
+	Coverage []Coverage                    `json:"coverage"`
+	TookMS   float64                       `json:"took_ms"`
+}
+
+// Detail is one offering with where it came from.
+type Detail struct {
+	Offering   *vocab.Offering `json:"offering"`
+	Space      string          `json:"space"`
+	SpaceName  vocab.Text      `json:"space_name,omitempty"`
+	Hub        string          `json:"hub"`
+	Position   uint64          `json:"position"`
+	Digest     vocab.Digest    `json:"digest"`
+	Created    time.Time       `json:"created"`
+	Expires    time.Time       `json:"expires,omitzero"`
+	ReceivedAt time.Time       `json:"received_at"`
+	Audience   vocab.Audience  `json:"audience"`
+	Warnings   vocab.Problems  `json:"warnings,omitempty"`
+	Document   json.RawMessage `json:"document"` // the signed bytes
+}
+
+// SpaceSummary is one row of the list of spaces.
+type SpaceSummary struct {
+	vocab.Space
+	Offerings int       `json:"offerings"` // now on offer
+	Entries   int       `json:"entries"`   // in the log
+	LastEntry time.Time `json:"last_entry,omitzero"`
+}
+
+// State is a view's position and a digest over what it shows, so that views
+// can be compared with the log: SHA-256 over the lines "key digest\n" of all
+// offerings shown, sorted.
+type State struct {
+	View      string       `json:"view"` // "registry" or "index"
+	Position  uint64       `json:"position"`
+	Offerings int          `json:"offerings"`
+	Digest    vocab.Digest `json:"digest"`
+}

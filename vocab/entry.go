@@ -1,0 +1,101 @@
+package vocab
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+)
+
+// EntryKind is what a log entry's document is. The numbers are part of the
+// leaf record and never change.
+type EntryKind uint8
+
+// Kinds of log entry.
+const (
+	KindOffering       EntryKind = 1
+	KindWithdrawal     EntryKind = 2 // 下架: reversible by a newer version
+	KindDeregistration EntryKind = 3 // 注销: final
+	KindSpace          EntryKind = 4 // a space's descriptor
+	KindEpoch          EntryKind = 5 // the hub starts a new log epoch, citing the old
+)
+
+// String returns the kind's name as used in subjects and receipts.
+func (k EntryKind) String() string {
+	switch k {
+	case KindOffering:
+		return "offering"
+	case KindWithdrawal:
+		return "withdrawal"
+	case KindDeregistration:
+		return "deregistration"
+	case KindSpace:
+		return "space"
+	case KindEpoch:
+		return "epoch"
+	}
+	return "unknown"
+}
+
+// Digest is a SHA-256 digest; in text it is lower-case hex.
+type Digest [32]byte
+
+// DigestOf hashes b.
+func DigestOf(b []byte) Digest { return sha256.Sum256(b) }
+
+// String returns 64 hex digits.
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+
+// IsZero reports whether d is all zero.
+func (d Digest) IsZero() bool { return d == Digest{} }
+
+// MarshalText writes hex.
+func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads 64 hex digits.
+func (d *Digest) UnmarshalText(b []byte) error {
+	p, err := ParseDigest(string(b))
+	if err == nil {
+		*d = p
+	}
+	return err
+}
+
+// ParseDigest reads 64 hex digits.
+func ParseDigest(s string) (Digest, error) {
+	var d Digest
+	if len(s) != 64 {
+		return d, ErrDigest
+	}
+	_, err := hex.Decode(d[:], []byte(s))
+	if err != nil {
+		return Digest{}, ErrDigest
+	}
+	return d, nil
+}
+
+// Key names an offering by (space, @id): SHA-256 of space, a zero byte, id.
+type Key [32]byte
+
+// KeyOf returns the key of an offering.
+func KeyOf(space, id string) Key {
+	h := sha256.New()
+	h.Write([]byte(space))
+	h.Write([]byte{0})
+	h.Write([]byte(id))
+	return Key(h.Sum(nil))
+}
+
+// String returns 64 hex digits.
+func (k Key) String() string { return hex.EncodeToString(k[:]) }
+
+// Fact is what the fold of the log needs to know of an entry, without its
+// body. It is recomputed from the document by whoever verifies it.
+type Fact struct {
+	Kind    EntryKind
+	Space   string    // DID of who signed
+	ID      string    // @id of the offering; for a space descriptor the space's DID
+	Digest  Digest    // of the secured document's bytes
+	Content Digest    // of the JCS form without its proof
+	Created time.Time // the proof's, with fractions of a second
+	Expires time.Time // zero: never
+}
