@@ -1,0 +1,22 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+)
+
+// streams is what a command reads and writes, so that tests can give their
+// own. Results go to Out; what is only for the person watching goes to Err.
+type streams struct {
+	In  io.Reader
+	Out io.Writer
+	Err io.Writer
+	Now func() time.Time
+}
+
+// exitCode ends the program with that status and no further message: the
+// command has already said what there was to say.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) }

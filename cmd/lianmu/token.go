@@ -1,0 +1,13 @@
+package main
+
+import "time"
+
+// tokenCmd makes a short-lived token for a hub's operator commands.
+type tokenCmd struct {
+	Key      string        `required:"" placeholder:"FILE" help:"Key file of an operator."`
+	Audience string        `required:"" placeholder:"DID" help:"DID of the hub that is to accept the token."`
+	TTL      time.Duration `name:"ttl" default:"5m" help:"How long it is valid, at most 10m."`
+}
+
+// Run prints a token.
+func (c *tokenCmd) Run(s *streams) error { panic("pending") }
