@@ -1,4 +1,74 @@
 // Command lianmu is the hub and its tools: one binary, a subcommand a file.
+//
+// It holds no rules of the catalogue: it reads flags and files, calls the
+// packages, and shows what they answer, results on stdout and all else on
+// stderr.
 package main
 
-func main() {}
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], &console{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// run is the whole program: it parses args, runs the command they name and
+// returns the exit code: 0 done; 1 something was refused or found at fault;
+// 2 a wrong command line or anything else that kept it from doing its work.
+func run(ctx context.Context, args []string, c *console) (code int) {
+	// kong ends the program after --help; here that is a panic caught below,
+	// so that run stays callable from tests.
+	type exited int
+	defer func() {
+		if r := recover(); r != nil {
+			e, ok := r.(exited)
+			if !ok {
+				panic(r)
+			}
+			code = int(e)
+		}
+	}()
+	var root commands
+	parser, err := kong.New(&root,
+		kong.Name("lianmu"),
+		kong.Description(tr("联目：可信数据空间的跨空间目录。", "lianmu 联目: a federated catalogue of trusted data spaces.")),
+		kong.UsageOnError(),
+		kong.Writers(c.Out, c.Err),
+		kong.Exit(func(code int) { panic(exited(code)) }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(c),
+	)
+	if err != nil {
+		fmt.Fprintln(c.Err, err)
+		return 2
+	}
+	command, err := parser.Parse(args)
+	if err == nil {
+		err = command.Run()
+	}
+	return exitCode(err, c)
+}
+
+// exitCode shows err, if it has not been shown, and tells its exit code.
+func exitCode(err error, c *console) int {
+	if err == nil {
+		return 0
+	}
+	var exit exitError
+	if errors.As(err, &exit) {
+		return int(exit)
+	}
+	fmt.Fprintf(c.Err, "lianmu: %s\n", describe(err))
+	return 2
+}
