@@ -2,13 +2,30 @@
 // two accounts, the streams declared as data, and the subjects. It is the only
 // importer of nats-server.
 //
+// JetStream and the hub live in account HUB. Everybody who connects from
+// outside lands in account CLIENTS, which reaches HUB through service imports
+// only: a client can neither name a JetStream subject nor make a reply of the
+// hub's land in one. Nobody is ever identified by a NATS nkey, because a server
+// chooses what an nkey signs.
+//
+// What clients see under EventPrefix is a hint to go and ask, never evidence: a
+// client may point the reply to its own request at any subject of its account.
+//
 // It never looks into a message.
 package bus
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -31,32 +48,189 @@ const (
 	StateBucket      = "lianmu_state"
 )
 
+// Defaults and limits of the embedded server.
+const (
+	MaxPayload      = 1 << 20  // bytes a message; a larger one ends its sender's connection
+	DefaultReserve  = 64 << 20 // bytes that must stay free on JetStream's disk
+	Domain          = "lianmu" // JetStream domain
+	maxClients      = 10_000
+	maxSubscribed   = 1_000 // subscriptions a connection
+	readyTimeout    = 10 * time.Second
+	defaultPoll     = time.Second
+	reconnectWait   = 50 * time.Millisecond
+	maxRestartPause = time.Minute
+)
+
 // Config says which server.
 type Config struct {
 	Dir    string // JetStream's folder for the embedded server
 	Listen string // host:port for clients of the embedded server; "" listens nowhere; port 0 picks one
 	URL    string // an external server, in account HUB; then Dir and Listen are unused
 	Logger *slog.Logger
+
+	Replicas int           // of every stream, on an external cluster; default 1
+	Reserve  uint64        // bytes to keep free on the disk of Dir; default DefaultReserve
+	Poll     time.Duration // how often disk and server are looked at; default 1 s
 }
 
 // Bus is a connection in account HUB and, if embedded, the server behind it.
 type Bus struct {
 	Conn      *nats.Conn
 	JetStream jetstream.JetStream
+
+	c        Config
+	log      *slog.Logger
+	state    jetstream.KeyValue
+	embedded *embedded // nil with an external server
+	closed   chan struct{}
+
+	restarting sync.Mutex            // held by Restart and Stop
+	ill        atomic.Pointer[error] // why JetStream takes no writes, as last seen by watch
+	report     atomic.Pointer[error] // a write failed; only a restart heals it
+	stop       context.CancelFunc    // ends watch
+	watching   sync.WaitGroup
 }
 
 // Start runs or joins the server and brings every stream to its declared form;
 // a stream that cannot be brought there stops the start with a message.
-func Start(ctx context.Context, c Config) (*Bus, error) { panic("pending") }
+//
+// An acknowledgement of the embedded server means that the message was fsynced.
+// Whether an external server syncs always cannot be seen from outside: its
+// configuration must say so (see deploy/nats/lianmu.conf).
+func Start(ctx context.Context, c Config) (*Bus, error) {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Replicas == 0 {
+		c.Replicas = 1
+	}
+	if c.Reserve == 0 {
+		c.Reserve = DefaultReserve
+	}
+	if c.Poll == 0 {
+		c.Poll = defaultPoll
+	}
+	if c.URL == "" && c.Dir == "" {
+		return nil, errors.New("bus: name a folder for the embedded NATS server or the URL of an external one")
+	}
+	b := &Bus{c: c, log: c.Logger.With("part", "bus"), closed: make(chan struct{}), stop: func() {}}
+	if err := b.start(ctx); err != nil {
+		_ = b.Stop(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *Bus) start(ctx context.Context) error {
+	opts := []nats.Option{
+		nats.Name("lianmu hub"),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(reconnectWait),
+		nats.ReconnectJitter(0, 0),
+		// What is published while disconnected fails at once. Were it kept and
+		// sent later, half an atomic batch could turn up out of nowhere.
+		nats.ReconnectBufSize(-1),
+		nats.ErrorHandler(func(_ *nats.Conn, s *nats.Subscription, err error) {
+			subject := ""
+			if s != nil {
+				subject = s.Subject
+			}
+			b.log.Warn("NATS", "error", err, "subject", subject)
+		}),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { b.log.Info("NATS connection lost", "error", err) }),
+		nats.ReconnectHandler(func(*nats.Conn) { b.log.Info("NATS connection is back") }),
+		nats.ClosedHandler(func(*nats.Conn) { close(b.closed) }),
+	}
+	url := b.c.URL
+	if url == "" {
+		secret := make([]byte, 32)
+		if _, err := rand.Read(secret); err != nil {
+			return err
+		}
+		b.embedded = &embedded{c: b.c, log: b.log, secret: hex.EncodeToString(secret)}
+		if err := b.embedded.start(ctx); err != nil {
+			return err
+		}
+		opts = append(opts, nats.InProcessServer(b.embedded), nats.UserInfo(hubUser, b.embedded.secret))
+	}
+	var err error
+	if b.Conn, err = nats.Connect(url, opts...); err != nil {
+		return fmt.Errorf("cannot connect to NATS: %w; check that the server runs and that the URL names a user of account HUB", err)
+	}
+	if b.JetStream, err = jetstream.New(b.Conn, jetstream.WithDefaultTimeout(readyTimeout)); err != nil {
+		return err
+	}
+	if b.c.URL != "" {
+		if err := b.checkExternal(ctx); err != nil {
+			return err
+		}
+	}
+	if err := b.declare(ctx); err != nil {
+		return err
+	}
+	watchCtx, stop := context.WithCancel(context.Background())
+	b.stop = stop
+	b.look()
+	b.watching.Go(func() { b.watch(watchCtx) })
+	return nil
+}
+
+// checkExternal finds out whether an external server can hold a log at all.
+func (b *Bus) checkExternal(ctx context.Context) error {
+	v := b.Conn.ConnectedServerVersion()
+	if !atLeast(v, 2, 12) {
+		return fmt.Errorf("the NATS server is version %s; the log needs atomic batches, which version 2.12 brought", v)
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	if _, err := b.JetStream.AccountInfo(ctx); err != nil {
+		return fmt.Errorf("the NATS user in the URL has no JetStream: %w; it must be a user of account HUB, as in deploy/nats/lianmu.conf", err)
+	}
+	return nil
+}
+
+func atLeast(version string, major, minor int) bool {
+	var ma, mi int
+	if _, err := fmt.Sscanf(version, "%d.%d", &ma, &mi); err != nil {
+		return false
+	}
+	return ma > major || ma == major && mi >= minor
+}
 
 // ClientURL is where clients connect: nats://host:port; "" if nowhere.
-func (b *Bus) ClientURL() string { panic("pending") }
+func (b *Bus) ClientURL() string {
+	if b.embedded == nil {
+		return ""
+	}
+	return b.embedded.clientURL()
+}
 
 // State is the bucket for small state (the last signed checkpoint).
-func (b *Bus) State() jetstream.KeyValue { panic("pending") }
+func (b *Bus) State() jetstream.KeyValue { return b.state }
 
-// Healthy returns nil, or why JetStream takes no writes.
-func (b *Bus) Healthy() error { panic("pending") }
+// Stop drains the connection and stops the embedded server. It returns when
+// both are down or ctx ends; what was acknowledged is on disk either way.
+func (b *Bus) Stop(ctx context.Context) error {
+	b.stop()
+	b.watching.Wait()
+	b.restarting.Lock()
+	defer b.restarting.Unlock()
+	var err error
+	if b.Conn != nil && !b.Conn.IsClosed() {
+		if derr := b.Conn.Drain(); derr != nil {
+			b.Conn.Close() // not connected just now: nothing to drain
+		}
+		select {
+		case <-b.closed:
+		case <-ctx.Done():
+			b.Conn.Close()
+			err = fmt.Errorf("draining the NATS connection: %w", ctx.Err())
+		}
+	}
+	if b.embedded == nil {
+		return err
+	}
+	return errors.Join(err, b.embedded.stop(ctx))
+}
 
-// Stop drains the connection and stops the embedded server.
-func (b *Bus) Stop(ctx context.Context) error { panic("pending") }
+var _ nats.InProcessConnProvider = (*server.Server)(nil)

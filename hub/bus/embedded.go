@@ -1,0 +1,227 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// accountsConf declares the two accounts and what joins them. The same block
+// stands in deploy/nats/lianmu.conf for external servers.
+const accountsConf = `
+accounts {
+  HUB {
+    jetstream: enabled
+    exports: [
+      { service: "lianmu.v1.submit.*",  accounts: [CLIENTS] }
+      { service: "lianmu.v1.receipt.*", accounts: [CLIENTS] }
+      { service: "lianmu.v1.peer.*",    accounts: [CLIENTS] }
+      { service: "lianmu.v1.search",    accounts: [CLIENTS] }
+      { stream:  "lianmu.v1.event.>",   accounts: [CLIENTS] }
+    ]
+  }
+  CLIENTS {
+    imports: [
+      { service: { account: HUB, subject: "lianmu.v1.submit.*" } }
+      { service: { account: HUB, subject: "lianmu.v1.receipt.*" } }
+      { service: { account: HUB, subject: "lianmu.v1.peer.*" } }
+      { service: { account: HUB, subject: "lianmu.v1.search" } }
+      { stream:  { account: HUB, subject: "lianmu.v1.event.>" } }
+    ]
+  }
+}`
+
+// embedded is the server in this process. It hands out in-process connections
+// to whichever server runs now, so that a connection survives a restart.
+type embedded struct {
+	c      Config
+	log    *slog.Logger
+	secret string // the hub's password, new at each start of the process
+
+	mu   sync.Mutex
+	srv  *server.Server // nil while stopped
+	host string
+	port int // once known, kept over restarts
+}
+
+// InProcessConn implements nats.InProcessConnProvider.
+func (e *embedded) InProcessConn() (net.Conn, error) {
+	srv := e.server()
+	if srv == nil {
+		return nil, errors.New("the embedded NATS server is down")
+	}
+	return srv.InProcessConn()
+}
+
+func (e *embedded) server() *server.Server {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.srv
+}
+
+func (e *embedded) options() (*server.Options, error) {
+	o := &server.Options{}
+	if err := o.ProcessConfigString(accountsConf); err != nil {
+		return nil, fmt.Errorf("bus accounts: %w", err)
+	}
+	o.ServerName = "lianmu"
+	o.NoSigs = true
+	o.MaxPayload = MaxPayload
+	o.MaxConn = maxClients
+	o.MaxSubs = maxSubscribed
+	o.JetStream = true
+	o.JetStreamDomain = Domain
+	o.StoreDir = e.c.Dir
+	o.SyncAlways = true
+	o.JetStreamMaxMemory = 64 << 20
+	// The server's own guess is a share of what is free at start, and it would
+	// refuse to write beyond it. The watcher looks at the real free space.
+	o.JetStreamMaxStore = 1 << 50
+	if e.c.Listen == "" {
+		o.DontListen = true
+		return o, nil
+	}
+	host, port, err := net.SplitHostPort(e.c.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("NATS address %q: write host:port, such as 127.0.0.1:4222", e.c.Listen)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil || n < 0 || n > 65535 {
+		return nil, fmt.Errorf("NATS address %q: the port is a number from 0 to 65535", e.c.Listen)
+	}
+	switch {
+	case e.port != 0:
+		n = e.port // clients must find the restarted server where it was
+	case n == 0:
+		n = server.RANDOM_PORT
+	}
+	o.Host, o.Port = host, n
+	return o, nil
+}
+
+// start runs a new server; the old one must be down.
+func (e *embedded) start(ctx context.Context) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the embedded NATS server panicked at start: %v", r)
+		}
+	}()
+	o, err := e.options()
+	if err != nil {
+		return err
+	}
+	guard := &guard{secret: e.secret}
+	o.CustomClientAuthentication = guard
+	srv, err := server.NewServer(o)
+	if err != nil {
+		return fmt.Errorf("embedded NATS server: %w", err)
+	}
+	l := &serverLog{log: e.log}
+	srv.SetLoggerV2(l, false, false, false)
+	if guard.hub, err = srv.LookupAccount("HUB"); err != nil {
+		return err
+	}
+	if guard.clients, err = srv.LookupAccount("CLIENTS"); err != nil {
+		return err
+	}
+	srv.Start()
+	for !srv.ReadyForConnections(50 * time.Millisecond) {
+		if fatal := l.lastFatal(); fatal != "" || ctx.Err() != nil || !srv.Running() {
+			srv.Shutdown()
+			srv.WaitForShutdown()
+			if ctx.Err() != nil {
+				return fmt.Errorf("embedded NATS server: %w", ctx.Err())
+			}
+			return fmt.Errorf("the embedded NATS server did not start: %s; is another hub running on this folder or address?", fatal)
+		}
+	}
+	if !srv.JetStreamEnabled() {
+		srv.Shutdown()
+		srv.WaitForShutdown()
+		return fmt.Errorf("the embedded NATS server could not open its store in %s: %s", e.c.Dir, l.lastFatal())
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.srv = srv
+	if a, ok := srv.Addr().(*net.TCPAddr); ok && a != nil {
+		e.host, e.port = o.Host, a.Port
+	}
+	return nil
+}
+
+// stop shuts the server down and waits for it, or for ctx.
+func (e *embedded) stop(ctx context.Context) error {
+	e.mu.Lock()
+	srv := e.srv
+	e.srv = nil
+	e.mu.Unlock()
+	if srv == nil {
+		return nil
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		srv.Shutdown()
+		srv.WaitForShutdown()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stopping the embedded NATS server: %w", ctx.Err())
+	}
+}
+
+func (e *embedded) clientURL() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.port == 0 {
+		return ""
+	}
+	host := e.host
+	if host == "" || host == "0.0.0.0" || host == "::" {
+		host = "127.0.0.1"
+	}
+	return "nats://" + net.JoinHostPort(host, strconv.Itoa(e.port))
+}
+
+// serverLog passes the server's messages on to slog. A fatal one does not end
+// the process: it is kept for the error that start returns.
+type serverLog struct {
+	log   *slog.Logger
+	mu    sync.Mutex
+	fatal string
+}
+
+func (l *serverLog) lastFatal() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fatal
+}
+
+func (l *serverLog) Fatalf(format string, v ...any) {
+	s := strings.TrimSpace(fmt.Sprintf(format, v...))
+	l.mu.Lock()
+	l.fatal = s
+	l.mu.Unlock()
+	l.log.Error("nats-server", "message", s)
+}
+func (l *serverLog) Errorf(format string, v ...any) {
+	l.log.Error("nats-server", "message", fmt.Sprintf(format, v...))
+}
+func (l *serverLog) Warnf(format string, v ...any) {
+	l.log.Warn("nats-server", "message", fmt.Sprintf(format, v...))
+}
+func (l *serverLog) Noticef(format string, v ...any) {
+	l.log.Debug("nats-server", "message", fmt.Sprintf(format, v...))
+}
+func (l *serverLog) Debugf(string, ...any) {}
+func (l *serverLog) Tracef(string, ...any) {}

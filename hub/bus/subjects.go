@@ -1,0 +1,17 @@
+package bus
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+)
+
+// SpaceToken is the subject token of a space: the multibase part of a did:key,
+// or the first 40 hex digits of the SHA-256 of any other DID.
+func SpaceToken(did string) string {
+	if mb, ok := strings.CutPrefix(did, "did:key:"); ok && mb != "" && !strings.ContainsAny(mb, ".*> \t\r\n") {
+		return mb
+	}
+	sum := sha256.Sum256([]byte(did))
+	return hex.EncodeToString(sum[:20])
+}
