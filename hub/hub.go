@@ -6,30 +6,24 @@ package hub
 
 import (
 	"context"
-	"log/slog"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
 	"time"
 
-	"lianmu/vocab/jsonld"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"lianmu/federation/ledger"
+	"lianmu/hub/access"
+	"lianmu/hub/api"
+	"lianmu/hub/intake"
+	"lianmu/hub/web"
+	"lianmu/vocab"
 )
-
-// Config is everything a hub can be told. It is read from a YAML file (the
-// JSON names below), then environment, then flags.
-type Config struct {
-	Dir     string `json:"dir"`      // keys, log, index
-	HTTP    string `json:"http"`     // default 127.0.0.1:8080
-	NATS    string `json:"nats"`     // listen address of the embedded server, default 127.0.0.1:4222
-	NATSURL string `json:"nats_url"` // an external server instead
-	Open    bool   `json:"open"`     // admit every space that signs (trial, demo)
-	Demo    bool   `json:"-"`        // pages show that this is a demonstration
-
-	Limits      jsonld.Limits `json:"limits"`
-	Operators   []string      `json:"operators"`    // DIDs beside the hub's own
-	QueueLength int           `json:"queue_length"` // submissions under way before "busy", default 4,096
-	IndexEvery  time.Duration `json:"index_every"`  // how long the index gathers a batch, default 100 ms
-
-	Now    func() time.Time `json:"-"`
-	Logger *slog.Logger     `json:"-"`
-}
 
 // Info is what a running hub says of itself.
 type Info struct {
@@ -41,17 +35,198 @@ type Info struct {
 }
 
 // Hub is a running hub.
-type Hub struct{}
+type Hub struct {
+	c    Config
+	base *base // what also works offline: keys, bus, log, registry, catalogue
 
-// Start brings a hub up; it serves when Start returns. Keys hub.key and
-// log.key are made in Dir where absent.
-func Start(ctx context.Context, c Config) (*Hub, error) { panic("pending") }
+	quarantine *intake.Quarantine
+	intake     *intake.Intake
+	stopNATS   []func()
+	server     *http.Server
+	address    string
+
+	run    context.Context // ends when Close begins
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+	failed chan error
+	once   sync.Once
+	closed error
+}
+
+// Start brings a hub up; it serves when Start returns, though the index may
+// still be catching up (see /readyz). Keys hub.key and log.key are made in Dir
+// where absent.
+func Start(ctx context.Context, c Config) (*Hub, error) {
+	if err := c.defaults(); err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", c.HTTP)
+	if err != nil {
+		return nil, fmt.Errorf("HTTP cannot listen on %s (is another program using it? choose another with --http): %w", c.HTTP, err)
+	}
+	h := &Hub{c: c, failed: make(chan error, 4), address: "http://" + listener.Addr().String()}
+	h.run, h.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := h.start(ctx, listener); err != nil {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		return nil, errors.Join(err, listener.Close(), h.Close(closing))
+	}
+	return h, nil
+}
+
+func (h *Hub) start(ctx context.Context, listener net.Listener) error {
+	b, err := openBase(ctx, h.c, h.c.NATS)
+	if err != nil {
+		return err
+	}
+	h.base = b
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newGauges(h))
+	h.quarantine, err = intake.OpenQuarantine(ctx, b.bus.JetStream, h.c.Now, h.c.Logger)
+	if err != nil {
+		return fmt.Errorf("quarantine: %w", err)
+	}
+	h.intake = intake.New(intake.Config{
+		Log: b.log, Registry: b.registry, Processor: b.processor, Reader: b.reader, Quarantine: h.quarantine,
+		Queue: h.c.QueueLength, Appended: b.catalog.Appended, AppendFailed: b.bus.Report,
+		Now: h.c.Now, Logger: h.c.Logger, Metrics: registry,
+	})
+	stop, err := h.intake.Serve(b.bus.Conn)
+	if err != nil {
+		return err
+	}
+	h.stopNATS = append(h.stopNATS, stop)
+	if stop, err = serveSearch(b.bus.Conn, b.catalog, h.c.Logger); err != nil {
+		return err
+	}
+	h.stopNATS = append(h.stopNATS, stop)
+	h.tasks.Go(h.followOthers)
+	return h.serveHTTP(listener, registry)
+}
+
+func (h *Hub) serveHTTP(listener net.Listener, registry *prometheus.Registry) error {
+	b := h.base
+	guard := access.New(access.Config{HubDID: b.did, Operators: h.c.Operators, Now: h.c.Now})
+	pages, err := web.New(web.Config{
+		Catalog: b.catalog, Audiences: guard.Audiences, HubDID: b.did, Demo: h.c.Demo, Logger: h.c.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	handler := api.New(api.Config{
+		Catalog: b.catalog, Intake: h.intake, Log: b.log, Guard: guard, Pages: pages,
+		Metrics:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+		Registry: registry,
+		HubDID:   b.did, BodySize: int64(h.c.Limits.Bytes),
+		MayRead: func(rec ledger.Record) bool {
+			return b.catalog.Readable(h.run, rec.Leaf.Kind, rec.Document, rec.ReceivedAt, []vocab.Audience{vocab.AudiencePublic})
+		},
+		Context: h.run, Ready: h.Ready, Healthy: h.Healthy, Logger: h.c.Logger, Now: h.c.Now,
+	})
+	h.server = api.Server(handler)
+	h.tasks.Go(func() {
+		if err := h.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			h.fail(fmt.Errorf("HTTP stopped: %w", err))
+		}
+	})
+	return nil
+}
+
+// followOthers reads what another process of this hub appends to the log.
+func (h *Hub) followOthers() {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-h.run.Done():
+			return
+		case <-tick.C:
+		}
+		err := h.base.log.Sync(h.run)
+		if err == nil {
+			err = h.intake.Follow(h.run)
+		}
+		if err != nil && h.run.Err() == nil {
+			h.c.Logger.Debug("following the log", "err", err)
+		}
+	}
+}
+
+// Ready returns nil when the hub serves and its index is level with the log
+// or nearly so, else what it waits for.
+func (h *Hub) Ready() error {
+	if err := h.Healthy(); err != nil {
+		return err
+	}
+	if n := h.base.catalog.Behind(); n > readyBehind {
+		return fmt.Errorf("the index is %d entries behind the log", n)
+	}
+	return nil
+}
+
+// readyBehind is how far the index may lag while the hub counts as ready: a
+// few seconds' worth under load, so that load alone never makes it unready.
+const readyBehind = 5000
+
+// Healthy returns nil, or why submissions or search do not work.
+func (h *Hub) Healthy() error {
+	return errors.Join(h.base.bus.Healthy(), h.base.log.ReadOnly(), h.base.catalog.Fault())
+}
 
 // Info returns DID and addresses.
-func (h *Hub) Info() Info { panic("pending") }
+func (h *Hub) Info() Info {
+	return Info{
+		DID: h.base.did, Origin: h.base.log.Origin(), HTTP: h.address,
+		NATS: h.base.bus.ClientURL(), LogSize: h.base.log.Size(),
+	}
+}
+
+func (h *Hub) fail(err error) {
+	select {
+	case h.failed <- err:
+	default:
+	}
+}
 
 // Wait blocks until a part fails or Close is called.
-func (h *Hub) Wait() error { panic("pending") }
+func (h *Hub) Wait() error {
+	select {
+	case err := <-h.failed:
+		return err
+	case <-h.run.Done():
+		return nil
+	}
+}
 
-// Close stops the parts in order within ctx: intake, HTTP, views, log, bus.
-func (h *Hub) Close(ctx context.Context) error { panic("pending") }
+// Close stops the parts in order within ctx: HTTP and NATS services take no
+// more, intake answers what is under way, then views, log and bus.
+func (h *Hub) Close(ctx context.Context) error {
+	h.once.Do(func() { h.closed = h.close(ctx) })
+	return h.closed
+}
+
+func (h *Hub) close(ctx context.Context) error {
+	var errs []error
+	for _, stop := range h.stopNATS {
+		stop()
+	}
+	if h.server != nil {
+		graceful, cancel := context.WithTimeout(ctx, 2*time.Second)
+		if h.server.Shutdown(graceful) != nil {
+			errs = append(errs, h.server.Close())
+		}
+		cancel()
+	}
+	if h.intake != nil {
+		h.intake.Close()
+	}
+	if h.quarantine != nil {
+		h.quarantine.Close()
+	}
+	h.cancel()
+	h.tasks.Wait()
+	if h.base != nil {
+		errs = append(errs, h.base.close(ctx))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,157 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"lianmu/federation/identity"
+	"lianmu/federation/ledger"
+	"lianmu/federation/registry"
+	"lianmu/hub/bus"
+	"lianmu/hub/intake"
+	"lianmu/hub/view"
+	"lianmu/vocab/jsonld"
+	"lianmu/vocab/shape"
+)
+
+// base is the part of a hub that also works offline: keys, bus, log, registry
+// and catalogue, without anybody being served.
+type base struct {
+	lock      *os.File
+	did       string
+	hubKey    *identity.Key
+	bus       *bus.Bus
+	log       *ledger.Log
+	registry  *registry.Registry
+	processor *jsonld.Processor
+	reader    *shape.Reader
+	catalog   *view.Catalog
+}
+
+// openBase opens everything in order; listen is the embedded server's address.
+func openBase(ctx context.Context, c Config, listen string) (_ *base, err error) {
+	b := &base{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.close(ctx))
+		}
+	}()
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	if b.lock, err = lockDir(c.Dir); err != nil {
+		return nil, err
+	}
+	if b.hubKey, err = ensureKey(filepath.Join(c.Dir, "hub.key")); err != nil {
+		return nil, err
+	}
+	b.did = b.hubKey.DID()
+	epoch, err := readEpoch(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	logKey, err := ensureKey(filepath.Join(c.Dir, "log.key"))
+	if err != nil {
+		return nil, err
+	}
+	if b.reader, err = shape.NewReader(); err != nil {
+		return nil, err
+	}
+	b.processor = jsonld.New(c.Limits)
+	b.bus, err = bus.Start(ctx, bus.Config{
+		Dir: filepath.Join(c.Dir, "jetstream"), Listen: listen, URL: c.NATSURL, Logger: c.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.log, err = ledger.Open(ctx, ledger.Config{
+		JetStream: b.bus.JetStream, Stream: bus.LogStream, State: b.bus.State(), Dir: filepath.Join(c.Dir, "log"),
+		Origin: origin(b.did, epoch), Seed: logKey.Seed(), Now: c.Now, Logger: c.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.registry = registry.New()
+	if err := intake.Fold(ctx, b.log, b.registry, b.processor, b.reader); err != nil {
+		return nil, fmt.Errorf("folding the log: %w", err)
+	}
+	b.catalog, err = view.Open(ctx, view.Config{
+		Dir: filepath.Join(c.Dir, "index"), Log: b.log, Registry: b.registry, Processor: b.processor, Reader: b.reader,
+		Fallback: c.fallback(), Every: c.IndexEvery, Now: c.Now, Logger: c.Logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("index: %w", err)
+	}
+	return b, nil
+}
+
+func (b *base) close(ctx context.Context) error {
+	var errs []error
+	if b.catalog != nil {
+		errs = append(errs, b.catalog.Close())
+	}
+	if b.log != nil {
+		errs = append(errs, b.log.Close(ctx))
+	}
+	if b.bus != nil {
+		errs = append(errs, b.bus.Stop(ctx))
+	}
+	if b.lock != nil {
+		errs = append(errs, b.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// origin is a log's name: the hub's key and the epoch, in the form of a
+// schema-less URL as C2SP tlog-checkpoint asks for.
+func origin(did string, epoch int) string {
+	return fmt.Sprintf("lianmu/%s/%d", bus.SpaceToken(did), epoch)
+}
+
+// readEpoch returns the number of the log's epoch, 1 where none was ever begun
+// after the first.
+func readEpoch(dir string) (int, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "epoch"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 1, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%s does not hold a number", filepath.Join(dir, "epoch"))
+	}
+	return n, nil
+}
+
+// ensureKey reads a key file, or makes one where there is none.
+func ensureKey(path string) (*identity.Key, error) {
+	k, err := identity.ReadKey(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return k, err
+	}
+	if k, err = identity.NewKey("ed25519"); err != nil {
+		return nil, err
+	}
+	return k, k.Write(path)
+}
+
+// lockDir makes sure that one process works in dir.
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s is in use by another hub", dir), f.Close())
+	}
+	return f, nil
+}

@@ -1,0 +1,69 @@
+package hub
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"lianmu/vocab"
+	"lianmu/vocab/jsonld"
+)
+
+// Config is everything a hub can be told. It is read from a YAML file (the
+// JSON names below), then environment, then flags.
+type Config struct {
+	Dir     string `json:"dir"`      // keys, log, index
+	HTTP    string `json:"http"`     // default 127.0.0.1:8080
+	NATS    string `json:"nats"`     // listen address of the embedded server, default 127.0.0.1:4222
+	NATSURL string `json:"nats_url"` // an external server instead
+	Open    bool   `json:"open"`     // admit every space that signs (trial, demo)
+	Demo    bool   `json:"-"`        // pages show that this is a demonstration
+
+	Limits      jsonld.Limits `json:"limits"`
+	Operators   []string      `json:"operators"`    // DIDs beside the hub's own
+	QueueLength int           `json:"queue_length"` // submissions under way before "busy", default 4,096
+	IndexEvery  time.Duration `json:"index_every"`  // how long the index gathers a batch, default 100 ms
+
+	Now    func() time.Time `json:"-"`
+	Logger *slog.Logger     `json:"-"`
+}
+
+func (c *Config) defaults() error {
+	if c.Dir == "" {
+		return fmt.Errorf("a hub needs a folder for its keys, log and index: say --dir DIR")
+	}
+	dir, err := filepath.Abs(c.Dir)
+	if err != nil {
+		return err
+	}
+	c.Dir = dir
+	if !c.Open {
+		// Admission comes with the rights of spaces; until then a hub that is
+		// not open would take nothing at all.
+		return fmt.Errorf("this hub can only run with --open so far: every space that signs is admitted")
+	}
+	if c.HTTP == "" {
+		c.HTTP = "127.0.0.1:8080"
+	}
+	if c.NATS == "" {
+		c.NATS = "127.0.0.1:4222"
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	return nil
+}
+
+// fallback is the audience of what says neither audience nor level: on an open
+// hub everybody, elsewhere the space alone.
+func (c *Config) fallback() vocab.Audience {
+	if c.Open {
+		return vocab.AudiencePublic
+	}
+	return vocab.AudienceSpace
+}

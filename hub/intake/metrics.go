@@ -1,0 +1,28 @@
+package intake
+
+import "github.com/prometheus/client_golang/prometheus"
+
+type metrics struct {
+	receipts *prometheus.CounterVec // by status
+	entries  prometheus.Counter
+	batch    prometheus.Histogram
+}
+
+func newMetrics(reg prometheus.Registerer) metrics {
+	m := metrics{
+		receipts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "lianmu_receipts_total", Help: "Receipts given, by status.",
+		}, []string{"status"}),
+		entries: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "lianmu_entries_total", Help: "Entries appended to the log by this process.",
+		}),
+		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "lianmu_append_entries", Help: "Entries in one append.",
+			Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000},
+		}),
+	}
+	if reg != nil {
+		reg.MustRegister(m.receipts, m.entries, m.batch)
+	}
+	return m
+}

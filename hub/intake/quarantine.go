@@ -1,0 +1,210 @@
+package intake
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"lianmu/hub/bus"
+	"lianmu/vocab"
+)
+
+// Quarantined is a refused submission, kept for 30 days.
+type Quarantined struct {
+	Sequence   uint64         `json:"sequence"`
+	ReceivedAt time.Time      `json:"received_at"`
+	Space      string         `json:"space,omitempty"` // as claimed; not proven
+	ID         string         `json:"id,omitempty"`
+	Digest     vocab.Digest   `json:"digest"`
+	Bytes      int            `json:"bytes"`
+	Problems   vocab.Problems `json:"problems"`
+	Document   []byte         `json:"document,omitempty"` // not where keeping it is forbidden
+}
+
+// Bounds of the quarantine beside those of its stream.
+const (
+	quarantineIndex   = 20_000 // digests remembered
+	quarantineBody    = 64 << 10
+	quarantineBacklog = 1024 // refusals waiting to be written; beyond it they are only counted
+)
+
+// Quarantine keeps refusals in their own stream, so that an operator can see
+// what was wrong. It is help, not record: under a flood it drops, never blocks.
+type Quarantine struct {
+	js     jetstream.JetStream
+	stream jetstream.Stream
+	now    func() time.Time
+	log    *slog.Logger
+
+	seen    *lru.Cache[vocab.Digest, uint64] // digest → stream sequence; 0 while being written
+	backlog chan Quarantined
+	done    sync.WaitGroup
+}
+
+// OpenQuarantine reads the digests of what is already there.
+func OpenQuarantine(ctx context.Context, js jetstream.JetStream, now func() time.Time, log *slog.Logger) (*Quarantine, error) {
+	stream, err := js.Stream(ctx, bus.QuarantineStream)
+	if err != nil {
+		return nil, err
+	}
+	seen, err := lru.New[vocab.Digest, uint64](quarantineIndex)
+	if err != nil {
+		return nil, err
+	}
+	q := &Quarantine{js: js, stream: stream, now: now, log: log, seen: seen, backlog: make(chan Quarantined, quarantineBacklog)}
+	if err := q.load(ctx); err != nil {
+		return nil, err
+	}
+	q.done.Go(q.write)
+	return q, nil
+}
+
+const digestHeader = "Lianmu-Digest"
+
+func (q *Quarantine) load(ctx context.Context) error {
+	info, err := q.stream.Info(ctx)
+	if err != nil || info.State.Msgs == 0 {
+		return err
+	}
+	cons, err := q.js.OrderedConsumer(ctx, bus.QuarantineStream, jetstream.OrderedConsumerConfig{HeadersOnly: true})
+	if err != nil {
+		return err
+	}
+	for left := info.State.Msgs; left > 0; {
+		batch, err := cons.Fetch(int(min(left, 1000)), jetstream.FetchMaxWait(5*time.Second))
+		if err != nil {
+			return err
+		}
+		got := uint64(0)
+		for m := range batch.Messages() {
+			got++
+			meta, err := m.Metadata()
+			if err != nil {
+				return err
+			}
+			if d, err := vocab.ParseDigest(m.Headers().Get(digestHeader)); err == nil {
+				q.seen.Add(d, meta.Sequence.Stream)
+			}
+		}
+		if got == 0 {
+			return batch.Error()
+		}
+		left -= min(got, left)
+	}
+	return nil
+}
+
+// Put keeps a refusal; the same bytes are kept once. read tells whether the
+// document was read whole: only then is it known that its body may be kept
+// (it is not classified and names no natural person).
+func (q *Quarantine) Put(r vocab.Receipt, raw []byte, read bool) {
+	if found, _ := q.seen.ContainsOrAdd(r.Digest, 0); found {
+		return
+	}
+	item := Quarantined{
+		ReceivedAt: q.now().UTC(), Space: r.Space, ID: r.ID, Digest: r.Digest, Bytes: len(raw), Problems: r.Problems,
+	}
+	if read && len(raw) <= quarantineBody && keepBody(r.Problems) {
+		item.Document = raw
+	}
+	select {
+	case q.backlog <- item:
+	default:
+		q.seen.Remove(r.Digest)
+	}
+}
+
+// keepBody is false where a problem says that the content must be nowhere.
+func keepBody(ps vocab.Problems) bool {
+	for _, p := range ps {
+		if p.Code == "level.forbidden" || p.Code == "identifier.personal" {
+			return false
+		}
+	}
+	return true
+}
+
+func (q *Quarantine) write() {
+	for item := range q.backlog {
+		body, err := json.Marshal(item)
+		if err != nil {
+			continue
+		}
+		msg := natsMessage(bus.QuarantinePrefix+"refused", body)
+		msg.Header.Set(digestHeader, item.Digest.String())
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ack, err := q.js.PublishMsg(ctx, msg)
+		cancel()
+		if err != nil {
+			q.seen.Remove(item.Digest)
+			q.log.Warn("a refusal could not be kept", "digest", item.Digest, "err", err)
+			continue
+		}
+		q.seen.Add(item.Digest, ack.Sequence)
+	}
+}
+
+// Receipt returns the receipt of a refused document.
+func (q *Quarantine) Receipt(ctx context.Context, d vocab.Digest) (vocab.Receipt, bool) {
+	seq, ok := q.seen.Get(d)
+	if !ok || seq == 0 {
+		return vocab.Receipt{}, false
+	}
+	item, err := q.get(ctx, seq)
+	if err != nil {
+		return vocab.Receipt{}, false
+	}
+	return vocab.Receipt{
+		Status: vocab.Refused, Space: item.Space, ID: item.ID, Digest: item.Digest,
+		ReceivedAt: item.ReceivedAt, Problems: item.Problems,
+	}, true
+}
+
+func (q *Quarantine) get(ctx context.Context, seq uint64) (Quarantined, error) {
+	m, err := q.stream.GetMsg(ctx, seq)
+	if err != nil {
+		return Quarantined{}, err
+	}
+	var item Quarantined
+	if err := json.Unmarshal(m.Data, &item); err != nil {
+		return Quarantined{}, err
+	}
+	item.Sequence = seq
+	return item, nil
+}
+
+// List returns at most limit (1 to 100) refusals, newest first, with sequence
+// numbers below before; 0 starts at the newest.
+func (q *Quarantine) List(ctx context.Context, before uint64, limit int) ([]Quarantined, error) {
+	info, err := q.stream.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if before == 0 || before > info.State.LastSeq {
+		before = info.State.LastSeq + 1
+	}
+	var items []Quarantined
+	for seq := before - 1; seq >= max(info.State.FirstSeq, 1) && len(items) < min(max(limit, 1), 100); seq-- {
+		item, err := q.get(ctx, seq)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, item)
+	}
+	return items, nil
+}
+
+// Close writes what is waiting and stops; nothing may be Put after it.
+func (q *Quarantine) Close() {
+	close(q.backlog)
+	q.done.Wait()
+}

@@ -1,0 +1,126 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"lianmu/federation/ledger"
+	"lianmu/vocab"
+)
+
+// sequence is the one goroutine that decides and appends. While a batch is
+// being written the next one gathers, so batches grow with the load.
+func (in *Intake) sequence() {
+	for j := range in.ready {
+		batch, size := append(make([]*job, 0, 64), j), len(j.raw)
+	gather:
+		for len(batch) < batchEntries && size < batchBytes {
+			select {
+			case next, ok := <-in.ready:
+				if !ok {
+					break gather
+				}
+				batch = append(batch, next)
+				size += len(next.raw)
+			default:
+				break gather
+			}
+		}
+		in.settle(batch)
+		for _, j := range batch {
+			in.finish(j)
+		}
+	}
+}
+
+// settle decides every job of a batch, appends what becomes an entry, and
+// fills the receipts. Where the log has grown meanwhile it decides again.
+func (in *Intake) settle(batch []*job) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for attempt := 0; ; attempt++ {
+		err := in.try(ctx, batch)
+		switch {
+		case err == nil:
+			return
+		case errors.Is(err, ledger.ErrConflict) && attempt < 20:
+			err = errors.Join(in.c.Log.Sync(ctx), in.Follow(ctx))
+			if err == nil {
+				continue
+			}
+		case errors.Is(err, ledger.ErrUnavailable) && attempt < 3 && ctx.Err() == nil:
+			time.Sleep(50 * time.Millisecond << attempt)
+			continue
+		}
+		in.c.Logger.Error("submissions could not be appended", "documents", len(batch), "err", err)
+		if in.c.AppendFailed != nil {
+			in.c.AppendFailed(err)
+		}
+		for _, j := range batch {
+			j.receipt = busy(j.raw, stoppedRetry, vocab.Problems{stopped(err)})
+		}
+		return
+	}
+}
+
+// stopped says to a submitter why the log takes nothing now.
+func stopped(err error) vocab.Problem {
+	switch {
+	case errors.Is(err, ledger.ErrFull):
+		return vocab.NewProblem("", "hub.disk_full", "目录节点的磁盘已满,暂不受理;未写入任何内容,请稍后重试", "the hub's disk is full; nothing was written, try again later")
+	case errors.Is(err, ledger.ErrReadOnly):
+		return vocab.NewProblem("", "hub.read_only", "目录账本处于只读状态,等待运营方处理;请稍后重试", "the hub's log is read-only until its operator acts; try again later")
+	}
+	return vocab.NewProblem("", "hub.unavailable", "目录账本暂时不可写;请稍后重试,重复提交无害", "the hub's log cannot be written just now; try again, repeating is harmless")
+}
+
+// try decides the batch on the registry as it stands and appends once.
+func (in *Intake) try(ctx context.Context, batch []*job) error {
+	in.foldMu.Lock()
+	defer in.foldMu.Unlock()
+	expect := in.c.Registry.Position()
+	if size := in.c.Log.Size(); size != expect {
+		return ledger.ErrConflict
+	}
+	b := in.c.Registry.Begin()
+	entries := make([]ledger.Entry, 0, len(batch))
+	logged := make([]*job, 0, len(batch))
+	for _, j := range batch {
+		d := b.Decide(j.fact, j.reading.Space)
+		j.receipt.Status, j.receipt.Log, j.receipt.Problems = d.Status, nil, nil
+		switch {
+		case d.Logged():
+			entries = append(entries, ledger.Entry{Document: j.raw, Fact: j.fact})
+			logged = append(logged, j)
+		case d.Unknown:
+			in.refuse(j, vocab.Problems{vocab.NewProblem("/@id", "offering.unknown",
+				"本空间没有以 %s 发布过产品,无可下架;请核对 @id", "this space has published nothing as %s, so there is nothing to take down; check the @id", j.fact.ID)})
+		case d.Final:
+			in.refuse(j, vocab.Problems{vocab.NewProblem("/@id", "offering.deregistered",
+				"%s 已注销,不能再发布;请换用新的 @id", "%s was deregistered and cannot be published again; use a new @id", j.fact.ID)})
+		default: // unchanged or superseded: say where what stands is
+			j.receipt.Log = &vocab.Position{Origin: in.c.Log.Origin(), Index: d.Stands.Position}
+			j.receipt.ReceivedAt = d.Stands.ReceivedAt
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	receivedAt, err := in.c.Log.Append(ctx, expect, entries)
+	if err != nil {
+		return err
+	}
+	b.Commit(expect, receivedAt)
+	for i, j := range logged {
+		index := expect + uint64(i)
+		j.receipt.Log = &vocab.Position{Origin: in.c.Log.Origin(), Index: index}
+		j.receipt.ReceivedAt = receivedAt
+		if in.c.Appended != nil {
+			in.c.Appended(index, receivedAt, j.fact, j.reading)
+		}
+	}
+	in.metrics.entries.Add(float64(len(entries)))
+	in.metrics.batch.Observe(float64(len(entries)))
+	return nil
+}

@@ -1,0 +1,158 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"lianmu/federation/identity"
+	"lianmu/federation/ledger"
+	"lianmu/federation/registry"
+	"lianmu/hub/view"
+	"lianmu/vocab"
+	"lianmu/vocab/jsonld"
+	"lianmu/vocab/shape"
+)
+
+// VerifyReport is what a verification of log and views found.
+type VerifyReport struct {
+	Log *ledger.Report `json:"log"`
+	// Folded is the state that the documents themselves give; every view must
+	// show the same.
+	Folded view.State   `json:"folded"`
+	Views  []view.State `json:"views"`
+	Faults []string     `json:"faults"` // of the views; those of the log are in Log.Problems
+}
+
+// Clean reports whether nothing was found.
+func (r *VerifyReport) Clean() bool { return r.Log.Faults == 0 && len(r.Faults) == 0 }
+
+// Verify opens the hub in c.Dir offline (it must not be running), verifies
+// the whole log and compares the views with what its documents give. progress
+// may be nil.
+func Verify(ctx context.Context, c Config, progress func(done, total uint64)) (*VerifyReport, error) {
+	if err := c.defaults(); err != nil {
+		return nil, err
+	}
+	b, err := openBase(ctx, c, "")
+	if err != nil {
+		return nil, err
+	}
+	report, err := b.verify(ctx, c.Now(), progress)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return report, errors.Join(err, b.close(closing))
+}
+
+func (b *base) verify(ctx context.Context, now time.Time, progress func(done, total uint64)) (*VerifyReport, error) {
+	for b.catalog.Behind() > 0 { // after a kill the index lags by design; it levels by itself
+		if err := b.catalog.Fault(); err != nil {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	hint, stop := iter.Pull2(b.log.Facts(ctx, 0, b.log.Size()))
+	defer stop()
+	fold := NewFold(b.processor, b.reader)
+	check := func(rec ledger.Record) error {
+		f, err := fold.Add(rec)
+		h, herr, ok := hint()
+		switch {
+		case err != nil:
+			return err
+		case !ok:
+			return errors.New("the log has no record of it")
+		case herr != nil:
+			return herr
+		case !sameFact(h.Fact, f):
+			return fmt.Errorf("its header hints differ from the document: %+v, document: %+v", h.Fact, f)
+		}
+		return nil
+	}
+	r := &VerifyReport{}
+	var err error
+	if r.Log, err = ledger.Verify(ctx, b.log.Source(), b.log.VerifierKey(), check, progress); err != nil {
+		return nil, err
+	}
+	r.Folded = fold.State(now)
+	if r.Views, err = b.catalog.States(ctx); err != nil {
+		return nil, err
+	}
+	r.Faults = CompareViews(r.Folded, r.Views)
+	return r, nil
+}
+
+func sameFact(a, b vocab.Fact) bool {
+	return a.Kind == b.Kind && a.Space == b.Space && a.ID == b.ID && a.Digest == b.Digest &&
+		a.Content == b.Content && a.Created.Equal(b.Created) && a.Expires.Equal(b.Expires)
+}
+
+// CompareViews says in which view something differs from the folded state.
+func CompareViews(folded view.State, views []view.State) (faults []string) {
+	for _, v := range views {
+		switch {
+		case v.Position != folded.Position:
+			faults = append(faults, fmt.Sprintf("%s stands at entry %d, the log has %d", v.View, v.Position, folded.Position))
+		case v.Digest != folded.Digest:
+			faults = append(faults, fmt.Sprintf("%s shows %d offerings, the log gives %d, or other versions of them", v.View, v.Offerings, folded.Offerings))
+		}
+	}
+	return faults
+}
+
+// Fold reads verified log records from first to last and says what stands,
+// trusting nothing but the documents.
+type Fold struct {
+	processor *jsonld.Processor
+	reader    *shape.Reader
+	registry  *registry.Registry
+	next      uint64
+}
+
+// NewFold returns an empty Fold.
+func NewFold(p *jsonld.Processor, r *shape.Reader) *Fold {
+	return &Fold{processor: p, reader: r, registry: registry.New()}
+}
+
+// Add verifies a record's document by its own proof at the time it was
+// received, and folds it. It returns the fact recomputed from the document.
+func (f *Fold) Add(rec ledger.Record) (vocab.Fact, error) {
+	f.next = rec.Index + 1
+	d, err := f.processor.Decode(rec.Document)
+	if err != nil {
+		return vocab.Fact{}, err
+	}
+	sec, err := identity.Verify(d, rec.ReceivedAt)
+	if err != nil {
+		return vocab.Fact{}, err
+	}
+	g, err := f.processor.Expand(context.Background(), d)
+	if err != nil {
+		return vocab.Fact{}, err
+	}
+	r, err := f.reader.Read(g, rec.ReceivedAt)
+	if err != nil {
+		return vocab.Fact{}, err
+	}
+	if r.Kind != rec.Leaf.Kind {
+		return vocab.Fact{}, fmt.Errorf("the leaf record says %s, the document is of kind %s", rec.Leaf.Kind, r.Kind)
+	}
+	fact := vocab.Fact{
+		Kind: r.Kind, Space: sec.Space, ID: r.ID, Digest: sec.Digest, Content: sec.Content,
+		Created: sec.Created, Expires: sec.Expires,
+	}
+	f.registry.Apply(registry.Entry{Index: rec.Index, ReceivedAt: rec.ReceivedAt, Fact: fact, Space: r.Space})
+	return fact, nil
+}
+
+// State is what the records added so far give at the time now.
+func (f *Fold) State(now time.Time) view.State {
+	digest, n := f.registry.Digest(now)
+	return view.State{View: "log", Position: f.next, Offerings: n, Digest: digest}
+}

@@ -1,0 +1,173 @@
+package view
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"lianmu/index"
+	"lianmu/vocab"
+	"lianmu/vocab/shape"
+)
+
+// chunk is the most entries applied as one batch: large batches cost the
+// index least, and this many readings fit in memory easily.
+const chunk = 1000
+
+// item is an entry with its reading.
+type item struct {
+	index      uint64
+	receivedAt time.Time
+	fact       vocab.Fact
+	reading    *shape.Reading
+	document   []byte
+}
+
+// fresh holds readings between intake and index, in bounded memory: what does
+// not fit is read again from the log.
+type fresh struct {
+	mu    sync.Mutex
+	items map[uint64]item
+}
+
+const freshItems = 20_000
+
+func newFresh() *fresh { return &fresh{items: map[uint64]item{}} }
+
+func (f *fresh) put(i uint64, it item) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.items) < freshItems {
+		f.items[i] = it
+	}
+}
+
+// take removes and returns what is there of [from, to), and forgets what is
+// older.
+func (f *fresh) take(from, to uint64) map[uint64]item {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	got := make(map[uint64]item, to-from)
+	for i := from; i < to; i++ {
+		if it, ok := f.items[i]; ok {
+			got[i] = it
+			delete(f.items, i)
+		}
+	}
+	if len(f.items) == freshItems {
+		for i := range f.items {
+			if i < from {
+				delete(f.items, i)
+			}
+		}
+	}
+	return got
+}
+
+// errIndex marks errors of the index itself, which building it anew can mend.
+var errIndex = errors.New("the index cannot be written")
+
+// apply brings ix from one position to the next in one batch.
+func (cat *Catalog) apply(ctx context.Context, ix *index.Index, from, to uint64) error {
+	items, err := cat.items(ctx, from, to)
+	if err != nil {
+		return err
+	}
+	puts, deletes := cat.changes(items)
+	if err := ix.Apply(ctx, puts, deletes, to); err != nil {
+		return fmt.Errorf("%w: entries %d to %d: %w", errIndex, from, to, err)
+	}
+	return nil
+}
+
+// items returns the entries [from, to) with readings of those that stand.
+func (cat *Catalog) items(ctx context.Context, from, to uint64) ([]item, error) {
+	have := cat.fresh.take(from, to)
+	items := make([]item, 0, to-from)
+	for i := from; i < to; {
+		if it, ok := have[i]; ok {
+			items = append(items, it)
+			i++
+			continue
+		}
+		end := i + 1 // a run that intake did not hand over
+		for end < to {
+			if _, ok := have[end]; ok {
+				break
+			}
+			end++
+		}
+		for rec, err := range cat.c.Log.Read(ctx, i, end) {
+			if err != nil {
+				return nil, err
+			}
+			items = append(items, item{index: rec.Index, receivedAt: rec.ReceivedAt, fact: rec.Fact, document: rec.Document})
+		}
+		i = end
+	}
+	cat.read(ctx, items)
+	return items, nil
+}
+
+// read fills in missing readings of offerings, on all cores.
+func (cat *Catalog) read(ctx context.Context, items []item) {
+	var wg sync.WaitGroup
+	next := make(chan *item, len(items))
+	for i := range items {
+		it := &items[i]
+		if it.reading == nil && it.fact.Kind == vocab.KindOffering && cat.stands(*it) {
+			next <- it
+		}
+	}
+	close(next)
+	if len(next) == 0 {
+		return
+	}
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for it := range next {
+				r, err := cat.c.Reader.ReadDocument(ctx, cat.c.Processor, it.document, it.receivedAt)
+				if err != nil {
+					cat.c.Logger.Error("an entry of the log cannot be read", "index", it.index, "err", err)
+					continue
+				}
+				it.reading = r
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// stands reports whether an entry is the version that stands: entries that
+// were overtaken are never indexed, so a rebuild costs what is shown.
+func (cat *Catalog) stands(it item) bool {
+	v, ok := cat.c.Registry.Version(vocab.KeyOf(it.fact.Space, it.fact.ID))
+	return ok && v.Position == it.index && v.Published()
+}
+
+// changes turns entries into puts and deletes by what stands now.
+func (cat *Catalog) changes(items []item) (puts []index.Doc, deletes []vocab.Key) {
+	now := cat.c.Now()
+	for _, it := range items {
+		if it.fact.Kind == vocab.KindSpace || it.fact.Kind == vocab.KindEpoch {
+			continue
+		}
+		key := vocab.KeyOf(it.fact.Space, it.fact.ID)
+		v, ok := cat.c.Registry.Version(key)
+		switch {
+		case !ok:
+		case !v.Shown(now):
+			deletes = append(deletes, key)
+		case v.Position == it.index && it.reading != nil && it.reading.Offering != nil:
+			puts = append(puts, index.Doc{
+				Key: key, Position: it.index, Space: it.fact.Space, Hub: cat.c.Log.Origin(),
+				Audience: vocab.AudienceOf(it.reading.Offering, cat.c.Fallback),
+				Digest:   it.fact.Digest, ReceivedAt: it.receivedAt, Offering: it.reading.Offering,
+			})
+		}
+	}
+	return puts, deletes
+}
