@@ -1,13 +1,17 @@
 // Package jsonld turns the bytes of a JSON-LD document into its expanded form
-// and its canonical form, within limits and without ever touching a network.
+// and its canonical form, within limits and without ever touching a network or
+// a file.
 //
 // It is the only importer of json-gold. Contexts are built in; an unknown or
 // remote one is refused by name. It knows nothing of catalogues: what the
 // expanded nodes mean is package shape's business.
+//
+// What a document may cost is settled before the work is begun, by counting
+// (see cost.go), because json-gold can neither be interrupted nor limited, and
+// because every hub must refuse the same documents, however busy it is.
 package jsonld
 
 import (
-	"context"
 	"time"
 )
 
@@ -17,7 +21,41 @@ type Limits struct {
 	Bytes int           // of the document, default 256 KB
 	Depth int           // of nesting, default 32
 	Nodes int           // JSON values in the document, default 20,000
-	Time  time.Duration // for expansion, default 250 ms
+	Time  time.Duration // for expansion, default 250 ms; counted in steps, see cost.go
+}
+
+// Defaults of Limits.
+const (
+	DefaultBytes = 256 << 10
+	DefaultDepth = 32
+	DefaultNodes = 20_000
+	DefaultTime  = 250 * time.Millisecond
+)
+
+// Limits that have no field: no honest document comes near them.
+const (
+	maxContexts     = 16       // entries of one context list
+	maxContextBytes = 64 << 10 // of the contexts written out in one document
+	maxIRIBytes     = 2 << 10  // of an IRI that a context gives to a term
+	maxOutputBytes  = 32 << 20 // that IRIs may take up in the expanded form
+	cacheContexts   = 512      // parsed contexts kept
+	cacheBytes      = 32 << 20 // estimated memory of the parsed contexts kept
+)
+
+func (l Limits) withDefaults() Limits {
+	if l.Bytes <= 0 {
+		l.Bytes = DefaultBytes
+	}
+	if l.Depth <= 0 {
+		l.Depth = DefaultDepth
+	}
+	if l.Nodes <= 0 {
+		l.Nodes = DefaultNodes
+	}
+	if l.Time <= 0 {
+		l.Time = DefaultTime
+	}
+	return l
 }
 
 // Document is a decoded JSON object whose bytes obeyed the limits: UTF-8, no
@@ -27,9 +65,11 @@ type Document struct {
 	Object map[string]any // numbers are float64
 }
 
-// Graph is an expanded document.
+// Graph is an expanded document. It may share JSON literals (@json) with the
+// document that it came from; neither may be changed.
 type Graph struct {
-	// Nodes are the expanded top-level node objects. The proof
+	// Nodes are the expanded top-level node objects; of a document that is
+	// nothing but a @graph, the nodes in it. The proof
 	// (https://w3id.org/security#proof and the bare member "proof") is left out.
 	Nodes []map[string]any
 	// Names maps an expanded property IRI of the first top-level node to the
@@ -40,16 +80,12 @@ type Graph struct {
 
 // Processor expands documents. It is safe for concurrent use and caches
 // parsed contexts by the hash of the context list, in bounded memory.
-type Processor struct{ limits Limits }
+type Processor struct {
+	limits Limits
+	cache  *contextCache
+}
 
 // New returns a Processor.
-func New(l Limits) *Processor { return &Processor{limits: l} }
-
-// Decode parses raw under the limits. Errors are vocab.Problems.
-func (p *Processor) Decode(raw []byte) (*Document, error) { panic("pending") }
-
-// Expand applies the JSON-LD 1.1 expansion algorithm. Errors are vocab.Problems.
-func (p *Processor) Expand(ctx context.Context, d *Document) (*Graph, error) { panic("pending") }
-
-// Canonical returns the JCS form (RFC 8785) of a JSON value.
-func Canonical(raw []byte) ([]byte, error) { panic("pending") }
+func New(l Limits) *Processor {
+	return &Processor{limits: l.withDefaults(), cache: newContextCache(cacheContexts, cacheBytes)}
+}
