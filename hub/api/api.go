@@ -1,20 +1,24 @@
-// Package api is the hub's HTTP: routes, problem+json, OpenAPI. It is the only
-// importer of gorilla/mux.
+// Package api is the hub's HTTP: routes, problem+json, OpenAPI, metrics of
+// requests. It is the only importer of gorilla/mux.
 //
-// It decides nothing: it turns requests into calls of the small interfaces
-// below and their answers into JSON.
+// It decides nothing and stores nothing: it turns requests into calls of the
+// small interfaces below and their answers into JSON. What a reader may see is
+// decided by hub/access and by Config.MayRead; what a document is worth, by
+// hub/intake.
 package api
 
 import (
 	"context"
-
+	"fmt"
 	"iter"
 	"log/slog"
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
 	"lianmu/federation/ledger"
-	"lianmu/hub/access"
 	"lianmu/hub/intake"
 	"lianmu/hub/view"
 	"lianmu/index"
@@ -37,6 +41,8 @@ type Catalog interface {
 type Intake interface {
 	Submit(ctx context.Context, raw []byte) vocab.Receipt
 	Receipt(ctx context.Context, d vocab.Digest) (vocab.Receipt, bool)
+	// Quarantine lists refused submissions, newest first, with sequences
+	// below before (0: from the newest).
 	Quarantine(ctx context.Context, before uint64, limit int) ([]intake.Quarantined, error)
 }
 
@@ -52,23 +58,122 @@ type Log interface {
 	Read(ctx context.Context, from, to uint64) iter.Seq2[ledger.Record, error]
 }
 
+// Guard knows the reader of a request; *access.Guard is one.
+type Guard interface {
+	Operator(r *http.Request) (string, error)
+	Audiences(r *http.Request) []vocab.Audience
+	Limit(h http.Handler) http.Handler
+}
+
 // Config is what the API needs.
 type Config struct {
-	Catalog  Catalog
-	Intake   Intake
-	Log      Log
-	Guard    *access.Guard
-	Pages    http.Handler // hub/web, mounted at /; nil: none
-	Metrics  http.Handler
+	Catalog Catalog
+	Intake  Intake
+	Log     Log
+	Guard   Guard
+	Pages   http.Handler // hub/web, mounted at /; nil: none
+	// Registry takes the request metrics; nil: a private one.
+	Registry *prometheus.Registry
+	Metrics  http.Handler // what /metrics answers; nil: Registry's content
 	HubDID   string
-	BodySize int64 // largest submission, default 256 KB
+	BodySize int64 // largest submission in bytes, default 256 KB
+	// MayRead tells whether anybody may have a record's document. It is asked
+	// for every record that leaves by its digest. nil fails closed: only space
+	// descriptors and epochs, which are public by nature, are given.
+	MayRead func(ledger.Record) bool
 	// Ready returns nil when the hub serves, else what it waits for.
 	Ready func() error
 	// Healthy returns nil when intake and log work, else what is wrong.
 	Healthy func() error
+	// Context ends when the hub stops; an index rebuild started over HTTP runs
+	// under it, not under its request. nil: never ends.
+	Context context.Context
 	Logger  *slog.Logger
 	Now     func() time.Time
 }
 
-// New returns the hub's HTTP handler.
-func New(c Config) http.Handler { panic("pending") }
+// Bounds of what is read and written; each is named in the API's description.
+const (
+	defaultBodySize  = 256 << 10        // bytes of a submission
+	maxQuery         = 8 << 10          // bytes of a query string
+	maxDigests       = 100              // digests a POST /api/v1/documents
+	maxDocumentBytes = 8 << 20          // bytes of its answer, about
+	maxSmallBody     = 16 << 10         // bytes of any other request body
+	readTimeout      = 10 * time.Second // for what only reads the catalogue
+)
+
+// api is a Config with what New adds. It has no state of its own but the
+// metrics and whether a rebuild is under way.
+type api struct {
+	Config
+	metrics metrics
+	rebuild rebuild
+	ids     requestIDs
+	spec    []byte
+}
+
+// New returns the hub's HTTP handler. It panics where Config lacks Catalog,
+// Intake, Log or Guard, or where its own description is broken: both are
+// faults of the program, not of its input.
+func New(c Config) http.Handler {
+	a := newAPI(c)
+	return a.handler(a.router())
+}
+
+func newAPI(c Config) *api {
+	if c.Catalog == nil || c.Intake == nil || c.Log == nil || c.Guard == nil {
+		panic("api: Catalog, Intake, Log and Guard are needed")
+	}
+	if c.BodySize <= 0 {
+		c.BodySize = defaultBodySize
+	}
+	if c.Registry == nil {
+		c.Registry = prometheus.NewRegistry()
+	}
+	if c.Metrics == nil {
+		c.Metrics = promhttp.HandlerFor(c.Registry, promhttp.HandlerOpts{})
+	}
+	if c.MayRead == nil {
+		c.MayRead = func(rec ledger.Record) bool {
+			return rec.Fact.Kind == vocab.KindSpace || rec.Fact.Kind == vocab.KindEpoch
+		}
+	}
+	if c.Context == nil {
+		c.Context = context.Background()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	spec, err := Description()
+	if err != nil {
+		panic(fmt.Sprintf("api: the OpenAPI description is broken: %v", err))
+	}
+	return &api{
+		Config:  c,
+		metrics: newMetrics(c.Registry),
+		ids:     newRequestIDs(c.Now()),
+		spec:    spec,
+	}
+}
+
+// Server returns an http.Server for h with the time and header limits that a
+// hub on an open network needs. The longest answer (100 documents) and the
+// largest submission pass at 200 KB/s.
+func Server(addr string, h http.Handler, logger *slog.Logger) *http.Server {
+	s := &http.Server{
+		Addr:              addr,
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+	}
+	if logger != nil {
+		s.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
+	}
+	return s
+}

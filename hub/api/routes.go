@@ -1,0 +1,167 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gorilla/mux"
+
+	"lianmu/vocab"
+)
+
+// handler answers a request, or returns an error before anything is written;
+// the error table (problem.go) makes the answer of it.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// route is one line of the table below. GET answers HEAD too.
+type route struct {
+	method string
+	path   string
+	handle handler
+}
+
+// routes is every route but the pages. The most used come first, as mux tries
+// them in order.
+func (a *api) routes() []route {
+	return []route{
+		{"GET", "/api/v1/search", a.search},
+		{"GET", "/api/v1/suggest", a.suggest},
+		{"GET", "/api/v1/offerings", a.offeringByQuery},
+		// id is the rest of the raw path: an IRI with its slashes encoded or not.
+		{"GET", "/api/v1/offerings/{space}/{id:.+}", a.offering},
+		{"POST", "/api/v1/submissions", a.submit},
+		{"GET", "/api/v1/submissions", a.operator(a.quarantine)},
+		{"GET", "/api/v1/submissions/{digest}", a.receipt},
+		{"GET", "/api/v1/spaces", a.spaces},
+		{"GET", "/api/v1/spaces/{did:.+}", a.space},
+		{"GET", "/checkpoint", a.checkpoint},
+		{"GET", "/tile/{path:.+}", a.tile},
+		{"GET", "/api/v1/log", a.log},
+		{"POST", "/api/v1/documents", a.documents},
+		{"GET", "/api/v1/views", a.operator(a.views)},
+		{"POST", "/api/v1/index/rebuild", a.operator(a.startRebuild)},
+		{"GET", "/api/v1/index/rebuild", a.operator(a.rebuildProgress)},
+		{"POST", "/ndi/v1/catalog/query", a.ndiQuery},
+		{"POST", "/ndi/v1/catalog/detail", a.ndiDetail},
+		{"GET", "/openapi.json", a.openapi},
+		{"GET", "/healthz", a.healthz},
+		{"GET", "/readyz", a.readyz},
+		{"GET", "/metrics", a.metricsPage},
+	}
+}
+
+// router matches on the raw path, so that an id keeps its %2F and its //.
+func (a *api) router() *mux.Router {
+	m := mux.NewRouter().UseEncodedPath().SkipClean(true)
+	allowed := map[string][]string{}
+	var paths []string
+	for _, r := range a.routes() {
+		methods := []string{r.method}
+		if r.method == http.MethodGet {
+			methods = append(methods, http.MethodHead)
+		}
+		m.Handle(r.path, a.serve(r.path, r.handle)).Methods(methods...)
+		if allowed[r.path] == nil {
+			paths = append(paths, r.path)
+		}
+		allowed[r.path] = append(allowed[r.path], methods...)
+	}
+	for _, p := range paths {
+		m.Handle(p, a.serve(p, notAllowed(allowed[p])))
+	}
+	if a.Pages != nil {
+		for _, p := range []string{"/api/", "/ndi/", "/tile/"} {
+			m.PathPrefix(p).Handler(a.serve(otherRoute, notFound))
+		}
+		m.PathPrefix("/").Handler(a.pages())
+	}
+	m.NotFoundHandler = a.serve(otherRoute, notFound)
+	return m
+}
+
+// serve gives a handler its route's name, the headers of an API answer, and
+// the error table.
+func (a *api) serve(path string, h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		exchangeOf(r).route = path
+		head := w.Header()
+		head.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		head.Set("Cache-Control", "no-store")
+		if err := h(w, r); err != nil {
+			a.fail(w, r, err)
+		}
+	})
+}
+
+// pages serves hub/web, which sets its own policy headers.
+func (a *api) pages() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		exchangeOf(r).route = pagesRoute
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			a.serve(pagesRoute, notAllowed([]string{http.MethodGet, http.MethodHead})).ServeHTTP(w, r)
+			return
+		}
+		a.Pages.ServeHTTP(w, r)
+	})
+}
+
+// operator lets only an operator's token through. A token is good once, so it
+// is asked for at one place only.
+func (a *api) operator(h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		did, err := a.Guard.Operator(r)
+		if err != nil {
+			return err
+		}
+		exchangeOf(r).operator = did
+		return h(w, r)
+	}
+}
+
+func notFound(http.ResponseWriter, *http.Request) error {
+	return vocab.Problems{vocab.NewProblem("", "request.not_found",
+		"没有这个地址。接口清单见 /openapi.json。",
+		"There is nothing at this address. See /openapi.json for what there is.")}
+}
+
+func notAllowed(methods []string) handler {
+	allow := strings.Join(slices.Sorted(slices.Values(methods)), ", ")
+	return func(w http.ResponseWriter, r *http.Request) error {
+		w.Header().Set("Allow", allow)
+		return vocab.Problems{vocab.NewProblem("", "request.method",
+			"此地址不接受这种方法，请用：%s。", "This address does not take that method; use %s.", allow)}
+	}
+}
+
+// pathValue returns a part of the raw path, decoded once. It is at most max
+// bytes of UTF-8 without control characters.
+func pathValue(r *http.Request, name string, max int) (string, error) {
+	s, err := url.PathUnescape(mux.Vars(r)[name])
+	if err != nil || !printable(s) {
+		return "", vocab.Problems{vocab.NewProblem("/"+name, "request.path",
+			"地址中的 %s 编码有误，请用 UTF-8 百分号编码。", "The %s in the address is badly encoded; percent-encode it as UTF-8.", name)}
+	}
+	if len(s) > max {
+		return "", vocab.Problems{vocab.NewProblem("/"+name, "request.too_long",
+			"地址中的 %s 过长，最多 %d 字节。", "The %s in the address is too long; at most %d bytes.", name, max)}
+	}
+	return s, nil
+}
+
+// printable reports whether s is UTF-8 without control characters.
+func printable(s string) bool {
+	for i, c := range s {
+		if c < ' ' || c == 0x7f {
+			return false
+		}
+		if c == utf8.RuneError {
+			if _, n := utf8.DecodeRuneInString(s[i:]); n == 1 {
+				return false
+			}
+		}
+	}
+	return true
+}

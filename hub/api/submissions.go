@@ -1,0 +1,151 @@
+package api
+
+import (
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+
+	"lianmu/vocab"
+)
+
+// submit takes the same bytes as a NATS submission and answers with the same
+// receipt, whatever became of it.
+func (a *api) submit(w http.ResponseWriter, r *http.Request) error {
+	if err := readParams(r).end(); err != nil {
+		return err
+	}
+	raw, err := readBody(w, r, a.BodySize, "application/json", "application/ld+json")
+	if err != nil {
+		return err
+	}
+	receipt := a.Intake.Submit(r.Context(), raw)
+	switch receipt.Status {
+	case vocab.Accepted:
+		w.Header().Set("Location", "/api/v1/submissions/"+receipt.Digest.String())
+		return answer(w, http.StatusCreated, receipt)
+	case vocab.Refused:
+		return answer(w, http.StatusUnprocessableEntity, receipt)
+	case vocab.Busy:
+		// Whole seconds, rounded up; the receipt has the exact figure.
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, (receipt.RetryAfterMS+999)/1000)))
+		return answer(w, http.StatusServiceUnavailable, receipt)
+	}
+	return answer(w, http.StatusOK, receipt)
+}
+
+// receipt answers by the digest of the bytes submitted. Digests of all entries
+// are public in the leaf records, so a receipt that names what its reader may
+// not see is not found; an operator reads all. Who submitted it learns the same
+// by submitting it again.
+func (a *api) receipt(w http.ResponseWriter, r *http.Request) error {
+	if err := readParams(r).end(); err != nil {
+		return err
+	}
+	s, err := pathValue(r, "digest", 200)
+	if err != nil {
+		return err
+	}
+	d, err := vocab.ParseDigest(s)
+	if err != nil {
+		return vocab.Problems{vocab.NewProblem("/digest", "request.digest",
+			"摘要应为 64 位十六进制数字（SHA-256）。", "A digest is 64 hexadecimal digits (SHA-256).")}
+	}
+	absent := vocab.Problems{vocab.NewProblem("", "receipt.not_found",
+		"没有这份提交的回执。", "There is no receipt for such a submission.")}
+	mayRead, err := a.reader(r)
+	if err != nil {
+		return err
+	}
+	if i, ok := a.Log.Find(d); ok {
+		rec, err := a.Log.Get(r.Context(), i)
+		if err != nil {
+			return err
+		}
+		if !mayRead(rec) {
+			return absent
+		}
+	}
+	receipt, ok := a.Intake.Receipt(r.Context(), d)
+	if !ok {
+		return absent
+	}
+	return answer(w, http.StatusOK, receipt)
+}
+
+// quarantine lists refused submissions, newest first. Operator only: what was
+// refused may be anything.
+func (a *api) quarantine(w http.ResponseWriter, r *http.Request) error {
+	p := readParams(r)
+	refused := p.text("refused", 5)
+	limit := p.number("limit", 1, maxLimit, 50)
+	cursor := p.text("cursor", 20)
+	if err := p.end(); err != nil {
+		return err
+	}
+	if refused != "true" {
+		return vocab.Problems{vocab.NewProblem("/refused", "request.missing",
+			"此处只列退回区，请加 refused=true。", "Only refused submissions are listed here: add refused=true.")}
+	}
+	var before uint64
+	if cursor != "" {
+		n, err := strconv.ParseUint(cursor, 10, 64)
+		if err != nil || n == 0 {
+			return vocab.Problems{vocab.NewProblem("/cursor", "index.cursor",
+				"翻页游标无效，请从第一页重新开始。", "The cursor is not valid; start again from the first page.")}
+		}
+		before = n
+	}
+	items, err := a.Intake.Quarantine(r.Context(), before, limit)
+	if err != nil {
+		return err
+	}
+	next := ""
+	if len(items) == limit && items[limit-1].Sequence > 1 {
+		next = strconv.FormatUint(items[limit-1].Sequence, 10)
+	}
+	return answer(w, http.StatusOK, listed(items, next))
+}
+
+// readBody reads a request body of one of the media types and at most max
+// bytes; it never reads more than one byte beyond them.
+func readBody(w http.ResponseWriter, r *http.Request, max int64, mediaTypes ...string) ([]byte, error) {
+	if err := checkMedia(r, mediaTypes); err != nil {
+		return nil, err
+	}
+	tooLarge := vocab.Problems{vocab.NewProblem("", "request.too_large",
+		"内容过大，最多 %d 字节。", "The body is too large; at most %d bytes.", max)}
+	if r.ContentLength > max {
+		// Not read at all: the connection goes with it.
+		w.Header().Set("Connection", "close")
+		return nil, tooLarge
+	}
+	raw, err := io.ReadAll(io.LimitReader(r.Body, max+1))
+	if err != nil {
+		return nil, vocab.Problems{vocab.NewProblem("", "request.body",
+			"请求内容没有完整收到，请重新提交。", "The body did not arrive whole; send it again.")}
+	}
+	if int64(len(raw)) > max {
+		w.Header().Set("Connection", "close")
+		return nil, tooLarge
+	}
+	return raw, nil
+}
+
+// checkMedia refuses a body that says it is something else. A browser cannot
+// send these types from a foreign page without asking first, which this hub
+// never grants; so a page elsewhere cannot submit in a visitor's name.
+func checkMedia(r *http.Request, mediaTypes []string) error {
+	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+		return vocab.Problems{vocab.NewProblem("", "request.media_type",
+			"请求内容请不要压缩（Content-Encoding）。", "Send the body uncompressed (Content-Encoding).")}
+	}
+	got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	for _, want := range mediaTypes {
+		if err == nil && got == want {
+			return nil
+		}
+	}
+	return vocab.Problems{vocab.NewProblem("", "request.media_type",
+		"请把请求头 Content-Type 设为 %s。", "Set the header Content-Type to %s.", mediaTypes[0])}
+}
