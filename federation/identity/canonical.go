@@ -1,25 +1,12 @@
 package identity
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
-	"fmt"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"lianmu/vocab"
+	"lianmu/vocab/jsonld"
 )
-
-// canonical returns the JCS form (RFC 8785) of one JSON value. Duplicate
-// names, invalid UTF-8 and trailing text are errors.
-func canonical(raw []byte) ([]byte, error) {
-	v := jsontext.Value(bytes.Clone(raw))
-	if err := v.Canonicalize(); err != nil {
-		return nil, err
-	}
-	return v, nil
-}
 
 // span is a member of a canonical object: the text that goes when the member
 // is taken out (its comma included), and its value.
@@ -130,7 +117,7 @@ func hashOf(parts ...[]byte) vocab.Digest {
 
 // Content returns the digest of the JCS form of a JSON object without its
 // "proof": what Secured.Content will be. Errors are vocab.Problems with codes
-// json.invalid and document.limit.
+// limit.bytes and json.… (see jsonld.Canonical).
 func Content(raw []byte) (vocab.Digest, error) {
 	c, err := canonicalObject(raw)
 	if err != nil {
@@ -151,20 +138,18 @@ func Content(raw []byte) (vocab.Digest, error) {
 // its errors are vocab.Problems.
 func canonicalObject(raw []byte) ([]byte, error) {
 	if len(raw) > MaxDocument {
-		return nil, vocab.Problems{vocab.NewProblem("", "document.limit",
+		return nil, vocab.Problems{vocab.NewProblem("", "limit.bytes",
 			"文档有 %d 字节，超过上限 %d 字节。请把大段内容移到文档之外，只留链接。",
 			"the document has %d bytes, more than %d: move large parts out of it and link to them",
 			len(raw), MaxDocument)}
 	}
-	c, err := canonical(raw)
-	if err == nil && (len(c) == 0 || c[0] != '{') {
-		err = errNotObject
-	}
+	c, err := jsonld.Canonical(raw)
 	if err != nil {
-		return nil, vocab.Problems{vocab.NewProblem("", "json.invalid",
-			"不是合格的 JSON 对象：%s。请检查括号、引号、重复的键名和 UTF-8 编码。",
-			"not a proper JSON object: %s; check brackets, quotes, repeated names and the UTF-8 encoding",
-			fmt.Sprint(err))}
+		return nil, err
+	}
+	if len(c) == 0 || c[0] != '{' {
+		return nil, vocab.Problems{vocab.NewProblem("", "json.not_object",
+			"文档必须是一个 JSON 对象，以 { 开头。", "the document must be one JSON object, beginning with {")}
 	}
 	return c, nil
 }

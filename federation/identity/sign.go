@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"lianmu/vocab"
+	"lianmu/vocab/jsonld"
 )
 
 // SignOptions say when and until when.
@@ -26,8 +27,8 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 // around the object goes.
 //
 // An existing proof is an error, as are times that Verify would refuse. Errors
-// are vocab.Problems: document.limit, json.invalid, proof.present,
-// proof.invalid; what the signer returns is passed on.
+// are vocab.Problems: limit.bytes, json.…, proof.present, proof.invalid; what
+// the signer returns is passed on.
 func Sign(raw []byte, s Signer, o SignOptions) ([]byte, error) {
 	doc, err := canonicalObject(raw)
 	if err != nil {
@@ -46,7 +47,7 @@ func Sign(raw []byte, s Signer, o SignOptions) ([]byte, error) {
 		return nil, err
 	}
 	proof := unsignedProof(s, o, m[0].value)
-	config, err := canonical(append(bytes.Clone(proof), '}'))
+	config, err := jsonld.Canonical(append(bytes.Clone(proof), '}'))
 	if err != nil {
 		return nil, err
 	}

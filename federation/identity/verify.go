@@ -17,7 +17,7 @@ import (
 // first of them is the author. Proofs of other suites are passed over. A
 // verification method is a did:key, so nothing is looked up anywhere.
 //
-// Errors are vocab.Problems: document.limit, json.invalid, proof.missing,
+// Errors are vocab.Problems: limit.bytes, json.…, proof.missing,
 // proof.limit, proof.suite, proof.invalid, proof.key, proof.purpose,
 // proof.context, proof.chain, proof.future, proof.expired. Where the signature
 // is good and only the time is wrong, all Problems are proof.expired or

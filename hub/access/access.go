@@ -70,7 +70,7 @@ func New(c Config) *Guard {
 // (RFC 6750, section 2.1) made for this hub and not used before. Errors are
 // vocab.Problems with one code: access.unauthenticated (no token, or none that
 // holds: 401), access.forbidden (it holds, but its maker is no operator: 403)
-// or access.busy (too many tokens in use: 503, fails closed).
+// or access.rate (too many tokens in use, fails closed: 429).
 func (g *Guard) Operator(r *http.Request) (string, error) {
 	token, err := bearer(r)
 	if err != nil {
@@ -93,7 +93,7 @@ func (g *Guard) Operator(r *http.Request) (string, error) {
 			"这个令牌已经用过，每个令牌只能用一次。请用 lianmu token 重新生成。",
 			"this token has been used, and each works once: make another with lianmu token")}
 	case onceFull:
-		return "", vocab.Problems{vocab.NewProblem("", "access.busy",
+		return "", vocab.Problems{vocab.NewProblem("", "access.rate",
 			"近十分钟内使用的令牌太多，暂不接受新令牌。请过几分钟再试。",
 			"too many tokens were used in the last ten minutes, so no new one is accepted: try again in a few minutes")}
 	}
