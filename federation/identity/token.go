@@ -2,6 +2,7 @@ package identity
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
 	"strings"
@@ -28,10 +29,13 @@ var tokenAlgorithms = []jose.SignatureAlgorithm{jose.EdDSA}
 // joseSigner lets go-jose sign with any Signer. What it signs is the ASCII
 // text "header.payload" of a JWS and never 64 bytes of hashes, so a token can
 // not be taken for a document's proof or the other way round.
-type joseSigner struct{ Signer }
+type joseSigner struct {
+	Signer
+	public ed25519.PublicKey
+}
 
 func (s joseSigner) Public() *jose.JSONWebKey {
-	return &jose.JSONWebKey{KeyID: s.VerificationMethod(), Algorithm: string(jose.EdDSA)}
+	return &jose.JSONWebKey{Key: s.public, KeyID: s.VerificationMethod(), Algorithm: string(jose.EdDSA)}
 }
 
 func (s joseSigner) Algs() []jose.SignatureAlgorithm { return tokenAlgorithms }
@@ -54,8 +58,12 @@ func NewToken(s Signer, audience string, now time.Time, ttl time.Duration) (stri
 			"令牌的接收方须是节点的 DID，例如 did:key:z6Mk…；节点启动时会打印自己的 DID。",
 			"a token is for the DID of a hub, such as did:key:z6Mk…; a hub prints its DID when it starts")}
 	}
+	public, err := PublicKey(s.DID())
+	if err != nil {
+		return "", err
+	}
 	signer, err := jose.NewSigner(
-		jose.SigningKey{Algorithm: jose.EdDSA, Key: joseSigner{s}},
+		jose.SigningKey{Algorithm: jose.EdDSA, Key: joseSigner{s, public}},
 		(&jose.SignerOptions{}).WithType("JWT"))
 	if err != nil {
 		return "", err
