@@ -12,13 +12,14 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], &console{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+	code := run(ctx, os.Args[1:], &streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Now: time.Now})
 	stop()
 	os.Exit(code)
 }
@@ -26,7 +27,7 @@ func main() {
 // run is the whole program: it parses args, runs the command they name and
 // returns the exit code: 0 done; 1 something was refused or found at fault;
 // 2 a wrong command line or anything else that kept it from doing its work.
-func run(ctx context.Context, args []string, c *console) (code int) {
+func run(ctx context.Context, args []string, s *streams) (code int) {
 	// kong ends the program after --help; here that is a panic caught below,
 	// so that run stays callable from tests.
 	type exited int
@@ -44,31 +45,31 @@ func run(ctx context.Context, args []string, c *console) (code int) {
 		kong.Name("lianmu"),
 		kong.Description(tr("联目：可信数据空间的跨空间目录。", "lianmu 联目: a federated catalogue of trusted data spaces.")),
 		kong.UsageOnError(),
-		kong.Writers(c.Out, c.Err),
+		kong.Writers(s.Out, s.Err),
 		kong.Exit(func(code int) { panic(exited(code)) }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(c),
+		kong.Bind(s),
 	)
 	if err != nil {
-		fmt.Fprintln(c.Err, err)
+		fmt.Fprintln(s.Err, err)
 		return 2
 	}
 	command, err := parser.Parse(args)
 	if err == nil {
 		err = command.Run()
 	}
-	return exitCode(err, c)
+	return status(err, s)
 }
 
-// exitCode shows err, if it has not been shown, and tells its exit code.
-func exitCode(err error, c *console) int {
-	if err == nil {
+// status shows err, if it has not been shown, and tells its exit code.
+func status(err error, s *streams) int {
+	var exit exitCode
+	switch {
+	case err == nil:
 		return 0
-	}
-	var exit exitError
-	if errors.As(err, &exit) {
+	case errors.As(err, &exit):
 		return int(exit)
 	}
-	fmt.Fprintf(c.Err, "lianmu: %s\n", describe(err))
+	fmt.Fprintf(s.Err, "lianmu: %s\n", describe(err))
 	return 2
 }

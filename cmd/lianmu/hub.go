@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"os"
+	"time"
+
+	"lianmu/hub"
+)
+
+type hubCmd struct {
+	Config      string        `placeholder:"FILE" env:"LIANMU_CONFIG" help:"YAML file with the settings; environment and flags come before it."`
+	Dir         string        `placeholder:"DIR" env:"LIANMU_DIR" help:"Folder for keys, log and index."`
+	HTTP        string        `name:"http" placeholder:"HOST:PORT" env:"LIANMU_HTTP" help:"Address of pages and API (default 127.0.0.1:8080; port 0 picks one)."`
+	NATS        string        `name:"nats" placeholder:"HOST:PORT" env:"LIANMU_NATS" xor:"nats" help:"Address of the embedded NATS server (default 127.0.0.1:4222; port 0 picks one)."`
+	NATSURL     string        `name:"nats-url" placeholder:"URL" env:"LIANMU_NATS_URL" xor:"nats" help:"An external NATS server instead of the embedded one."`
+	Open        bool          `env:"LIANMU_OPEN" help:"Admit every space that signs (trial, demonstration)."`
+	Operators   []string      `placeholder:"DID" env:"LIANMU_OPERATORS" help:"Operators beside the hub's own key."`
+	QueueLength int           `placeholder:"N" env:"LIANMU_QUEUE_LENGTH" help:"Submissions under way before the hub says busy (default 4096)."`
+	IndexEvery  time.Duration `placeholder:"TIME" env:"LIANMU_INDEX_EVERY" help:"How long the index gathers a batch (default 100ms)."`
+	MaxBytes    int           `placeholder:"N" help:"Largest document in bytes (default 262144)."`
+	MaxDepth    int           `placeholder:"N" help:"Deepest nesting of a document (default 32)."`
+	MaxNodes    int           `placeholder:"N" help:"Most JSON values in a document (default 20000)."`
+	MaxTime     time.Duration `placeholder:"TIME" help:"Longest expansion of a document (default 250ms)."`
+	LogJSON     bool          `name:"log-json" help:"Log as JSON lines."`
+	LogLevel    slog.Level    `name:"log-level" default:"info" help:"debug, info, warn or error."`
+	Pprof       string        `placeholder:"HOST:PORT" help:"Serve profiles on this loopback address."`
+	JSON        bool          `name:"json" help:"Print DID and addresses as JSON."`
+}
+
+// closeWait is how long a hub may take to stop in order.
+const closeWait = 5 * time.Second
+
+// Run runs a hub until ctx ends (SIGINT, SIGTERM) or a part of it fails. When
+// it is ready it prints one line.
+func (c *hubCmd) Run(ctx context.Context, s *streams) error {
+	config, err := c.config()
+	if err != nil {
+		return err
+	}
+	if config.Dir == "" {
+		return errors.New(tr("需要 --dir：存放密钥、账本和索引的文件夹", "needs --dir: the folder for keys, log and index"))
+	}
+	config.Logger, config.Now = c.logger(s), s.Now
+	if c.Pprof != "" {
+		stop, err := servePprof(c.Pprof, config.Logger)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	h, err := startHub(ctx, config)
+	if err != nil {
+		return err
+	}
+	info := h.Info()
+	if c.JSON {
+		err = json.NewEncoder(s.Out).Encode(info)
+	} else {
+		_, err = fmt.Fprintf(s.Out, "ready  did=%s  http=%s  nats=%s  log=%d\n", info.DID, info.HTTP, info.NATS, info.LogSize)
+	}
+	return errors.Join(err, serve(ctx, h, config.Logger))
+}
+
+// serve waits for ctx or a failing part, then closes the hub in order.
+func serve(ctx context.Context, h *hub.Hub, log *slog.Logger) error {
+	failed := make(chan error, 1)
+	go func() { failed <- h.Wait() }()
+	var err error
+	select {
+	case <-ctx.Done():
+		log.Info("stopping")
+	case err = <-failed:
+	}
+	return closeAfter(ctx, h, err)
+}
+
+// closeAfter closes the hub in order; err is why, nil where it was asked to.
+func closeAfter(ctx context.Context, h *hub.Hub, err error) error {
+	// The signal's context is over; stopping has time of its own.
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
+	defer cancel()
+	return errors.Join(err, h.Close(stop))
+}
+
+// startHub starts a hub and explains what users meet most: a busy port.
+func startHub(ctx context.Context, c hub.Config) (*hub.Hub, error) {
+	h, err := hub.Start(ctx, c)
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "listen" && op.Addr != nil {
+		return nil, fmt.Errorf(tr("地址 %s 不能用：%w。也许已有一个节点在运行；换一个端口，例如 --http 127.0.0.1:8081，或用端口 0 自动选择",
+			"cannot listen on %s: %w. Another hub may be running; choose another port, such as --http 127.0.0.1:8081, or port 0 to have one picked"), op.Addr, err)
+	}
+	return h, err
+}
+
+func (c *hubCmd) logger(s *streams) *slog.Logger {
+	o := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.LogJSON {
+		return slog.New(slog.NewJSONHandler(s.Err, o))
+	}
+	return slog.New(slog.NewTextHandler(s.Err, o))
+}
+
+// config reads the file, then lays environment and flags over it.
+func (c *hubCmd) config() (hub.Config, error) {
+	var config hub.Config
+	if c.Config != "" {
+		raw, err := os.ReadFile(c.Config)
+		if err != nil {
+			return config, err
+		}
+		if config, err = parseConfig(raw); err != nil {
+			return config, fmt.Errorf("%s: %w", c.Config, err)
+		}
+	}
+	overlay(&config.Dir, c.Dir)
+	overlay(&config.HTTP, c.HTTP)
+	if c.NATS != "" || c.NATSURL != "" { // one takes the place of the other
+		config.NATS, config.NATSURL = c.NATS, c.NATSURL
+	}
+	config.Open = config.Open || c.Open
+	config.Operators = append(config.Operators, c.Operators...)
+	overlay(&config.QueueLength, c.QueueLength)
+	overlay(&config.IndexEvery, c.IndexEvery)
+	overlay(&config.Limits.Bytes, c.MaxBytes)
+	overlay(&config.Limits.Depth, c.MaxDepth)
+	overlay(&config.Limits.Nodes, c.MaxNodes)
+	overlay(&config.Limits.Time, c.MaxTime)
+	return config, nil
+}
+
+func overlay[T comparable](setting *T, flag T) {
+	var none T
+	if flag != none {
+		*setting = flag
+	}
+}
+
+// servePprof serves net/http/pprof on a loopback address only: profiles show
+// what passes through the hub.
+func servePprof(addr string, log *slog.Logger) (stop func(), err error) {
+	host, _, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, fmt.Errorf(tr("--pprof 只能用本机地址，例如 127.0.0.1:6060，而不是 %q", "--pprof takes a loopback address only, such as 127.0.0.1:6060, not %q"), addr)
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	go func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("pprof", "err", err)
+		}
+	}()
+	log.Info("pprof", "addr", l.Addr().String())
+	return func() { _ = server.Close() }, nil
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"lianmu/federation/identity"
+	"lianmu/vocab"
+)
+
+// maxAnswer bounds what is read of one answer.
+const maxAnswer = 32 << 20
+
+// hubClient talks to a hub over HTTP, as an operator where it has a key.
+type hubClient struct {
+	base string
+	key  identity.Signer // nil: anonymous
+	now  func() time.Time
+	http *http.Client
+
+	once sync.Once
+	log  logInfo
+	err  error
+}
+
+// logInfo is the answer of GET /api/v1/log.
+type logInfo struct {
+	Origin      string `json:"origin"`
+	Size        uint64 `json:"size"`
+	VerifierKey string `json:"verifier_key"`
+	Hub         string `json:"hub"` // DID
+}
+
+func newHubClient(hub string, key identity.Signer, now func() time.Time) (*hubClient, error) {
+	u, err := url.Parse(hub)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return nil, fmt.Errorf(tr("--hub 应写成 http://主机:端口，而不是 %q", "--hub must be http://HOST:PORT, not %q"), hub)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 256 // a window of submissions keeps its connections
+	return &hubClient{
+		base: strings.TrimRight(hub, "/"), key: key, now: now,
+		http: &http.Client{Transport: transport, Timeout: time.Minute},
+	}, nil
+}
+
+// info asks once who the hub is.
+func (h *hubClient) info(ctx context.Context) (logInfo, error) {
+	h.once.Do(func() { h.err = h.call(ctx, http.MethodGet, "/api/v1/log", nil, &h.log, false) })
+	return h.log, h.err
+}
+
+// get, post and operate decode the JSON answer into out; operate adds a fresh
+// token, as each is good for one request.
+func (h *hubClient) get(ctx context.Context, path string, out any) error {
+	return h.call(ctx, http.MethodGet, path, nil, out, false)
+}
+
+func (h *hubClient) post(ctx context.Context, path string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	return h.call(ctx, http.MethodPost, path, body, out, h.key != nil)
+}
+
+func (h *hubClient) operate(ctx context.Context, method, path string, out any) error {
+	if h.key == nil {
+		return errors.New(tr("需要 --key：管理节点的命令要用运营者的密钥", "needs --key: this command takes an operator's key"))
+	}
+	return h.call(ctx, method, path, nil, out, true)
+}
+
+func (h *hubClient) call(ctx context.Context, method, path string, body []byte, out any, token bool) error {
+	status, _, data, err := h.do(ctx, method, path, "application/json", body, token)
+	if err != nil {
+		return err
+	}
+	if status >= 300 {
+		return problemOf(status, data)
+	}
+	if raw, ok := out.(*[]byte); ok {
+		*raw = data
+		return nil
+	}
+	if out == nil || len(data) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(data, out); err != nil {
+		return fmt.Errorf(tr("%s 的答复读不懂：%w（是联目节点吗？）", "the answer of %s is not understood: %w (is it a lianmu hub?)"), h.base+path, err)
+	}
+	return nil
+}
+
+// do makes one request and reads its answer, at most maxAnswer bytes.
+func (h *hubClient) do(ctx context.Context, method, path, contentType string, body []byte, token bool) (int, http.Header, []byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, h.base+path, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", contentType)
+	}
+	req.Header.Set("Accept-Language", tr("zh", "en"))
+	if token {
+		info, err := h.info(ctx)
+		if err != nil {
+			return 0, nil, nil, err
+		}
+		t, err := identity.NewToken(h.key, info.Hub, h.now(), time.Minute)
+		if err != nil {
+			return 0, nil, nil, err
+		}
+		req.Header.Set("Authorization", "Bearer "+t)
+	}
+	resp, err := h.http.Do(req)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err == nil && len(data) > maxAnswer {
+		err = errors.New(tr("答复太大", "the answer is too large"))
+	}
+	return resp.StatusCode, resp.Header, data, err
+}
+
+// problemOf reads an application/problem+json answer.
+func problemOf(status int, data []byte) error {
+	var p struct {
+		Title    string         `json:"title"`
+		Detail   string         `json:"detail"`
+		Problems vocab.Problems `json:"problems"`
+	}
+	_ = json.Unmarshal(data, &p) // not JSON: the status is all there is to say
+	switch {
+	case len(p.Problems) > 0:
+		return p.Problems
+	case p.Detail != "":
+		return fmt.Errorf("%d %s: %s", status, p.Title, p.Detail)
+	}
+	return fmt.Errorf("%d %s %s", status, http.StatusText(status), p.Title)
+}
+
+// httpSender submits by POST /api/v1/submissions, the same bytes as on NATS.
+type httpSender struct{ *hubClient }
+
+// Submit implements sender.
+func (s httpSender) Submit(ctx context.Context, _ string, raw []byte) (vocab.Receipt, error) {
+	status, header, data, err := s.do(ctx, http.MethodPost, "/api/v1/submissions", "application/ld+json", raw, false)
+	if err != nil {
+		return vocab.Receipt{}, err
+	}
+	switch status {
+	case http.StatusOK, http.StatusCreated, http.StatusUnprocessableEntity, http.StatusServiceUnavailable:
+		if receipt, err := decodeReceipt(data); err == nil {
+			return receipt, nil
+		}
+	case http.StatusTooManyRequests:
+		seconds, _ := strconv.Atoi(header.Get("Retry-After"))
+		return vocab.Receipt{Status: vocab.Busy, RetryAfterMS: 1000 * min(seconds, 60)}, nil
+	}
+	err = problemOf(status, data)
+	if status >= 400 && status < 500 {
+		return vocab.Receipt{Status: vocab.Refused, Problems: vocab.ProblemsOf(err, "http."+strconv.Itoa(status))}, nil
+	}
+	return vocab.Receipt{}, err
+}
+
+// Known implements sender: there is no such question over HTTP, so every
+// document is signed and sent, and the hub says which are unchanged.
+func (s httpSender) Known(context.Context, string, []vocab.Digest) (map[vocab.Digest]standing, error) {
+	return nil, nil
+}
+
+// Close implements sender.
+func (s httpSender) Close() { s.http.CloseIdleConnections() }

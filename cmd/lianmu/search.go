@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"lianmu/hub/view"
+	"lianmu/vocab"
+)
+
+type searchCmd struct {
+	Hub    string   `required:"" placeholder:"URL" env:"LIANMU_HTTP_HUB" help:"http://HOST:PORT."`
+	Filter []string `sep:"none" placeholder:"FIELD=VALUE" help:"Only where a field has this value; same field: any of, different fields: all of."`
+	Sort   string   `placeholder:"ORDER" help:"relevance, modified, -modified, title or completeness."`
+	Limit  int      `default:"20" help:"Hits a page, at most 100."`
+	Cursor string   `help:"Go on where the page before ended."`
+	Facets bool     `help:"Count the values of every facet."`
+	JSON   bool     `name:"json" help:"Print the hub's answer as it is."`
+	Words  []string `arg:"" optional:"" help:"Words (all must match), \"phrases\", -not, field:value, OR. None is everything."`
+}
+
+// Run searches and prints a table.
+func (c *searchCmd) Run(ctx context.Context, s *streams) error {
+	hub, err := newHubClient(c.Hub, nil, s.Now)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		var raw []byte
+		if err := hub.get(ctx, c.path(), &raw); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(s.Out, "%s\n", strings.TrimSpace(string(raw)))
+		return err
+	}
+	var a view.Answer
+	if err := hub.get(ctx, c.path(), &a); err != nil {
+		return err
+	}
+	return c.show(s, &a)
+}
+
+// path is the question as the API takes it.
+func (c *searchCmd) path() string {
+	q := url.Values{"limit": {strconv.Itoa(c.Limit)}}
+	set := func(name, value string) {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	set("q", strings.Join(c.Words, " "))
+	set("sort", c.Sort)
+	set("cursor", c.Cursor)
+	if c.Facets {
+		q.Set("facets", "all")
+	}
+	for _, f := range c.Filter {
+		// field=value is easier on a command line; the API takes field:value.
+		q.Add("filter", strings.Replace(f, "=", ":", 1))
+	}
+	return "/api/v1/search?" + q.Encode()
+}
+
+func (c *searchCmd) show(s *streams, a *view.Answer) error {
+	t := table{Head: []string{tr("名称", "title"), tr("类型", "kind"), tr("空间", "space"), tr("地区", "region"), tr("更新", "updated"), "@id"}}
+	for _, h := range a.Hits {
+		var regions []string
+		for _, r := range h.Terms["region"] {
+			regions = append(regions, orCode(r))
+		}
+		updated := ""
+		if !h.Modified.IsZero() {
+			updated = h.Modified.Format("2006-01-02")
+		}
+		space := say(h.SpaceName)
+		if space == "" {
+			space = h.Space
+		}
+		t.add(cut(say(h.Title), 48), say(vocab.KindLabel(h.Kind)), cut(space, 28), cut(strings.Join(regions, " "), 16), updated, h.ID)
+	}
+	if len(a.Hits) > 0 {
+		if err := t.write(s.Out); err != nil {
+			return err
+		}
+		fmt.Fprintln(s.Out)
+	}
+	fmt.Fprintf(s.Out, tr("共 %s 条，%.1f 毫秒\n", "%s found in %.1f ms\n"), number(a.Total), a.TookMS)
+	for _, field := range facetOrder(a.Facets) {
+		fmt.Fprintf(s.Out, "\n%s\n", field)
+		counts := table{Right: map[int]bool{1: true}}
+		for _, v := range a.Facets[field] {
+			label := v.Value
+			if text := say(v.Label); text != "" && text != v.Value {
+				label += " " + text
+			}
+			counts.add("  "+cut(label, 48), number(v.Count))
+		}
+		if err := counts.write(s.Out); err != nil {
+			return err
+		}
+	}
+	for _, cov := range a.Coverage {
+		if cov.State != "current" {
+			fmt.Fprintf(s.Err, tr("注意：%s 的账本有 %s 条，已可检索 %s 条（%s）\n", "note: of %[2]s entries of %[1]s, %[3]s can be searched (%[4]s)\n"),
+				cov.Hub, number(cov.LogSize), number(cov.Indexed), cov.State)
+		}
+	}
+	if a.Next != "" {
+		fmt.Fprintf(s.Out, tr("下一页：加上 --cursor %s\n", "next page: add --cursor %s\n"), a.Next)
+	}
+	return nil
+}
+
+func orCode(t vocab.Term) string {
+	if label := say(t.Label); label != "" {
+		return label
+	}
+	return t.Code
+}
+
+// facetOrder lists the facets by name, so that two runs print the same.
+func facetOrder[V any](facets map[string]V) []string {
+	return slices.Sorted(maps.Keys(facets))
+}

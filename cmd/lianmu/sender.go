@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"lianmu/vocab"
+)
+
+// sender is the way to a hub: NATS or HTTP. It is safe for concurrent use.
+type sender interface {
+	// Submit sends one document for a space and waits for its receipt. An
+	// error means that there was no answer: the document may or may not have
+	// arrived, and sending it again is harmless. A permanentError is not
+	// worth repeating.
+	Submit(ctx context.Context, space string, raw []byte) (vocab.Receipt, error)
+	// Known asks which contents of a space stand in the catalogue now: at
+	// most maxKnown. A sender that cannot ask returns nothing.
+	Known(ctx context.Context, space string, contents []vocab.Digest) (map[vocab.Digest]standing, error)
+	Close()
+}
+
+// standing is how the hub already has a content.
+type standing struct {
+	Log     *vocab.Position `json:"log"`
+	Created time.Time       `json:"created"`
+	Expires time.Time       `json:"expires,omitzero"`
+}
+
+// permanentError is a failure that repeating cannot mend.
+type permanentError struct{ error }
+
+func (e permanentError) Unwrap() error { return e.error }
+
+// dial opens the way to the hub at url: nats://…, tls://…, http://… or https://….
+func dial(ctx context.Context, url string, notice func(string)) (sender, error) {
+	scheme, _, _ := strings.Cut(url, "://")
+	switch scheme {
+	case "nats", "tls", "ws", "wss":
+		return dialNATS(ctx, url, notice)
+	case "http", "https":
+		h, err := newHubClient(url, nil, time.Now)
+		if err != nil {
+			return nil, err
+		}
+		return httpSender{h}, nil
+	}
+	return nil, fmt.Errorf(tr("--hub 应写成 nats://主机:端口 或 http://主机:端口，而不是 %q", "--hub must be nats://HOST:PORT or http://HOST:PORT, not %q"), url)
+}
+
+// Bounds of the pauses between attempts.
+const (
+	firstPause = 100 * time.Millisecond
+	longPause  = 5 * time.Second
+)
+
+// deliver submits a document until there is a receipt other than busy: it
+// repeats with back-off what got no answer, and waits as long as a busy hub
+// asks for. It gives up after giveUp without an answer, or when ctx ends; a
+// hub that says busy is alive and is never given up on.
+func deliver(ctx context.Context, to sender, space string, raw []byte, giveUp time.Duration) (vocab.Receipt, error) {
+	pause := firstPause
+	silentSince := time.Now()
+	for {
+		receipt, err := to.Submit(ctx, space, raw)
+		var permanent permanentError
+		switch {
+		case err == nil && receipt.Status != vocab.Busy:
+			return receipt, nil
+		case err == nil:
+			silentSince = time.Now()
+			wait := time.Duration(receipt.RetryAfterMS) * time.Millisecond
+			if wait <= 0 {
+				wait = pause
+			}
+			pause = firstPause
+			err = sleep(ctx, min(wait, time.Minute))
+		case errors.As(err, &permanent), ctx.Err() != nil:
+			return vocab.Receipt{}, err
+		case time.Since(silentSince) >= giveUp:
+			return vocab.Receipt{}, fmt.Errorf(tr("%v 内没有得到答复：%w", "no answer for %v: %w"), giveUp, err)
+		default:
+			err = sleep(ctx, min(pause, max(0, giveUp-time.Since(silentSince))))
+			pause = min(2*pause, longPause)
+		}
+		if err != nil {
+			return vocab.Receipt{}, err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

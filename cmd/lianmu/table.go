@@ -1,0 +1,127 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+
+	"github.com/rivo/uniseg"
+
+	"lianmu/vocab"
+)
+
+// table is aligned text for a terminal. Widths are those of a terminal cell,
+// where a Chinese character takes two.
+type table struct {
+	Head  []string
+	Right map[int]bool // columns of numbers
+	rows  [][]string
+}
+
+func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+// write prints the table with two spaces between columns and none at line ends.
+func (t *table) write(w io.Writer) error {
+	rows := t.rows
+	if t.Head != nil {
+		rows = append([][]string{t.Head}, rows...)
+	}
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], uniseg.StringWidth(clean(cell)))
+		}
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			cell = clean(cell)
+			pad := strings.Repeat(" ", widths[i]-uniseg.StringWidth(cell))
+			if i > 0 {
+				line.WriteString("  ")
+			}
+			if t.Right[i] {
+				line.WriteString(pad + cell)
+			} else {
+				line.WriteString(cell + pad)
+			}
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// clean drops what would steer the terminal instead of showing on it: control
+// characters, and the invisible ones that turn the direction of writing.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || r == '\r':
+			return ' '
+		case unicode.IsControl(r), r >= 0x202A && r <= 0x202E, r >= 0x2066 && r <= 0x2069:
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// cut shortens s to a number of terminal cells, with an ellipsis where
+// something is missing.
+func cut(s string, cells int) string {
+	s = clean(s)
+	if uniseg.StringWidth(s) <= cells {
+		return s
+	}
+	var b strings.Builder
+	used := 0
+	for g := uniseg.NewGraphemes(s); g.Next(); {
+		if used+g.Width() > cells-1 {
+			break
+		}
+		used += g.Width()
+		b.WriteString(g.Str())
+	}
+	return strings.TrimRight(b.String(), " ") + "…"
+}
+
+// describe is an error in the reader's language.
+func describe(err error) string {
+	var ps vocab.Problems
+	if errors.As(err, &ps) {
+		return sayProblems(ps)
+	}
+	return err.Error()
+}
+
+// sayProblems joins problems in the reader's language, each with its path.
+func sayProblems(ps vocab.Problems) string {
+	parts := make([]string, 0, len(ps))
+	for _, p := range ps {
+		text := say(p.Message)
+		if p.Path != "" {
+			text = p.Path + ": " + text
+		}
+		parts = append(parts, text)
+	}
+	return clean(strings.Join(parts, tr("；", "; ")))
+}
+
+// number writes n with thousands separators.
+func number[T ~int | ~int64 | ~uint64](n T) string {
+	s := fmt.Sprint(n)
+	start := 0
+	if s[0] == '-' {
+		start = 1
+	}
+	for i := len(s) - 3; i > start; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
