@@ -1,0 +1,130 @@
+package vocab
+
+import (
+	"strings"
+	"time"
+)
+
+// Kinds of identifier that LooksLikeIdentifier tells apart.
+const (
+	IdentifierSubject  = "subject"  // 统一社会信用代码, 主体标识码
+	IdentifierPlatform = "platform" // 平台, 连接器
+	IdentifierProduct  = "product"  // 数据产品, 数据资源
+	IdentifierContract = "contract" // 数字合约
+	IdentifierPersonal = "personal" // a natural person's identity number
+)
+
+// LooksLikeIdentifier reports whether s has the form of a national identifier,
+// so that it can be verified wherever it is given, and which. A code with one
+// character miscopied still has its form; an arbitrary number or text of the
+// same length does not, because a known registration prefix and a province must
+// stand in their places.
+func LooksLikeIdentifier(s string) (kind string, ok bool) {
+	if IsPersonal(s) {
+		return IdentifierPersonal, true
+	}
+	code, _, extended := strings.Cut(s, "•")
+	switch {
+	case len(s) == 18 && usccForm(s):
+		return IdentifierSubject, true
+	case len(code) == 32 && nodeForm(code[1:]):
+		switch {
+		case code[0] == '6' || code[0] == '7':
+			return IdentifierProduct, true
+		case '1' <= code[0] && code[0] <= '5' && !extended:
+			return IdentifierPlatform, true
+		}
+	case len(s) == 47 && isDigits(s[:2]) && subjectForm(s[2:20]) && isDigits(s[20:38]) && s[24:26] == "20" &&
+		in(alnum, s[38:46]) && in(mod37, s[46:]):
+		return IdentifierContract, true
+	}
+	return "", false
+}
+
+// CheckIdentifier verifies s as the kind that LooksLikeIdentifier returned.
+func CheckIdentifier(kind, s string) error {
+	switch kind {
+	case IdentifierPlatform:
+		return CheckPlatform(s)
+	case IdentifierProduct:
+		return CheckProduct(s)
+	case IdentifierContract:
+		return CheckContract(s)
+	}
+	return CheckSubject(s)
+}
+
+// SubjectOf returns the 主体标识码 in an identifier, or "" where s does not have
+// the form of one. It does not verify.
+func SubjectOf(s string) string {
+	switch kind, _ := LooksLikeIdentifier(s); kind {
+	case IdentifierSubject, IdentifierPersonal:
+		return s
+	case IdentifierPlatform, IdentifierProduct:
+		return s[1:19]
+	case IdentifierContract:
+		return s[2:20]
+	}
+	return ""
+}
+
+// nodeForm looks at what follows the type: subject, region or industry, random
+// part, check character.
+func nodeForm(s string) bool {
+	return subjectForm(s[:18]) && isDigits(s[18:22]) && in(alnum, s[22:30]) && in(mod37, s[30:])
+}
+
+func subjectForm(s string) bool { return usccForm(s) || IsPersonal(s) }
+
+// usccPrefixes are the registering department and kind of organisation in use
+// (GB 32100-2015 and its later additions).
+const usccPrefixes = " 11 12 13 19 21 29 31 32 33 34 35 39 41 49 51 52 53 54 59 61 62 69 71 72 79 81 89 91 92 93 A1 A9 N1 N2 N3 N9 Y1 "
+
+// usccForm reports whether s could be a 统一社会信用代码: a known prefix, then
+// six digits that begin with a province, or with 10 for the national registry.
+// Of plain numbers every tenth would pass, so one without a letter must also
+// satisfy its own check digit or the organisation code's.
+func usccForm(s string) bool {
+	if !strings.Contains(usccPrefixes, " "+s[:2]+" ") || !in(usccAlphabet, s) || !isDigits(s[2:8]) ||
+		!isProvince(s[2:4]) && s[2:4] != "10" {
+		return false
+	}
+	return !isDigits(s) || s[17] == usccCheck(s) || CheckOrganisation(s[8:17]) == nil
+}
+
+// IsPersonal reports whether s has the form of a natural person's identity
+// number (GB 11643): 18 digits, the last of which may be X, that begin with a
+// province, hold a date of birth and satisfy ISO 7064 MOD 11-2. An organisation
+// may by rare chance have such a code; it is treated as a person's, because the
+// contrary mistake would publish one.
+func IsPersonal(s string) bool {
+	if len(s) != 18 || !isDigits(s[:17]) || !isProvince(s[:2]) {
+		return false
+	}
+	born, err := time.Parse("20060102", s[6:14])
+	if err != nil || born.Year() < 1880 || born.Year() > 2100 {
+		return false
+	}
+	p := 0
+	for i := range 17 {
+		p = (p + int(s[i]-'0')) * 2 % 11
+	}
+	last := "0123456789X"[(12-p)%11]
+	return s[17] == last || last == 'X' && s[17] == 'x'
+}
+
+// isProvince accepts the first two digits of GB/T 2260, and 83, which
+// identity numbers of residents from Taiwan begin with.
+func isProvince(s string) bool {
+	_, ok := Regions.byCode[s+"00"]
+	return ok || s == "83"
+}
+
+func in(alphabet, s string) bool {
+	for i := range len(s) {
+		if strings.IndexByte(alphabet, s[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}
