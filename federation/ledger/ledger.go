@@ -2,6 +2,13 @@
 // append in fenced atomic batches, leaf records, hash tiles, signed
 // checkpoints, proofs, and a verifier that trusts none of them.
 //
+// The stream is the log: stream order is log order, tree index = stream
+// sequence − 1. What is kept beside it (the leaf cache in Config.Dir) can be
+// thrown away; what was signed (the checkpoint in Config.State and Config.Dir)
+// cannot, because it is what a rollback is noticed by. Both copies restored
+// together from an older backup tell nothing: then only those who hold a later
+// checkpoint (peers, witnesses, the operator's archive) can.
+//
 // It never looks into a document beyond hashing it, and never decides whether
 // an entry should be in the log.
 package ledger
@@ -9,16 +16,21 @@ package ledger
 import (
 	"context"
 	"errors"
-	"iter"
+	"fmt"
 	"log/slog"
+	"os"
+	"sync"
+	"syscall"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/mod/sumdb/note"
 
 	"lianmu/vocab"
 )
 
-// Errors that Append and Open return, tested with errors.Is.
+// Errors that Append, Sync and Open return, tested with errors.Is.
 var (
 	// ErrConflict: the log is not at the expected size; Sync, decide again, retry.
 	ErrConflict = errors.New("the log has grown meanwhile")
@@ -26,12 +38,29 @@ var (
 	ErrReadOnly = errors.New("the log is read-only")
 	// ErrFull: the store has no room; nothing was appended.
 	ErrFull = errors.New("the log's disk is full")
+	// ErrUnavailable: the store does not answer or did not confirm. Retry: the
+	// fence makes a repetition harmless.
+	ErrUnavailable = errors.New("the log's store does not answer; try again")
+	// ErrEntry: an entry is beyond what the log takes; nothing was appended.
+	ErrEntry = errors.New("the log cannot take this entry")
+)
+
+// What one Append may carry, and one document.
+const (
+	MaxBatch      = 1000
+	MaxBatchBytes = 8 << 20
+	MaxDocument   = 1<<20 - 64<<10 // leaves room for headers under the bus's 1 MB
+)
+
+const (
+	defaultCheckpointEvery = time.Second
+	defaultAckWait         = 10 * time.Second
 )
 
 // Entry is what is appended.
 type Entry struct {
 	Document []byte     // the secured document as received
-	Fact     vocab.Fact // recomputed from Document by the caller
+	Fact     vocab.Fact // recomputed from Document by the caller; kept as hints
 }
 
 // Record is an entry as read back.
@@ -40,116 +69,249 @@ type Record struct {
 	ReceivedAt time.Time // non-decreasing along the log
 	Leaf       Leaf
 	Fact       vocab.Fact // from header hints, which Append wrote
-	Document   []byte     // nil where only facts were asked for
-}
-
-// Leaf is a leaf record: version ‖ kind ‖ receivedAt (ms, big endian, 8 bytes)
-// ‖ SHA-256(document) ‖ SM3(document). Its RFC 6962 leaf hash is in the tree.
-type Leaf struct {
-	Kind       vocab.EntryKind
-	ReceivedAt time.Time
-	SHA256     vocab.Digest
-	SM3        [32]byte
+	Document   []byte     // nil where only facts were asked for, or where the body was deleted
 }
 
 // Config says where the log lives.
 type Config struct {
 	JetStream jetstream.JetStream
 	Stream    string             // the log's stream, declared by hub/bus
+	Subjects  string             // prefix of its subjects; default "lianmu.log."
 	State     jetstream.KeyValue // holds the last signed checkpoint
-	Dir       string             // holds leaf and tile caches and the last signed checkpoint
+	Dir       string             // holds the leaf cache and the last signed checkpoint
 	Origin    string             // the log's name, first line of each checkpoint
 	Seed      []byte             // Ed25519 seed of log.key
 	Now       func() time.Time
 	Logger    *slog.Logger
 	// CheckpointEvery bounds how often a growing log is signed; default 1 s.
 	CheckpointEvery time.Duration
+	// AckWait is how long an append waits for the store; default 10 s.
+	AckWait time.Duration
+	// Ready is asked before each append: nil, or why the store takes no writes
+	// (wrapping syscall.ENOSPC where its disk is full). May be nil.
+	Ready func() error
+	// Failed hears that the store failed or did not confirm a write. May be nil.
+	Failed func(error)
 }
 
 // Log is an open log. One goroutine appends; any may read.
-type Log struct{}
+type Log struct {
+	c        Config
+	log      *slog.Logger
+	nc       *nats.Conn
+	signer   note.Signer
+	verifier note.Verifier
+	vkey     string
+	prefix   string // of JetStream's API
 
-// Open brings the caches level with the stream and checks the last signed
+	// write is held by whoever moves the head: Append and Sync.
+	write  sync.Mutex
+	cache  *leafCache // owned by the holder of write
+	unsure *unsure    // owned by the holder of write: an append without an answer
+	torn   torn       // owned by the holder of write
+
+	mu       sync.RWMutex // guards what follows; never held over I/O
+	tree     tree
+	lastAt   time.Time // receivedAt of the last entry
+	changed  chan struct{}
+	signed   signed // the last published checkpoint
+	readOnly error
+
+	signing sync.Mutex // held while a checkpoint is made
+	book    signedBook // owned by the holder of signing
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+	once sync.Once
+}
+
+// Open brings the leaf cache level with the stream and checks the last signed
 // checkpoint against it. Where they contradict, the log opens read-only and
-// ReadOnly says why.
-func Open(ctx context.Context, c Config) (*Log, error) { panic("pending") }
+// ReadOnly says why. A checkpoint signed under another origin or key, or one
+// that cannot be read, is an error: see StartEpoch.
+func Open(ctx context.Context, c Config) (*Log, error) {
+	if err := c.fill(); err != nil {
+		return nil, err
+	}
+	l := &Log{
+		c: c, log: c.Logger.With("part", "ledger"), nc: c.JetStream.Conn(),
+		prefix: c.JetStream.Options().APIPrefix, changed: make(chan struct{}),
+	}
+	if l.prefix == "" {
+		l.prefix = jetstream.DefaultAPIPrefix
+	}
+	var err error
+	if l.signer, l.verifier, l.vkey, err = noteKeys(c.Origin, c.Seed); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := l.load(ctx); err != nil {
+		l.cache.close()
+		return nil, fmt.Errorf("opening log %s: %w", c.Origin, err)
+	}
+	runCtx, stop := context.WithCancel(context.Background())
+	l.stop = stop
+	l.done.Go(func() { l.signLoop(runCtx) })
+	return l, nil
+}
+
+func (c *Config) fill() error {
+	if c.JetStream == nil || c.State == nil || c.Dir == "" || c.Stream == "" || c.Now == nil {
+		return errors.New("ledger: JetStream, Stream, State, Dir and Now are needed")
+	}
+	if c.Subjects == "" {
+		c.Subjects = "lianmu.log."
+	}
+	if c.CheckpointEvery <= 0 {
+		c.CheckpointEvery = defaultCheckpointEvery
+	}
+	if c.AckWait <= 0 {
+		c.AckWait = defaultAckWait
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Ready == nil {
+		c.Ready = func() error { return nil }
+	}
+	if c.Failed == nil {
+		c.Failed = func(error) {}
+	}
+	return nil
+}
+
+// load reads what was signed, then cache and stream, and compares.
+func (l *Log) load(ctx context.Context) error {
+	if err := l.loadSigned(ctx); err != nil {
+		return err
+	}
+	want := l.book.highest()
+	var err error
+	if l.cache, err = openLeafCache(l.c.Dir); err != nil {
+		return err
+	}
+	// Only what a checkpoint covers is taken from the cache: its root is known.
+	// The rest, a second's worth, is read from the stream again.
+	cached := l.cache.records()
+	trusted := min(want.size, uint64(len(cached)/leafSize))
+	for i := range trusted {
+		l.tree.add(cached[i*leafSize : (i+1)*leafSize])
+	}
+	if trusted > 0 {
+		ok := trusted < want.size || l.tree.root(trusted) == want.root
+		if ok {
+			ok, err = l.spotCheck(ctx, trusted)
+		}
+		if err != nil {
+			return err
+		}
+		if !ok {
+			l.log.Warn("the leaf cache does not fit the log; reading the stream from its start")
+			l.tree = tree{}
+			trusted = 0
+		}
+	}
+	if err := l.cache.truncate(trusted); err != nil {
+		return err
+	}
+	l.lastAt = l.tree.lastAt()
+	l.publish(want)
+	if err := l.Sync(ctx); err != nil && !errors.Is(err, ErrReadOnly) {
+		return err
+	}
+	l.cache.forget()
+	for _, s := range l.book.all() {
+		l.compare(s)
+	}
+	return nil
+}
 
 // Close signs a last checkpoint and stops the log's goroutines.
-func (l *Log) Close(ctx context.Context) error { panic("pending") }
+func (l *Log) Close(ctx context.Context) error {
+	var err error
+	l.once.Do(func() {
+		l.stop()
+		l.done.Wait()
+		if l.ReadOnly() == nil {
+			err = l.sign(ctx)
+		}
+		l.write.Lock()
+		defer l.write.Unlock()
+		if l.unsure != nil {
+			l.unsure.forget()
+		}
+		l.cache.close()
+	})
+	return err
+}
 
 // Size is the number of committed entries known.
-func (l *Log) Size() uint64 { panic("pending") }
+func (l *Log) Size() uint64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.tree.size()
+}
 
 // Origin is the log's name.
-func (l *Log) Origin() string { panic("pending") }
-
-// ReadOnly returns nil, or why the log takes no entries (wraps ErrReadOnly).
-func (l *Log) ReadOnly() error { panic("pending") }
-
-// Append writes entries durably as one atomic batch (at most 1,000 and 8 MB)
-// after exactly expect entries and returns their receivedAt; the first has
-// index expect. On an ambiguous outcome it reads to the head and finds out.
-func (l *Log) Append(ctx context.Context, expect uint64, entries []Entry) (receivedAt time.Time, err error) {
-	panic("pending")
-}
-
-// Sync reads what others have committed to the stream.
-func (l *Log) Sync(ctx context.Context) error { panic("pending") }
-
-// Facts yields records [from, to) without documents, except for the kinds in
-// withDocument, fast enough to fold a log at start.
-func (l *Log) Facts(ctx context.Context, from, to uint64, withDocument ...vocab.EntryKind) iter.Seq2[Record, error] {
-	panic("pending")
-}
-
-// Read yields records [from, to) with their documents.
-func (l *Log) Read(ctx context.Context, from, to uint64) iter.Seq2[Record, error] { panic("pending") }
-
-// Get returns one record with its document.
-func (l *Log) Get(ctx context.Context, index uint64) (Record, error) { panic("pending") }
-
-// Find returns the index of the entry with this document digest.
-func (l *Log) Find(d vocab.Digest) (uint64, bool) { panic("pending") }
-
-// Changed returns a channel that is closed at the next change of Size.
-func (l *Log) Changed() <-chan struct{} { panic("pending") }
-
-// Checkpoint returns the last signed checkpoint, a C2SP signed note; nil when
-// the log is empty and nothing was ever signed.
-func (l *Log) Checkpoint() []byte { panic("pending") }
+func (l *Log) Origin() string { return l.c.Origin }
 
 // VerifierKey returns the note verifier key of log.key.
-func (l *Log) VerifierKey() string { panic("pending") }
+func (l *Log) VerifierKey() string { return l.vkey }
 
-// Tile serves C2SP tlog-tiles paths below the log's root: "tile/0/000",
-// "tile/1/000.p/5", "tile/entries/000" (leaf records, each as a big-endian
-// uint16 length and bytes). Only tiles within the last checkpoint are served; fs.ErrNotExist
-// otherwise.
-func (l *Log) Tile(path string) ([]byte, error) { panic("pending") }
-
-// Source is where a verifier reads a log: the log itself, or a hub over HTTP.
-type Source interface {
-	Checkpoint(ctx context.Context) ([]byte, error)
-	Tile(ctx context.Context, path string) ([]byte, error)
-	// Documents returns the bodies with these digests, in order.
-	Documents(ctx context.Context, digests []vocab.Digest) ([][]byte, error)
+// ReadOnly returns nil, or why the log takes no entries (wraps ErrReadOnly).
+func (l *Log) ReadOnly() error {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.readOnly
 }
 
-// Report is what Verify found.
-type Report struct {
-	Origin   string   `json:"origin"`
-	Size     uint64   `json:"size"`
-	Root     string   `json:"root"` // base64
-	Checked  uint64   `json:"checked"`
-	Bytes    uint64   `json:"bytes"`
-	Problems []string `json:"problems"` // at most 100, each names its entry; empty: clean
-	Faults   uint64   `json:"faults"`   // how many there were in all
+// freeze makes the log read-only for good; the first reason stays.
+func (l *Log) freeze(format string, args ...any) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.readOnly == nil {
+		l.readOnly = fmt.Errorf("%w: %s", ErrReadOnly, fmt.Sprintf(format, args...))
+		l.log.Error("the log takes no more entries and is not signed", "reason", l.readOnly)
+	}
+	return l.readOnly
 }
 
-// Verify reads the whole log from src and checks the checkpoint's signature
-// under vkey, the tree against it, every document against its leaf record,
-// and calls check (a document's own proof, hints, folding) for each record in
-// order. progress may be nil.
-func Verify(ctx context.Context, src Source, vkey string, check func(Record) error, progress func(done, total uint64)) (*Report, error) {
-	panic("pending")
+// Find returns the index of the first entry with this document digest.
+func (l *Log) Find(d vocab.Digest) (uint64, bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.tree.find(d)
+}
+
+// Changed returns a channel that is closed at the next change of Size.
+func (l *Log) Changed() <-chan struct{} {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.changed
+}
+
+// extend adds committed leaf records and tells whoever waits. The caller holds
+// write.
+func (l *Log) extend(leaves []byte) {
+	if len(leaves) == 0 {
+		return
+	}
+	l.mu.Lock()
+	for i := 0; i < len(leaves); i += leafSize {
+		l.tree.add(leaves[i : i+leafSize])
+	}
+	l.lastAt = l.tree.lastAt()
+	close(l.changed)
+	l.changed = make(chan struct{})
+	l.mu.Unlock()
+	// A cache that cannot be written costs time at the next start, no more.
+	if err := l.cache.append(leaves); err != nil {
+		l.log.Warn("the leaf cache cannot be written", "error", err)
+	}
+}
+
+func full(reason string) error {
+	return fmt.Errorf("%w: %s (%w)", ErrFull, reason, syscall.ENOSPC)
 }

@@ -1,0 +1,117 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// stateKey is where the last signed checkpoint stands in the bucket.
+const stateKey = "checkpoint"
+
+const checkpointFile = "checkpoint"
+
+// StartEpoch gives up what was signed, so that the log goes on under a new
+// origin and key. The log must not be open. The last checkpoint is archived as
+// epoch-<n>.checkpoint in dir and as epoch.<n> in the bucket, then removed from
+// both; it is returned, so that the caller can cite it in an entry of kind
+// vocab.KindEpoch, the first that it appends after opening the log anew. Nil
+// and no error: nothing was ever signed.
+//
+// Whoever trusted the former key sees that log end; nothing is hidden from
+// them, and nothing under the new key vouches for it.
+func StartEpoch(ctx context.Context, dir string, state jetstream.KeyValue) (previous []byte, err error) {
+	folder, err := readCheckpointFile(dir)
+	if err != nil {
+		return nil, err
+	}
+	var bucket []byte
+	e, err := state.Get(ctx, stateKey)
+	if err == nil {
+		bucket = e.Value()
+	} else if !errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil, fmt.Errorf("%w (the last checkpoint: %w)", ErrUnavailable, err)
+	}
+	// Both are archived where they differ; the bucket's, written first, last.
+	for _, raw := range [][]byte{folder, bucket} {
+		if raw == nil || string(raw) == string(previous) {
+			continue
+		}
+		previous = raw
+		if err := archive(ctx, dir, state, raw); err != nil {
+			return nil, err
+		}
+	}
+	if previous == nil {
+		return nil, nil
+	}
+	if err := os.Remove(filepath.Join(dir, checkpointFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if bucket != nil {
+		if err := state.Delete(ctx, stateKey, jetstream.LastRevision(e.Revision())); err != nil {
+			return nil, err
+		}
+	}
+	return previous, syncDir(dir)
+}
+
+func archive(ctx context.Context, dir string, state jetstream.KeyValue, raw []byte) error {
+	for n := 1; ; n++ {
+		f, err := os.OpenFile(filepath.Join(dir, fmt.Sprintf("epoch-%d.checkpoint", n)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		_, werr := f.Write(raw)
+		if err := errors.Join(werr, f.Sync(), f.Close(), syncDir(dir)); err != nil {
+			return err
+		}
+		_, err = state.Put(ctx, fmt.Sprintf("epoch.%d", n), raw)
+		return err
+	}
+}
+
+func readCheckpointFile(dir string) ([]byte, error) {
+	raw, err := os.ReadFile(filepath.Join(dir, checkpointFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil && len(raw) == 0 {
+		raw = []byte("\n") // an empty file is a damaged checkpoint, not none
+	}
+	return raw, err
+}
+
+// writeCheckpointFile replaces the file durably: a reader sees the old one or
+// the new one, also after a power cut.
+func writeCheckpointFile(dir string, raw []byte) error {
+	tmp := filepath.Join(dir, checkpointFile+".new")
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, werr := f.Write(raw)
+	if err := errors.Join(werr, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, filepath.Join(dir, checkpointFile)); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

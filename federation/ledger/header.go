@@ -1,0 +1,96 @@
+package ledger
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"lianmu/vocab"
+)
+
+// Header fields of an entry's message. The leaf record is what counts; the
+// others are hints that anyone recomputes from the document. Text that others
+// chose is in base64, so that it cannot become a header of its own.
+const (
+	hdrLeaf    = "Lianmu-Leaf"
+	hdrSpace   = "Lianmu-Space"
+	hdrID      = "Lianmu-Id"
+	hdrContent = "Lianmu-Content"
+	hdrCreated = "Lianmu-Created"
+	hdrExpires = "Lianmu-Expires"
+)
+
+// maxHints bounds the text that hints may take in a header, in bytes.
+const maxHints = 24 << 10
+
+var b64 = base64.RawURLEncoding
+
+func header(leaf []byte, f vocab.Fact) nats.Header {
+	h := make(nats.Header, 10)
+	set := func(k, v string) { h[k] = []string{v} }
+	set(hdrLeaf, b64.EncodeToString(leaf))
+	if f.Space != "" {
+		set(hdrSpace, b64.EncodeToString([]byte(f.Space)))
+	}
+	if f.ID != "" {
+		set(hdrID, b64.EncodeToString([]byte(f.ID)))
+	}
+	if !f.Content.IsZero() {
+		set(hdrContent, b64.EncodeToString(f.Content[:]))
+	}
+	if !f.Created.IsZero() {
+		set(hdrCreated, f.Created.UTC().Format(time.RFC3339Nano))
+	}
+	if !f.Expires.IsZero() {
+		set(hdrExpires, f.Expires.UTC().Format(time.RFC3339Nano))
+	}
+	return h
+}
+
+func get(h nats.Header, k string) string {
+	if v := h[k]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// leafOf reads the leaf record in a message's header.
+func leafOf(h nats.Header) ([]byte, Leaf, error) {
+	s := get(h, hdrLeaf)
+	if s == "" {
+		return nil, Leaf{}, errors.New("it carries no leaf record")
+	}
+	b, err := b64.DecodeString(s)
+	if err != nil {
+		return nil, Leaf{}, errors.New("its leaf record is not base64")
+	}
+	l, err := ParseLeaf(b)
+	return b, l, err
+}
+
+// factOf reads the hints; kind and digest come from the leaf.
+func factOf(h nats.Header, l Leaf) (vocab.Fact, error) {
+	f := vocab.Fact{Kind: l.Kind, Digest: l.SHA256}
+	space, err1 := b64.DecodeString(get(h, hdrSpace))
+	id, err2 := b64.DecodeString(get(h, hdrID))
+	content, err3 := b64.DecodeString(get(h, hdrContent))
+	created, err4 := hintTime(get(h, hdrCreated))
+	expires, err5 := hintTime(get(h, hdrExpires))
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+		return f, fmt.Errorf("hints: %w", err)
+	}
+	f.Space, f.ID, f.Created, f.Expires = string(space), string(id), created, expires
+	copy(f.Content[:], content)
+	return f, nil
+}
+
+func hintTime(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, s)
+	return t.UTC(), err
+}

@@ -1,0 +1,165 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	hdrBatchID       = "Nats-Batch-Id"
+	hdrBatchSequence = "Nats-Batch-Sequence"
+	hdrBatchCommit   = "Nats-Batch-Commit"
+	hdrExpectedLast  = "Nats-Expected-Last-Sequence"
+)
+
+// torn is the end of a batch that stands in the stream without its commit: a
+// full disk can leave one. It is not part of the log until something committed
+// follows it.
+type torn struct {
+	last  uint64    // sequence of its last message; 0: there is none
+	since time.Time // when it was first seen, by Config.Now
+}
+
+// Sync reads what others have committed to the stream. Messages of a batch that
+// has no commit are not seen.
+//
+// An entry of another process can be seen before its fsync has ended; what this
+// process appended counts only when it was acknowledged.
+func (l *Log) Sync(ctx context.Context) error {
+	l.write.Lock()
+	defer l.write.Unlock()
+	return l.sync(ctx)
+}
+
+func (l *Log) sync(ctx context.Context) error {
+	if err := l.settle(); err != nil {
+		return err
+	}
+	if err := l.ReadOnly(); err != nil {
+		return err
+	}
+	head, err := l.head(ctx)
+	if err != nil {
+		return err
+	}
+	size := l.Size()
+	if head < size {
+		return l.freeze("its stream has %d entries, but it had %d before, and a checkpoint over %d was signed: an older copy was restored; restore a newer one, or start a new epoch", head, size, l.signedSize())
+	}
+	if head == size {
+		l.torn = torn{}
+		return nil
+	}
+	for {
+		r := reader{l: l, next: size, lastAt: l.lastAt, committed: size}
+		err = l.scan(ctx, size+1, 0, func(m stored) error { return r.take(ctx, m) })
+		if err == nil && r.next < head {
+			err = r.gap(ctx, head)
+		}
+		size = r.committed
+		if !errors.Is(err, errLagging) {
+			if err == nil && r.next > r.committed && l.torn.last != r.next {
+				l.torn = torn{last: r.next, since: l.c.Now()}
+			} else if r.next == r.committed {
+				l.torn = torn{}
+			}
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lagPause):
+		}
+	}
+}
+
+// reader takes messages in order and extends the log by what is committed.
+type reader struct {
+	l         *Log
+	next      uint64 // index of the next entry
+	committed uint64 // entries that the log was extended to
+	lastAt    time.Time
+	pending   []byte // leaf records not yet committed, or not yet handed on
+}
+
+func (r *reader) take(ctx context.Context, m stored) error {
+	if err := r.gap(ctx, m.seq-1); err != nil {
+		return err
+	}
+	record, leaf, err := leafOf(m.msg.Header)
+	switch {
+	case err != nil:
+	case !leaf.Matches(m.msg.Data):
+		err = errors.New("its document is not the one in its leaf record")
+	case m.subj != r.l.c.Subjects+leaf.Kind.String():
+		err = fmt.Errorf("it is of kind %s and stands under %q", leaf.Kind, m.subj)
+	case leaf.ReceivedAt.Before(r.lastAt):
+		err = fmt.Errorf("it was received at %v, before the entry ahead of it", leaf.ReceivedAt)
+	}
+	if err != nil {
+		return r.l.freeze("entry %d of stream %s is not this log's: %v; run log verify, and restore the store from a good copy", r.next, r.l.c.Stream, err)
+	}
+	r.pending = append(r.pending, record...)
+	r.next, r.lastAt = r.next+1, leaf.ReceivedAt
+	if get(m.msg.Header, hdrBatchID) == "" || get(m.msg.Header, hdrBatchCommit) != "" {
+		r.l.extend(r.pending)
+		r.pending = r.pending[:0]
+		r.committed = r.next
+	}
+	return nil
+}
+
+// gap accounts for entries [r.next, to) whose messages are deleted. Their
+// leaves are still needed for the tree; only the cache has them.
+func (r *reader) gap(ctx context.Context, to uint64) error {
+	for ; r.next < to; r.next++ {
+		has, err := r.l.leaderHas(ctx, r.next+1)
+		if err != nil {
+			return err
+		}
+		if has {
+			return errLagging
+		}
+		record, ok := r.l.cache.at(r.next)
+		if !ok {
+			return r.l.freeze("entry %d is missing from stream %s and from the leaf cache; restore the store, or the file \"leaves\", from a copy", r.next, r.l.c.Stream)
+		}
+		r.pending = append(r.pending, record...)
+		if leaf, err := ParseLeaf(record); err == nil {
+			r.lastAt = leaf.ReceivedAt
+		}
+	}
+	return nil
+}
+
+// spotCheck compares some cached leaves with the stream, the last one always:
+// a stream that went another way after a restore differs there.
+func (l *Log) spotCheck(ctx context.Context, n uint64) (bool, error) {
+	const spots = 16
+	head, err := l.head(ctx)
+	if err != nil {
+		return false, err
+	}
+	if head < n {
+		return true, nil // too short: Sync says so, and the cache is what is known
+	}
+	for i := uint64(1); i <= spots; i++ {
+		at := i*n/spots - 1
+		if i*n/spots == 0 {
+			continue
+		}
+		same := true
+		err := l.scan(ctx, at+1, at+1, func(m stored) error {
+			record, _, err := leafOf(m.msg.Header)
+			same = err == nil && bytes.Equal(record, l.tree.record(at))
+			return nil
+		})
+		if err != nil || !same {
+			return same, err
+		}
+	}
+	return true, nil
+}

@@ -1,0 +1,94 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"lianmu/vocab"
+)
+
+// tree holds leaf records and hashes in memory, about 170 bytes an entry. It
+// only grows; the zero value is empty.
+type tree struct {
+	leaves []byte      // leafSize each
+	hashes []tlog.Hash // in tlog.StoredHashes order
+	first  map[uint64]uint32
+	more   map[uint64][]uint32 // further entries whose digests begin alike
+}
+
+func (t *tree) size() uint64 { return uint64(len(t.leaves) / leafSize) }
+
+func (t *tree) record(i uint64) []byte { return t.leaves[i*leafSize : (i+1)*leafSize] }
+
+// leaf is the parsed record i; records in the tree were parsed before.
+func (t *tree) leaf(i uint64) Leaf {
+	l, _ := ParseLeaf(t.record(i))
+	return l
+}
+
+func (t *tree) lastAt() time.Time {
+	if n := t.size(); n > 0 {
+		return t.leaf(n - 1).ReceivedAt
+	}
+	return time.Time{}
+}
+
+func (t *tree) add(record []byte) {
+	n := t.size()
+	// The hashes needed are in memory, so there is no error to have.
+	hashes, err := tlog.StoredHashesForRecordHash(int64(n), tlog.RecordHash(record), t)
+	if err != nil {
+		panic(fmt.Sprintf("ledger: hashing entry %d: %v", n, err))
+	}
+	t.leaves = append(t.leaves, record...)
+	t.hashes = append(t.hashes, hashes...)
+	if t.first == nil {
+		t.first, t.more = map[uint64]uint32{}, map[uint64][]uint32{}
+	}
+	k := binary.BigEndian.Uint64(record[10:18])
+	if _, ok := t.first[k]; ok {
+		t.more[k] = append(t.more[k], uint32(n))
+	} else {
+		t.first[k] = uint32(n)
+	}
+}
+
+// find returns the first entry with this digest. Eight bytes of it lead to the
+// candidates, the whole decides.
+func (t *tree) find(d vocab.Digest) (uint64, bool) {
+	k := binary.BigEndian.Uint64(d[:8])
+	i, ok := t.first[k]
+	if !ok {
+		return 0, false
+	}
+	for _, i := range append([]uint32{i}, t.more[k]...) {
+		if vocab.Digest(t.record(uint64(i))[10:42]) == d {
+			return uint64(i), true
+		}
+	}
+	return 0, false
+}
+
+// ReadHashes implements tlog.HashReader.
+func (t *tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	out := make([]tlog.Hash, len(indexes))
+	for i, x := range indexes {
+		if x < 0 || x >= int64(len(t.hashes)) {
+			return nil, fmt.Errorf("no hash at %d", x)
+		}
+		out[i] = t.hashes[x]
+	}
+	return out, nil
+}
+
+// root is the tree's hash at size n, at most the present one.
+func (t *tree) root(n uint64) tlog.Hash {
+	h, err := tlog.TreeHash(int64(n), t)
+	if err != nil {
+		panic(fmt.Sprintf("ledger: root at %d: %v", n, err))
+	}
+	return h
+}

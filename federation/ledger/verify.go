@@ -1,0 +1,231 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"lianmu/vocab"
+)
+
+// Source is where a verifier reads a log: the log itself, or a hub over HTTP.
+type Source interface {
+	// Checkpoint returns the last signed checkpoint, nil if there is none.
+	Checkpoint(ctx context.Context) ([]byte, error)
+	// Tile returns the tile at a C2SP tlog-tiles path.
+	Tile(ctx context.Context, path string) ([]byte, error)
+	// Documents returns the bodies with these digests, in order; nil for one
+	// that is not there.
+	Documents(ctx context.Context, digests []vocab.Digest) ([][]byte, error)
+}
+
+// Source returns the log as a source for Verify.
+func (l *Log) Source() Source { return source{l} }
+
+type source struct{ l *Log }
+
+func (s source) Checkpoint(context.Context) ([]byte, error) { return s.l.Checkpoint(), nil }
+
+func (s source) Tile(_ context.Context, path string) ([]byte, error) { return s.l.Tile(path) }
+
+// Documents reads neighbours in one go: a verifier asks in the log's order.
+func (s source) Documents(ctx context.Context, digests []vocab.Digest) ([][]byte, error) {
+	out := make([][]byte, len(digests))
+	for i := 0; i < len(digests); {
+		at, ok := s.l.Find(digests[i])
+		if !ok {
+			i++
+			continue
+		}
+		n := uint64(1)
+		for i+int(n) < len(digests) {
+			if next, ok := s.l.Find(digests[i+int(n)]); !ok || next != at+n {
+				break
+			}
+			n++
+		}
+		// Bodies are read as they are: judging them is the verifier's part.
+		err := s.l.scan(ctx, at+1, at+n, func(m stored) error {
+			out[i+int(m.seq-1-at)] = m.msg.Data
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		i += int(n)
+	}
+	return out, nil
+}
+
+// Report is what Verify found.
+type Report struct {
+	Origin   string   `json:"origin"`
+	Size     uint64   `json:"size"`
+	Root     string   `json:"root"` // base64
+	Checked  uint64   `json:"checked"`
+	Bytes    uint64   `json:"bytes"`
+	Problems []string `json:"problems"` // at most 100, each names its entry; empty: clean
+	Faults   uint64   `json:"faults"`   // how many there were in all
+}
+
+// Bounds of a verification.
+const (
+	maxProblems     = 100
+	documentsAtOnce = 100
+)
+
+func (r *Report) fault(format string, args ...any) {
+	r.Faults++
+	if len(r.Problems) < maxProblems {
+		r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
+	}
+}
+
+// Verify reads the whole log from src and checks the checkpoint's signature
+// under vkey, the tree and its tiles against it, every document against both
+// hashes in its leaf record, that receivedAt never goes back, and calls check
+// (a document's own proof, hints, folding) for each record in order whose
+// document is the right one; its Fact has kind and digest alone. Check and
+// progress may be nil.
+//
+// What is wrong with the log is in the Report; an error means that it could not
+// be read to the end. A log that never signed anything has size 0 and is clean.
+func Verify(ctx context.Context, src Source, vkey string, check func(Record) error, progress func(done, total uint64)) (*Report, error) {
+	v, err := note.NewVerifier(vkey)
+	if err != nil {
+		return nil, fmt.Errorf("the log's verifier key: %w", err)
+	}
+	r := &Report{Origin: v.Name(), Problems: []string{}}
+	raw, err := src.Checkpoint(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the checkpoint: %w", err)
+	}
+	if len(raw) == 0 {
+		return r, nil
+	}
+	cp, err := parseCheckpoint(raw, v)
+	if err != nil {
+		r.fault("the checkpoint is not valid under the log's key: %v", err)
+		return r, nil
+	}
+	r.Size, r.Root = cp.size, base64.StdEncoding.EncodeToString(cp.root[:])
+	t, err := readTree(ctx, src, cp, r)
+	if err != nil || t == nil {
+		return r, err
+	}
+	if err := verifyTiles(ctx, src, t, r); err != nil {
+		return r, err
+	}
+	return r, verifyDocuments(ctx, src, t, r, check, progress)
+}
+
+// readTree builds the tree from the leaf records in the entries tiles. A nil
+// tree means that they cannot be read as such; the report says so.
+func readTree(ctx context.Context, src Source, cp signed, r *Report) (*tree, error) {
+	t := &tree{}
+	for n := uint64(0); n*tileWidth < cp.size; n++ {
+		width := min(tileWidth, cp.size-n*tileWidth)
+		path := TilePath(tlog.Tile{H: tileHeight, L: -1, N: int64(n), W: int(width)})
+		b, err := src.Tile(ctx, path)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", path, err)
+		}
+		for i := range width {
+			if len(b) < 2 || len(b)-2 < int(binary.BigEndian.Uint16(b)) {
+				r.fault("%s ends at its entry %d of %d", path, i, width)
+				return nil, nil
+			}
+			length := int(binary.BigEndian.Uint16(b))
+			record := b[2 : 2+length]
+			b = b[2+length:]
+			if _, err := ParseLeaf(record); err != nil {
+				r.fault("entry %d: %v", n*tileWidth+i, err)
+				return nil, nil
+			}
+			t.add(record)
+		}
+		if len(b) > 0 {
+			r.fault("%s has %d bytes too many", path, len(b))
+			return nil, nil
+		}
+	}
+	if root := t.root(cp.size); root != cp.root {
+		r.fault("the leaf records do not give the root that was signed over %d entries", cp.size)
+	}
+	return t, nil
+}
+
+// verifyTiles compares the published hash tiles with the tree.
+func verifyTiles(ctx context.Context, src Source, t *tree, r *Report) error {
+	for level := 0; t.size()>>(tileHeight*level) > 0; level++ {
+		have := t.size() >> (tileHeight * level)
+		for n := uint64(0); n*tileWidth < have; n++ {
+			tile := tlog.Tile{H: tileHeight, L: level, N: int64(n), W: int(min(tileWidth, have-n*tileWidth))}
+			got, err := src.Tile(ctx, TilePath(tile))
+			if err != nil {
+				return fmt.Errorf("reading %s: %w", TilePath(tile), err)
+			}
+			want, err := tlog.ReadTileData(tile, t)
+			if err != nil {
+				return err
+			}
+			if !bytes.Equal(got, want) {
+				r.fault("%s does not fit the leaf records", TilePath(tile))
+			}
+		}
+	}
+	return nil
+}
+
+func verifyDocuments(ctx context.Context, src Source, t *tree, r *Report, check func(Record) error, progress func(done, total uint64)) error {
+	var last time.Time
+	for from := uint64(0); from < t.size(); from += documentsAtOnce {
+		to := min(from+documentsAtOnce, t.size())
+		digests := make([]vocab.Digest, 0, documentsAtOnce)
+		for i := from; i < to; i++ {
+			digests = append(digests, t.leaf(i).SHA256)
+		}
+		documents, err := src.Documents(ctx, digests)
+		if err != nil {
+			return fmt.Errorf("reading documents from entry %d on: %w", from, err)
+		}
+		if len(documents) != len(digests) {
+			return errors.New("the source answered with another number of documents than asked for")
+		}
+		for i := from; i < to; i++ {
+			leaf, document := t.leaf(i), documents[i-from]
+			if leaf.ReceivedAt.Before(last) {
+				r.fault("entry %d: received at %v, before the entry ahead of it", i, leaf.ReceivedAt)
+			}
+			last = leaf.ReceivedAt
+			r.Checked++
+			r.Bytes += uint64(len(document))
+			switch {
+			case document == nil:
+				r.fault("entry %d: its document %s is missing", i, leaf.SHA256)
+				continue
+			case !leaf.Matches(document):
+				r.fault("entry %d: its document is not the one in its leaf record", i)
+				continue
+			case check == nil:
+				continue
+			}
+			err := check(Record{Index: i, ReceivedAt: leaf.ReceivedAt, Leaf: leaf,
+				Fact: vocab.Fact{Kind: leaf.Kind, Digest: leaf.SHA256}, Document: document})
+			if err != nil {
+				r.fault("entry %d: %v", i, err)
+			}
+		}
+		if progress != nil {
+			progress(to, t.size())
+		}
+	}
+	return nil
+}
