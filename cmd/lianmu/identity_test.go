@@ -1,0 +1,260 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"lianmu/federation/identity"
+)
+
+var identityNow = time.Date(2026, 11, 21, 8, 30, 0, 0, time.UTC)
+
+const identitySeed = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+// identityRun gives a command its input and returns what it wrote.
+func identityRun(t *testing.T, stdin string, run func(*streams) error) (out, errs string, err error) {
+	t.Helper()
+	defer func(was bool) { chinese = was }(chinese)
+	chinese = false
+	var o, e bytes.Buffer
+	err = run(&streams{In: strings.NewReader(stdin), Out: &o, Err: &e, Now: func() time.Time { return identityNow }})
+	return o.String(), e.String(), err
+}
+
+func identityKeyFile(t *testing.T) (path, did string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "space.key")
+	out, _, err := identityRun(t, "", (&keyImportCmd{Type: "ed25519", Hex: identitySeed, Out: path}).Run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, strings.TrimSpace(out)
+}
+
+func exitsWith(t *testing.T, err error, want int) {
+	t.Helper()
+	var code exitCode
+	if !errors.As(err, &code) || int(code) != want {
+		t.Errorf("%v, want exit code %d", err, want)
+	}
+}
+
+func TestKeyCommands(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new.key")
+	made, errs, err := identityRun(t, "", (&keyNewCmd{Type: "ed25519", Out: path}).Run)
+	if err != nil || errs != "" || !strings.HasPrefix(made, "did:key:z6Mk") {
+		t.Fatalf("%q %q %v", made, errs, err)
+	}
+	shown, _, err := identityRun(t, "", (&keyShowCmd{File: path}).Run)
+	if err != nil || shown != made {
+		t.Errorf("shown %q, made %q, %v", shown, made, err)
+	}
+	asJSON, _, err := identityRun(t, "", (&keyShowCmd{File: path, JSON: true}).Run)
+	var v struct{ DID, VerificationMethod, Type string }
+	if err != nil || json.Unmarshal([]byte(asJSON), &v) != nil || v.DID+"\n" != made || v.Type != "ed25519" || !strings.HasPrefix(v.VerificationMethod, v.DID+"#z6Mk") {
+		t.Errorf("%s, %v", asJSON, err)
+	}
+	if _, _, err := identityRun(t, "", (&keyNewCmd{Type: "ed25519", Out: path}).Run); err == nil || !strings.Contains(err.Error(), "exists") {
+		t.Errorf("an existing key: %v", err)
+	}
+	for _, typ := range []string{"p256", "sm2"} {
+		_, _, err := identityRun(t, "", (&keyNewCmd{Type: typ, Out: path + typ}).Run)
+		if err == nil || !strings.Contains(err.Error(), "only ed25519 so far") {
+			t.Errorf("%s: %v", typ, err)
+		}
+		if _, err := os.Stat(path + typ); err == nil {
+			t.Errorf("%s left a file", typ)
+		}
+	}
+}
+
+func TestKeyImportFromStandardInput(t *testing.T) {
+	_, did := identityKeyFile(t)
+	path := filepath.Join(t.TempDir(), "k")
+	out, _, err := identityRun(t, identitySeed+"\n", (&keyImportCmd{Type: "ed25519", Hex: "-", Out: path}).Run)
+	if err != nil || strings.TrimSpace(out) != did {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
+func TestSignThenVerifyCommands(t *testing.T) {
+	path, did := identityKeyFile(t)
+	for name, c := range map[string]struct {
+		in    string
+		count int
+	}{
+		"pretty":     {"{\n  \"@id\": \"urn:a\",\n  \"标题\": \"充电桩\"\n}\n", 1},
+		"JSON lines": {"{\"@id\":\"urn:a\"}\n\n{\"@id\":\"urn:b\"}\n{\"@id\":\"urn:a\"}", 3},
+		"a list":     {`[{"@id":"urn:a"},{"@id":"urn:b"}]`, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			signed, errs, err := identityRun(t, c.in, (&signCmd{Key: path, Suite: identity.Suite, Expires: time.Hour}).Run)
+			if err != nil || errs != "" {
+				t.Fatalf("%q %v", errs, err)
+			}
+			out, _, err := identityRun(t, signed, (&verifyCmd{}).Run)
+			if err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			lines := strings.Split(strings.TrimSpace(out), "\n")
+			if len(lines) != c.count {
+				t.Fatalf("%d lines: %s", len(lines), out)
+			}
+			for _, want := range []string{"ok", did, "2026-11-21T08:30:00Z", "until 2026-11-21T09:30:00Z", "urn:a", "stdin:1"} {
+				if !strings.Contains(lines[0], want) {
+					t.Errorf("%q does not say %s", lines[0], want)
+				}
+			}
+			asJSON, _, err := identityRun(t, signed, (&verifyCmd{JSON: true}).Run)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := map[string]time.Time{}
+			dec := json.NewDecoder(strings.NewReader(asJSON))
+			for range c.count {
+				var v verdict
+				if err := dec.Decode(&v); err != nil || !v.OK || v.Space != did || v.Digest.IsZero() || v.Content.IsZero() {
+					t.Errorf("%+v, %v", v, err)
+				}
+				if !v.Created.After(last[v.ID]) {
+					t.Errorf("%s was created at %v, not after the version before", v.ID, v.Created)
+				}
+				last[v.ID] = v.Created
+			}
+		})
+	}
+}
+
+func TestSignNamesWhatItCannot(t *testing.T) {
+	path, _ := identityKeyFile(t)
+	signed, _, err := identityRun(t, `{"@id":"urn:a"}`, (&signCmd{Key: path, Suite: identity.Suite}).Run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := "{\"@id\":\"urn:a\"}\n" + strings.TrimSpace(signed) + "\n{\"a\":1,\"a\":2}\nnonsense\n{\"@id\":\"urn:b\"}\n" +
+		`{"x":"` + strings.Repeat("x", 300<<10) + "\"}\n"
+	out, errs, err := identityRun(t, in, (&signCmd{Key: path, Suite: identity.Suite}).Run)
+	exitsWith(t, err, 1)
+	if n := strings.Count(out, `"proofValue"`); n != 2 {
+		t.Errorf("%d signed: %.500s", n, out)
+	}
+	lines := strings.Split(strings.TrimSpace(errs), "\n")
+	if len(lines) != 4 {
+		t.Fatalf("%d complaints: %s", len(lines), errs)
+	}
+	for i, want := range []string{"stdin:2: /proof: the document is already signed", "stdin:3: ", "stdin:4: ", "stdin:6: "} {
+		if !strings.HasPrefix(lines[i], want) {
+			t.Errorf("%q, want %q", lines[i], want)
+		}
+	}
+}
+
+func TestSignRefusesItsFlags(t *testing.T) {
+	path, _ := identityKeyFile(t)
+	for name, c := range map[string]signCmd{
+		"suite":    {Key: path, Suite: "sm2-jcs-2026"},
+		"expires":  {Key: path, Suite: identity.Suite, Expires: -time.Hour},
+		"no key":   {Key: path + ".none", Suite: identity.Suite},
+		"for ever": {Key: path, Suite: identity.Suite, Expires: 200 * 365 * 24 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, _, err := identityRun(t, `{"@id":"urn:a"}`, c.Run)
+			if err == nil || out != "" {
+				t.Errorf("%q %v", out, err)
+			}
+		})
+	}
+	out, errs, err := identityRun(t, "", (&signCmd{Key: path, Suite: identity.Suite}).Run)
+	exitsWith(t, err, 1)
+	if out != "" || errs == "" {
+		t.Errorf("nothing to sign: %q %q", out, errs)
+	}
+}
+
+func TestVerifySaysWhyNot(t *testing.T) {
+	path, _ := identityKeyFile(t)
+	signed, _, err := identityRun(t, "{\"@id\":\"urn:a\",\"v\":1}\n", (&signCmd{Key: path, Suite: identity.Suite}).Run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed = strings.TrimSpace(signed)
+	file := filepath.Join(t.TempDir(), "docs.jsonl")
+	content := fmt.Sprintf("%s\n%s\n{\"@id\":\"urn:c\"}\n{\n", signed, strings.Replace(signed, `"v":1`, `"v":2`, 1))
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, _, err := identityRun(t, "", (&verifyCmd{Files: []string{file}}).Run)
+	exitsWith(t, err, 1)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if len(lines) != 4 {
+		t.Fatalf("%d lines: %s", len(lines), out)
+	}
+	for i, want := range []string{":1  ok  ", ":2  FAILED  /proof/proofValue", ":3  FAILED  the document is not signed", ":4  FAILED  "} {
+		if !strings.Contains(lines[i], want) {
+			t.Errorf("%q, want %q", lines[i], want)
+		}
+	}
+	asJSON, _, err := identityRun(t, "", (&verifyCmd{Files: []string{file}, JSON: true}).Run)
+	exitsWith(t, err, 1)
+	for i, line := range strings.Split(strings.TrimSpace(asJSON), "\n") {
+		var v verdict
+		if err := json.Unmarshal([]byte(line), &v); err != nil || v.OK != (i == 0) || v.Line != i+1 || (len(v.Problems) > 0) == v.OK {
+			t.Errorf("%s, %v", line, err)
+		}
+	}
+	_, _, err = identityRun(t, "", (&verifyCmd{}).Run)
+	exitsWith(t, err, 1)
+}
+
+func TestVerifyDropsWhatSteersATerminal(t *testing.T) {
+	path, _ := identityKeyFile(t)
+	signed, _, err := identityRun(t, "{\"@id\":\"urn:\\u001b[2Ja\\u202e\"}", (&signCmd{Key: path, Suite: identity.Suite}).Run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, _, err := identityRun(t, signed, (&verifyCmd{}).Run)
+	if err != nil || strings.ContainsAny(out, "\x1b\u202e") {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
+func TestTokenCommand(t *testing.T) {
+	path, did := identityKeyFile(t)
+	out, _, err := identityRun(t, "", (&tokenCmd{Key: path, Audience: did, TTL: 5 * time.Minute}).Run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	who, _, expires, err := identity.VerifyToken(strings.TrimSpace(out), did, identityNow)
+	if err != nil || who != did || !expires.Equal(identityNow.Add(5*time.Minute)) {
+		t.Errorf("%s until %v, %v", who, expires, err)
+	}
+	for _, c := range []tokenCmd{{Key: path, Audience: did, TTL: time.Hour}, {Key: path, Audience: "hub", TTL: time.Minute}} {
+		if _, _, err := identityRun(t, "", c.Run); err == nil {
+			t.Errorf("%+v made a token", c)
+		}
+	}
+}
+
+func TestLanguageOfTheTerminal(t *testing.T) {
+	for _, c := range []struct {
+		env  map[string]string
+		want bool
+	}{
+		{nil, false},
+		{map[string]string{"LANG": "zh_CN.UTF-8"}, true},
+		{map[string]string{"LANG": "en_GB.UTF-8", "LC_ALL": "zh_TW"}, true},
+		{map[string]string{"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, false},
+		{map[string]string{"LANG": "zh_CN.UTF-8", "LC_MESSAGES": "en_US"}, false},
+	} {
+		if got := speaksChinese(func(k string) string { return c.env[k] }); got != c.want {
+			t.Errorf("%v: %v", c.env, got)
+		}
+	}
+}
