@@ -10,7 +10,6 @@ package api
 import (
 	"context"
 	"fmt"
-	"iter"
 	"log/slog"
 	"net/http"
 	"time"
@@ -55,7 +54,6 @@ type Log interface {
 	Tile(path string) ([]byte, error)
 	Find(d vocab.Digest) (uint64, bool)
 	Get(ctx context.Context, index uint64) (ledger.Record, error)
-	Read(ctx context.Context, from, to uint64) iter.Seq2[ledger.Record, error]
 }
 
 // Guard knows the reader of a request; *access.Guard is one.

@@ -63,14 +63,14 @@ func (a *api) router() *mux.Router {
 		if r.method == http.MethodGet {
 			methods = append(methods, http.MethodHead)
 		}
-		m.Handle(r.path, a.serve(r.path, r.handle)).Methods(methods...)
+		m.Handle(r.path, a.serve(label(r.path), r.handle)).Methods(methods...)
 		if allowed[r.path] == nil {
 			paths = append(paths, r.path)
 		}
 		allowed[r.path] = append(allowed[r.path], methods...)
 	}
 	for _, p := range paths {
-		m.Handle(p, a.serve(p, notAllowed(allowed[p])))
+		m.Handle(p, a.serve(label(p), notAllowed(allowed[p])))
 	}
 	if a.Pages != nil {
 		for _, p := range []string{"/api/", "/ndi/", "/tile/"} {
@@ -81,6 +81,9 @@ func (a *api) router() *mux.Router {
 	m.NotFoundHandler = a.serve(otherRoute, notFound)
 	return m
 }
+
+// label names a route in metrics and logs as the API's description does.
+func label(path string) string { return strings.ReplaceAll(path, ":.+}", "}") }
 
 // serve gives a handler its route's name, the headers of an API answer, and
 // the error table.
