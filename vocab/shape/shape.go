@@ -2,10 +2,12 @@
 // what is missing or wrong and where, and scores completeness. Which property
 // fills which field stands in profile files, not in code.
 //
-// It never fetches, verifies or stores anything.
+// It never fetches, verifies or stores anything, and never changes the graph
+// that it reads.
 package shape
 
 import (
+	"io"
 	"time"
 
 	"lianmu/vocab"
@@ -21,12 +23,99 @@ type Reading struct {
 	Warnings vocab.Problems  // what is missing or odd but does not refuse it
 }
 
-// Reader reads graphs by a profile; safe for concurrent use.
-type Reader struct{}
+// CodeForbidden is the code of the problem that a document of a security
+// level or importance carries which no hub may hold (机密, 绝密, 核心数据).
+// Whoever gets it must not keep the document's body anywhere.
+const CodeForbidden = "level.forbidden"
 
-// NewReader returns a Reader with the built-in profile.
-func NewReader() (*Reader, error) { panic("pending") }
+// Reader reads graphs by a profile; safe for concurrent use.
+type Reader struct{ p *profile }
+
+// NewReader returns a Reader with the built-in profile, over which the given
+// profile files are laid in turn: a field, weight or word list that a file
+// names replaces the one before. A file with an unknown member, an unknown
+// prefix or weights that do not sum to 100 is an error.
+func NewReader(profiles ...io.Reader) (*Reader, error) {
+	p, err := loadProfile(profiles...)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{p: p}, nil
+}
 
 // Read types g. now bounds dates. Errors are vocab.Problems and list all that
-// is wrong, not only the first.
-func (r *Reader) Read(g *jsonld.Graph, now time.Time) (*Reading, error) { panic("pending") }
+// is wrong, not only the first (up to 100, and CodeForbidden always). With an
+// error the Reading is not nil and holds no more than Kind and ID, as far as
+// they are known, so that a refusal can be filed under a name.
+func (r *Reader) Read(g *jsonld.Graph, now time.Time) (*Reading, error) {
+	if g == nil {
+		g = &jsonld.Graph{}
+	}
+	rd := &reading{p: r.p, now: now, names: g.Names}
+	out := rd.read(g)
+	if len(rd.problems) > 0 {
+		return &Reading{Kind: out.Kind, ID: out.ID}, rd.problems
+	}
+	out.Warnings = rd.warnings
+	return out, nil
+}
+
+// reading is the state of one Read; nothing of it is shared.
+type reading struct {
+	p        *profile
+	now      time.Time
+	names    map[string]string // property IRI → the writer's member name
+	g        *graph
+	problems vocab.Problems
+	warnings vocab.Problems
+	banned   bool // CodeForbidden was said
+}
+
+func (rd *reading) read(g *jsonld.Graph) *Reading {
+	rd.g = indexGraph(rd.p, g.Nodes, rd.forbidden)
+	out := &Reading{}
+	c, ok := rd.subject()
+	if !ok {
+		return out
+	}
+	s := subject{node: rd.g.merged(c.node), at: c.place()}
+	out.Kind = c.class.entry()
+	if !rd.id(s, out) {
+		out.ID = ""
+	}
+	switch out.Kind {
+	case vocab.KindOffering:
+		out.Offering = rd.offering(s, c.class)
+		out.Offering.ID = out.ID
+	case vocab.KindSpace:
+		out.Space = rd.space(s)
+		out.Space.DID = out.ID
+	}
+	return out
+}
+
+// id checks the subject's @id: an absolute IRI (RFC 3986 section 4.3) of at
+// most 2,048 bytes; for a space a DID.
+func (rd *reading) id(s subject, out *Reading) bool {
+	at := s.at.member("@id")
+	raw, present := s.node["@id"]
+	id, isText := raw.(string)
+	switch {
+	case !present || id == "" && isText:
+		rd.refuse(at, "id.missing", "缺少 @id：请给出一个绝对 IRI，例如 urn:uuid:… 或 https://… ，今后更新、下架都靠它。", "@id is missing: give an absolute IRI such as urn:uuid:… or https://…; updates and withdrawal refer to it.")
+		return false
+	case !isText:
+		rd.refuse(at, "shape.type", "@id 应为文本。", "@id must be text.")
+		return false
+	}
+	out.ID = id
+	if why := checkIRI(id); why != nil {
+		rd.refuse(at, why.code, "@id 无效："+why.zh, "@id is not valid: "+why.en)
+		return false
+	}
+	if out.Kind == vocab.KindSpace && !hasScheme(id, "did") {
+		rd.refuse(at, "id.did", "数据空间描述的 @id 应为该空间的 DID，例如 did:key:… 。", "The @id of a space's descriptor must be the space's DID, such as did:key:….")
+		return false
+	}
+	return true
+}

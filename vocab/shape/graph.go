@@ -1,0 +1,335 @@
+package shape
+
+import (
+	"maps"
+	"slices"
+
+	"lianmu/vocab"
+)
+
+// node is an expanded node object. It belongs to the caller and is only read.
+type node = map[string]any
+
+// class is what a node's types make it. The order decides where a node has
+// several offering types: the more specific wins.
+type class uint8
+
+const (
+	classNone class = iota
+	classWithdrawal
+	classDeregistration
+	classSpace
+	classProduct
+	classResource
+	classService
+	classDataset
+)
+
+var classNames = map[string]class{
+	"withdrawal": classWithdrawal, "deregistration": classDeregistration, "space": classSpace,
+	"product": classProduct, "resource": classResource, "service": classService, "dataset": classDataset,
+}
+
+func (c class) entry() vocab.EntryKind {
+	switch c {
+	case classWithdrawal:
+		return vocab.KindWithdrawal
+	case classDeregistration:
+		return vocab.KindDeregistration
+	case classSpace:
+		return vocab.KindSpace
+	}
+	return vocab.KindOffering
+}
+
+func (c class) kind() vocab.OfferingKind {
+	switch c {
+	case classProduct:
+		return vocab.Product
+	case classResource:
+		return vocab.Resource
+	case classService:
+		return vocab.Service
+	}
+	return vocab.Dataset
+}
+
+// candidate is a node that could be what the document is about.
+type candidate struct {
+	node  node
+	id    string
+	class class
+	clash bool // types of two kinds of document on one node
+	level int
+	path  []place // from the root down
+}
+
+func (c candidate) place() place { return chain(c.path) }
+
+// chain links places from the root down.
+func chain(path []place) place {
+	var p place
+	for i, q := range path {
+		if i > 0 {
+			up := p
+			q.up = &up
+		}
+		p = q
+	}
+	return p
+}
+
+// graph is a document's nodes by what they are called, and what in it could
+// be its subject.
+type graph struct {
+	p          *profile
+	byID       map[string]node
+	owned      map[string]bool    // byID entries that are copies of ours
+	grown      map[[2]string]bool // (id, property): value lists that are ours to append to
+	candidates []candidate
+	services   map[string]bool // @ids that an accessService refers to
+	stack      []place         // where the walk is
+
+	// guarded is told every value of a guarded field, wherever it stands.
+	guarded func(field string, value any, at func() place)
+}
+
+// subject is the node that a document is about, and where it stands.
+type subject struct {
+	node node
+	at   place
+}
+
+// maxNesting stops the walk of a graph that no decoder with limits lets pass.
+const maxNesting = 256
+
+func indexGraph(p *profile, nodes []map[string]any, guarded func(string, any, func() place)) *graph {
+	g := &graph{
+		p: p, byID: map[string]node{}, owned: map[string]bool{}, grown: map[[2]string]bool{},
+		services: map[string]bool{}, guarded: guarded,
+	}
+	root := place{}
+	if len(nodes) > 1 {
+		root.prefix = "/@graph"
+	}
+	for i, n := range nodes {
+		g.stack = append(g.stack[:0], root)
+		if len(nodes) > 1 {
+			g.stack = append(g.stack, place{iri: "", i: i, n: len(nodes)})
+		}
+		g.walk(n, 0, false)
+	}
+	return g
+}
+
+// walk visits n and all nodes in it. Nodes under @graph and @included count as
+// beside n, all others as one level below.
+func (g *graph) walk(n node, level int, service bool) {
+	if len(g.stack) > maxNesting {
+		return
+	}
+	id, _ := n["@id"].(string)
+	g.add(id, n)
+	g.classify(n, id, level, service)
+	for iri, v := range n {
+		switch iri {
+		case "@id", "@type", "@index", "@value", "@language", "@direction", "@context":
+			continue
+		case "@graph", "@included":
+			g.walkValues(iri, v, level, service)
+			continue
+		case "@reverse":
+			g.walkReverse(id, n, v, level)
+			continue
+		}
+		field := g.p.fieldOf[iri]
+		g.guard(iri, v)
+		g.walkValues(iri, v, level+1, field == "accessService")
+	}
+}
+
+func (g *graph) walkValues(iri string, v any, level int, service bool) {
+	list := asList(v)
+	for i, item := range list {
+		m, ok := item.(map[string]any)
+		if !ok {
+			continue
+		}
+		if inner, ok := m["@list"]; ok {
+			g.walkValues(iri, inner, level, service)
+			continue
+		}
+		if inner, ok := m["@set"]; ok {
+			g.walkValues(iri, inner, level, service)
+			continue
+		}
+		if _, ok := m["@value"]; ok {
+			continue
+		}
+		if id, ok := m["@id"].(string); ok && service {
+			g.services[id] = true
+		}
+		if len(m) == 1 && m["@id"] != nil {
+			continue
+		}
+		g.stack = append(g.stack, place{iri: iri, i: i, n: len(list)})
+		g.walk(m, level, service)
+		g.stack = g.stack[:len(g.stack)-1]
+	}
+}
+
+// walkReverse reads {"@reverse": {p: subjects}}: each subject has n as a value
+// of p, so p is added to what is known of the subject.
+func (g *graph) walkReverse(id string, n node, v any, level int) {
+	rev, ok := v.(map[string]any)
+	if !ok {
+		return
+	}
+	known := maps.Clone(n)
+	delete(known, "@reverse") // an edge does not lead back to where it came from
+	for iri, subjects := range rev {
+		g.stack = append(g.stack, place{iri: "@reverse", n: 1})
+		g.walkValues(iri, subjects, level+1, false)
+		g.stack = g.stack[:len(g.stack)-1]
+		if g.p.fieldOf[iri] == "accessService" && id != "" {
+			g.services[id] = true
+		}
+		for _, s := range asList(subjects) {
+			if m, ok := s.(map[string]any); ok {
+				if sid, ok := m["@id"].(string); ok && sid != "" {
+					g.merge(sid, node{"@id": sid, iri: []any{known}})
+				}
+			}
+		}
+	}
+}
+
+func (g *graph) add(id string, n node) {
+	if id == "" {
+		return
+	}
+	if _, ok := g.byID[id]; !ok {
+		g.byID[id] = n
+		return
+	}
+	g.merge(id, n)
+}
+
+// merge adds n's values to the node called id, in a copy.
+func (g *graph) merge(id string, n node) {
+	old, ok := g.byID[id]
+	if !ok {
+		g.byID[id], g.owned[id] = n, false
+		return
+	}
+	if !g.owned[id] {
+		old = maps.Clone(old)
+		g.byID[id], g.owned[id] = old, true
+	}
+	for k, v := range n {
+		switch k {
+		case "@id", "@reverse", "@graph", "@included", "@index":
+			continue
+		}
+		have, ok := old[k]
+		if !ok {
+			old[k] = v
+			continue
+		}
+		// Appending in place keeps a document of many nodes with one name linear.
+		key := [2]string{id, k}
+		if list, mine := have.([]any); mine && g.grown[key] {
+			old[k] = append(list, asList(v)...)
+			continue
+		}
+		old[k], g.grown[key] = slices.Concat(asList(have), asList(v)), true
+	}
+}
+
+// merged is all that the graph says about n.
+func (g *graph) merged(n node) node {
+	if id, ok := n["@id"].(string); ok {
+		if m, ok := g.byID[id]; ok {
+			return m
+		}
+	}
+	return n
+}
+
+// resolve follows a reference to the node that it names.
+func (g *graph) resolve(m node) node {
+	if len(m) == 1 {
+		return g.merged(m)
+	}
+	return m
+}
+
+func (g *graph) classify(n node, id string, level int, service bool) {
+	c, clash := g.p.classOf(n)
+	if c == classNone || service && level > 0 {
+		return
+	}
+	if level > 0 && c.entry() != vocab.KindOffering {
+		return // only a document itself can withdraw or describe a space
+	}
+	g.candidates = append(g.candidates, candidate{node: n, id: id, class: c, clash: clash, level: level, path: slices.Clone(g.stack)})
+}
+
+// classOf is the first class, in order, that n's types name; clash tells that
+// they name two kinds of document.
+func (p *profile) classOf(n node) (c class, clash bool) {
+	for _, t := range asList(n["@type"]) {
+		s, ok := t.(string)
+		if !ok {
+			continue
+		}
+		k := p.types[s]
+		if k == classNone {
+			continue
+		}
+		if c != classNone && k.entry() != c.entry() {
+			clash = true
+		}
+		if c == classNone || k < c {
+			c = k
+		}
+	}
+	return c, clash
+}
+
+// guard reports values of guarded fields wherever they stand, by property or
+// by the local name of a property of any vocabulary.
+func (g *graph) guard(iri string, v any) {
+	field, ok := g.p.guards(iri)
+	if !ok {
+		return
+	}
+	list := asList(v)
+	for i, item := range list {
+		g.guarded(field, item, func() place {
+			return chain(append(slices.Clone(g.stack), place{iri: iri, i: i, n: len(list)}))
+		})
+	}
+}
+
+// guards tells which guarded field a property fills.
+func (p *profile) guards(iri string) (field string, ok bool) {
+	if field, ok = p.guardedIRI[iri]; ok || p.known[iri] {
+		return field, ok
+	}
+	_, local := splitIRI(iri)
+	field, ok = p.guarded[local]
+	return field, ok
+}
+
+// asList is v as a list of values: expanded form always has lists, but a
+// damaged or hand-made graph may not.
+func asList(v any) []any {
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case []any:
+		return v
+	}
+	return []any{v}
+}

@@ -1,0 +1,103 @@
+package shape
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"lianmu/vocab"
+)
+
+const maxProblems = 100 // a receipt stays readable, and small
+
+// place is where a value stands in the document: a member of a node, and
+// which of its values. Its pointer text is only made when there is something
+// to say.
+type place struct {
+	up     *place
+	prefix string // for the root: the pointer of the node itself
+	iri    string // property IRI or keyword; "" for the root
+	i, n   int    // value i of n; the index is left out where n is 1
+}
+
+func (p place) member(iri string) place { return place{up: &p, iri: iri, n: 1} }
+
+func (p place) value(iri string, i, n int) place { return place{up: &p, iri: iri, i: i, n: n} }
+
+// pointer is the RFC 6901 form, in the writer's own member names where known.
+func (rd *reading) pointer(p place) string {
+	if p.up == nil {
+		return p.prefix
+	}
+	s := rd.pointer(*p.up)
+	if p.iri != "" {
+		s += "/" + escape(rd.name(p.iri))
+	}
+	if p.n > 1 {
+		s += "/" + strconv.Itoa(p.i)
+	}
+	return s
+}
+
+var escaper = strings.NewReplacer("~", "~0", "/", "~1")
+
+func escape(s string) string { return escaper.Replace(s) }
+
+// name is what the writer called a property: the member name at top level, or
+// else the property's short form ("dcat:byteSize").
+func (rd *reading) name(iri string) string {
+	if n, ok := rd.names[iri]; ok {
+		return n
+	}
+	return rd.p.compact(iri)
+}
+
+// refuse says what is wrong; the document will not be accepted.
+func (rd *reading) refuse(at place, code, zh, en string, args ...any) {
+	if len(rd.problems) < maxProblems {
+		rd.problems = append(rd.problems, problem(rd.pointer(at), code, zh, en, args))
+	}
+}
+
+// warn says what is odd or was left out; the document is accepted.
+func (rd *reading) warn(at place, code, zh, en string, args ...any) {
+	if len(rd.warnings) < maxProblems {
+		rd.warnings = append(rd.warnings, problem(rd.pointer(at), code, zh, en, args))
+	}
+}
+
+// forbid says that no hub may hold this document. It is said once, whatever
+// else is wrong.
+func (rd *reading) forbid(at place, zh, en string) {
+	if !rd.banned {
+		rd.banned = true
+		rd.problems = append(rd.problems, problem(rd.pointer(at), CodeForbidden, zh, en, nil))
+	}
+}
+
+// problem keeps text without arguments out of the formatter: it may hold "%".
+func problem(path, code, zh, en string, args []any) vocab.Problem {
+	if len(args) > 0 {
+		zh, en = fmt.Sprintf(zh, args...), fmt.Sprintf(en, args...)
+	}
+	return vocab.Problem{Path: path, Code: code, Message: vocab.Text{"zh": zh, "en": en}}
+}
+
+// quote shows a value of the document in a message: short, on one line,
+// without anything that could steer a terminal.
+func quote(s string) string {
+	const most = 60
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if n++; n > most {
+			b.WriteString("…")
+			break
+		}
+		if isControl(r) || isBidi(r) {
+			r = '�'
+		}
+		b.WriteRune(r)
+	}
+	return "“" + b.String() + "”"
+}

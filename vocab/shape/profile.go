@@ -1,0 +1,272 @@
+package shape
+
+import (
+	"embed"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"lianmu/vocab"
+)
+
+//go:embed profiles/lianmu.yaml
+var builtin embed.FS
+
+const maxProfileBytes = 1 << 20
+
+// profileFile is the form of a profile on disk; profiles/lianmu.yaml explains
+// each part.
+type profileFile struct {
+	Name           string                         `json:"name"`
+	Version        int                            `json:"version"`
+	Prefixes       map[string]string              `json:"prefixes"`
+	Types          map[string][]string            `json:"types"`
+	Fields         map[string][]string            `json:"fields"`
+	Known          []string                       `json:"known"`
+	Guarded        map[string][]string            `json:"guarded"`
+	Codes          map[string]codeRule            `json:"codes"`
+	CodeNamespaces []string                       `json:"codeNamespaces"`
+	Aliases        map[string]map[string]string   `json:"aliases"`
+	Words          map[string]map[string][]string `json:"words"`
+	Forbidden      map[string]forbidRule          `json:"forbidden"`
+	Formats        map[string]string              `json:"formats"`
+	Weights        map[string]int                 `json:"weights"`
+}
+
+type codeRule struct {
+	List    string `json:"list"`
+	Unknown string `json:"unknown"` // "keep" or "refuse"
+}
+
+type forbidRule struct {
+	Codes []string `json:"codes"`
+	Words []string `json:"words"`
+}
+
+// profile is a profile made ready: prefixes expanded, tables turned round.
+type profile struct {
+	types      map[string]class
+	fields     map[string][]string
+	known      map[string]bool   // every property that means something here
+	guardedIRI map[string]string // property IRI → guarded field
+	guarded    map[string]string // local name → guarded field
+	codes      map[string]*code
+	namespaces []string
+	words      map[string]map[string]string // field → word → meaning
+	forbidden  map[string]forbidRule
+	formats    map[string]string
+	weights    map[string]int
+	missing    []missing         // in a fixed order
+	prefixes   map[string]string // namespace → prefix, for short names
+	fieldOf    map[string]string // property IRI → field, for the walk
+}
+
+// loadProfile lays files over the built-in profile.
+func loadProfile(files ...io.Reader) (*profile, error) {
+	base, err := builtin.ReadFile("profiles/lianmu.yaml")
+	if err != nil {
+		return nil, fmt.Errorf("shape: built-in profile: %w", err)
+	}
+	var f profileFile
+	if err := yaml.UnmarshalStrict(base, &f); err != nil {
+		return nil, fmt.Errorf("shape: built-in profile: %w", err)
+	}
+	for i, r := range files {
+		b, err := io.ReadAll(io.LimitReader(r, maxProfileBytes+1))
+		if err != nil {
+			return nil, fmt.Errorf("shape: profile file %d: %w", i+1, err)
+		}
+		if len(b) > maxProfileBytes {
+			return nil, fmt.Errorf("shape: profile file %d is larger than %d bytes", i+1, maxProfileBytes)
+		}
+		var over profileFile
+		if err := yaml.UnmarshalStrict(b, &over); err != nil {
+			return nil, fmt.Errorf("shape: profile file %d: %w", i+1, err)
+		}
+		f.overlay(over)
+	}
+	return f.compile()
+}
+
+func (f *profileFile) overlay(o profileFile) {
+	maps.Copy(f.Prefixes, o.Prefixes)
+	maps.Copy(f.Types, o.Types)
+	maps.Copy(f.Fields, o.Fields)
+	f.Known = append(f.Known, o.Known...)
+	maps.Copy(f.Guarded, o.Guarded)
+	maps.Copy(f.Codes, o.Codes)
+	f.CodeNamespaces = append(f.CodeNamespaces, o.CodeNamespaces...)
+	maps.Copy(f.Aliases, o.Aliases)
+	maps.Copy(f.Words, o.Words)
+	maps.Copy(f.Forbidden, o.Forbidden)
+	maps.Copy(f.Formats, o.Formats)
+	if o.Weights != nil {
+		f.Weights = o.Weights // a set of weights only makes sense as a whole
+	}
+}
+
+func (f *profileFile) compile() (*profile, error) {
+	p := &profile{
+		types: map[string]class{}, fields: map[string][]string{}, known: map[string]bool{},
+		guardedIRI: map[string]string{}, guarded: map[string]string{}, codes: map[string]*code{},
+		namespaces: f.CodeNamespaces, words: map[string]map[string]string{}, forbidden: f.Forbidden,
+		formats: f.Formats, weights: f.Weights, prefixes: map[string]string{}, fieldOf: map[string]string{},
+	}
+	for prefix, ns := range f.Prefixes {
+		p.prefixes[ns] = prefix
+	}
+	for name, iris := range f.Types {
+		c, ok := classNames[name]
+		if !ok {
+			return nil, fmt.Errorf("shape: profile: unknown class %q under types", name)
+		}
+		full, err := f.expand(iris)
+		if err != nil {
+			return nil, err
+		}
+		for _, iri := range full {
+			p.types[iri] = c
+		}
+	}
+	for name, iris := range f.Fields {
+		if !slices.Contains(fieldNames, name) {
+			return nil, fmt.Errorf("shape: profile: unknown field %q", name)
+		}
+		full, err := f.expand(iris)
+		if err != nil {
+			return nil, err
+		}
+		p.fields[name] = full
+		for _, iri := range full {
+			p.known[iri], p.fieldOf[iri] = true, name
+		}
+	}
+	full, err := f.expand(f.Known)
+	if err != nil {
+		return nil, err
+	}
+	for _, iri := range full {
+		p.known[iri] = true
+	}
+	for field, names := range f.Guarded {
+		if !slices.Contains(fieldNames, field) {
+			return nil, fmt.Errorf("shape: profile: unknown guarded field %q", field)
+		}
+		for _, n := range names {
+			p.guarded[n] = field
+		}
+		for _, iri := range p.fields[field] {
+			p.guardedIRI[iri] = field
+		}
+	}
+	for field, words := range f.Words {
+		p.words[field] = map[string]string{}
+		for meaning, list := range words {
+			for _, w := range list {
+				p.words[field][strings.ToLower(w)] = meaning
+			}
+		}
+	}
+	if err := p.compileCodes(f); err != nil {
+		return nil, err
+	}
+	return p, p.compileWeights()
+}
+
+func (p *profile) compileCodes(f *profileFile) error {
+	for field, rule := range f.Codes {
+		list, ok := codeLists()[rule.List]
+		if !ok {
+			return fmt.Errorf("shape: profile: unknown code list %q for %s", rule.List, field)
+		}
+		if rule.Unknown != "keep" && rule.Unknown != "refuse" {
+			return fmt.Errorf("shape: profile: codes.%s.unknown must be keep or refuse, not %q", field, rule.Unknown)
+		}
+		c := &code{field: field, list: list, strict: rule.Unknown == "refuse", aliases: map[string]vocab.Term{}}
+		if c.strict {
+			c.choices = choose(list, f.Forbidden[field].Codes)
+		}
+		p.codes[field] = c
+	}
+	for field, aliases := range f.Aliases {
+		c, ok := p.codes[field]
+		if !ok {
+			return fmt.Errorf("shape: profile: aliases for %q, which is no coded field", field)
+		}
+		for from, to := range aliases {
+			t, ok := c.list.Find(to)
+			if !ok {
+				return fmt.Errorf("shape: profile: aliases.%s: %q is not in the code list", field, to)
+			}
+			c.aliases[strings.ToLower(from)] = t
+		}
+	}
+	for _, field := range codedFields {
+		if p.codes[field] == nil {
+			return fmt.Errorf("shape: profile: codes.%s is missing", field)
+		}
+	}
+	return nil
+}
+
+func (p *profile) compileWeights() error {
+	sum := 0
+	for name, w := range p.weights {
+		if w < 0 || !slices.Contains(weightNames, name) {
+			return fmt.Errorf("shape: profile: weights.%s is unknown or negative", name)
+		}
+		sum += w
+	}
+	if sum != 100 {
+		return fmt.Errorf("shape: profile: weights sum to %d, not 100", sum)
+	}
+	p.missing = missingFor(p.weights)
+	return nil
+}
+
+// expand turns "dct:title" into full IRIs. A name without a colon stays as it
+// is. Schema.org's two spellings are both meant by either.
+func (f *profileFile) expand(names []string) ([]string, error) {
+	out := make([]string, 0, len(names))
+	for _, n := range names {
+		prefix, local, ok := strings.Cut(n, ":")
+		if !ok || strings.HasPrefix(local, "//") {
+			out = append(out, n)
+			continue
+		}
+		ns, ok := f.Prefixes[prefix]
+		if !ok {
+			return nil, fmt.Errorf("shape: profile: prefix of %q is not declared", n)
+		}
+		out = append(out, ns+local)
+		if rest, ok := strings.CutPrefix(ns, "https://schema.org/"); ok {
+			out = append(out, "http://schema.org/"+rest+local)
+		}
+	}
+	return out, nil
+}
+
+// compact gives an IRI's short form, or the IRI itself.
+func (p *profile) compact(iri string) string {
+	ns, local := splitIRI(iri)
+	if prefix, ok := p.prefixes[ns]; ok && local != "" {
+		return prefix + ":" + local
+	}
+	return iri
+}
+
+// splitIRI cuts an IRI after its last "#", "/" or ":".
+func splitIRI(iri string) (ns, local string) {
+	i := strings.LastIndexAny(iri, "#/:")
+	return iri[:i+1], iri[i+1:]
+}
+
+// word looks up what a word of a field means.
+func (p *profile) word(field, s string) (string, bool) {
+	m, ok := p.words[field][strings.ToLower(strings.TrimSpace(s))]
+	return m, ok
+}

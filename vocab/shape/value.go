@@ -1,0 +1,323 @@
+package shape
+
+import (
+	"strconv"
+	"strings"
+
+	"lianmu/vocab"
+)
+
+// value is one value of a property: a value object, a node, or a reference.
+type value struct {
+	raw map[string]any
+	at  place
+}
+
+// values lists what a node says in a field, property by property in the
+// profile's order; rank is the property's place in that order. Lists are
+// flattened.
+func (rd *reading) values(s subject, field string) []value {
+	var out []value
+	for _, iri := range rd.p.fields[field] {
+		if v, ok := s.node[iri]; ok {
+			out = appendValues(out, s.at, iri, v)
+		}
+	}
+	if len(out) == 0 && guardedFields[field] {
+		for iri, v := range s.node {
+			if f, ok := rd.p.guards(iri); ok && f == field {
+				out = appendValues(out, s.at, iri, v)
+			}
+		}
+	}
+	return out
+}
+
+// first lists the values of the first property of a field that has any.
+func (rd *reading) first(s subject, field string) []value {
+	for _, iri := range rd.p.fields[field] {
+		if v, ok := s.node[iri]; ok {
+			if out := appendValues(nil, s.at, iri, v); len(out) > 0 {
+				return out
+			}
+		}
+	}
+	return nil
+}
+
+func (rd *reading) has(s subject, field string) bool {
+	for _, iri := range rd.p.fields[field] {
+		if len(asList(s.node[iri])) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func appendValues(out []value, at place, iri string, v any) []value {
+	list := asList(v)
+	for i, item := range list {
+		m, ok := item.(map[string]any)
+		if !ok {
+			m = map[string]any{"@value": item}
+		}
+		if inner, ok := m["@list"]; ok {
+			out = appendValues(out, at, iri, inner)
+			continue
+		}
+		if inner, ok := m["@set"]; ok {
+			out = appendValues(out, at, iri, inner)
+			continue
+		}
+		out = append(out, value{raw: m, at: at.value(iri, i, len(list))})
+	}
+	return out
+}
+
+// literal is the value of a value object.
+func (v value) literal() (any, bool) {
+	x, ok := v.raw["@value"]
+	return x, ok
+}
+
+// text is the value and language tag of a textual value object.
+func (v value) text() (s, tag string, ok bool) {
+	s, ok = v.raw["@value"].(string)
+	tag, _ = v.raw["@language"].(string)
+	return s, tag, ok
+}
+
+// id is the @id of a node or reference, "" for blank nodes and literals.
+func (v value) id() string {
+	id, _ := v.raw["@id"].(string)
+	if strings.HasPrefix(id, "_:") {
+		return ""
+	}
+	return id
+}
+
+// node is the node that v is or refers to.
+func (rd *reading) node(v value) (subject, bool) {
+	if _, literal := v.literal(); literal {
+		return subject{}, false
+	}
+	return subject{node: rd.g.resolve(v.raw), at: v.at}, true
+}
+
+// wrongType says that a value is left out because of its type.
+func (rd *reading) wrongType(v value, zh, en string) {
+	rd.warn(v.at, "shape.type", "这里应为"+zh+"，已略去。", "This should be "+en+"; it is left out.")
+}
+
+// textOf reads a field as one text in several languages. Languages that a
+// preferred property lacks are filled from the others. Where the field is
+// required, a value of a wrong type refuses the document.
+func (rd *reading) textOf(s subject, field string, lim limit, required bool) vocab.Text {
+	var out vocab.Text
+	for _, iri := range rd.p.fields[field] {
+		v, ok := s.node[iri]
+		if !ok {
+			continue
+		}
+		earlier := len(out)
+		for _, v := range appendValues(nil, s.at, iri, v) {
+			text, tag, ok := v.text()
+			if !ok {
+				switch {
+				case required:
+					rd.refuse(v.at, "shape.type", "这里应为文本。", "This must be text.")
+				default:
+					rd.wrongType(v, "文本", "text")
+				}
+				continue
+			}
+			if text, ok = rd.clean(text, v.at, lim); !ok || text == "" {
+				continue
+			}
+			if out == nil {
+				out = vocab.Text{}
+			}
+			if len(out) >= mostLanguages {
+				rd.refuse(s.at.member(iri), "shape.many", "同一文本最多 %d 种语言。", "A text may be given in at most %d languages.", mostLanguages)
+				break
+			}
+			if !put(out, tag, text) && earlier == 0 {
+				rd.warn(v.at, "text.several", "同一语言有多个文本，只取第一个。", "There are several texts in one language; the first is taken.")
+			}
+		}
+	}
+	return out
+}
+
+// put adds text under its language, or, where it names none, under the one
+// that its script tells. It reports false where another text stands there.
+func put(t vocab.Text, tag, text string) bool {
+	lang, tagged := fold(tag)
+	if !tagged {
+		lang = guess(text)
+		if have, taken := t[lang]; taken && have != text {
+			lang = "und"
+		}
+	}
+	if have, taken := t[lang]; taken {
+		return have == text
+	}
+	t[lang] = text
+	return true
+}
+
+// label reads one literal as a text of one language.
+func label(tag, text string) vocab.Text {
+	t := vocab.Text{}
+	put(t, tag, text)
+	return t
+}
+
+// keywords gathers a field's texts by language. A text that stands alone in
+// its language is split at commas and semicolons; Chinese list marks always
+// split.
+func (rd *reading) keywords(s subject) vocab.Texts {
+	type word struct {
+		lang, text string
+		at         place
+	}
+	var words []word
+	alone := map[string]int{}
+	for _, v := range rd.values(s, "keywords") {
+		text, tag, ok := v.text()
+		if !ok {
+			if n, isNode := rd.node(v); isNode { // a concept as keyword: its label
+				for lang, l := range rd.textOf(n, "label", keywordLimit, false) {
+					words = append(words, word{lang, l, v.at})
+					alone[lang] += 2 // a concept's label is one keyword
+				}
+				continue
+			}
+			rd.wrongType(v, "文本", "text")
+			continue
+		}
+		lang, tagged := fold(tag)
+		if !tagged {
+			lang = guess(text)
+		}
+		words = append(words, word{lang, text, v.at})
+		alone[lang]++
+	}
+	if len(words) == 0 {
+		return nil
+	}
+	out, seen, n := vocab.Texts{}, make(map[[2]string]bool, len(words)), 0
+	for _, w := range words {
+		cut := "，、；"
+		if alone[w.lang] == 1 {
+			cut = "，、；,;\n"
+		}
+		for part := range splitAny(w.text, cut) {
+			part, ok := rd.clean(part, w.at, keywordLimit)
+			key := [2]string{w.lang, part}
+			if !ok || part == "" || seen[key] {
+				continue
+			}
+			if n++; n > mostKeywords {
+				rd.refuse(s.at.member(rd.p.fields["keywords"][0]), "shape.many", "关键词最多 %d 个：请删减。", "At most %d keywords are allowed: take some out.", mostKeywords)
+				return out
+			}
+			seen[key] = true
+			out[w.lang] = append(out[w.lang], part)
+		}
+	}
+	return out
+}
+
+func splitAny(s, cut string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for {
+			i := strings.IndexAny(s, cut)
+			if i < 0 {
+				yield(s)
+				return
+			}
+			if !yield(s[:i]) {
+				return
+			}
+			for _, r := range s[i:] { // step over the one mark found
+				s = s[i+len(string(r)):]
+				break
+			}
+		}
+	}
+}
+
+// line reads a field's first usable value as one line of text: a literal, a
+// number as written, a node's label, or an IRI.
+func (rd *reading) line(s subject, field string) string {
+	for _, v := range rd.values(s, field) {
+		if text, ok := rd.lineOf(v); ok && text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+func (rd *reading) lineOf(v value) (string, bool) {
+	if x, ok := v.literal(); ok {
+		switch x := x.(type) {
+		case string:
+			return rd.clean(x, v.at, labelLimit)
+		case float64:
+			return decimal(x), true
+		}
+		rd.wrongType(v, "文本", "text")
+		return "", false
+	}
+	n, _ := rd.node(v)
+	if t := rd.textOf(n, "label", labelLimit, false); len(t) > 0 {
+		return t.In("zh"), true
+	}
+	if id := v.id(); id != "" {
+		if why := checkIRI(id); why != nil {
+			rd.warn(v.at, why.code, "此 IRI 无效，已略去："+why.zh, "This IRI is not valid and is left out: "+why.en)
+			return "", false
+		}
+		return id, true
+	}
+	return "", false
+}
+
+// decimal writes a number without exponent, as people write prices.
+func decimal(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
+
+// link reads a field as an address that people may follow; what is no
+// absolute IRI, or one of a scheme that browsers run, is left out.
+func (rd *reading) link(s subject, field string) string {
+	for _, v := range rd.values(s, field) {
+		if l := rd.linkOf(v); l != "" {
+			return l
+		}
+	}
+	return ""
+}
+
+func (rd *reading) linkOf(v value) string {
+	raw := v.id()
+	if text, _, ok := v.text(); ok {
+		raw = strings.TrimSpace(text)
+	}
+	if raw == "" {
+		if _, literal := v.literal(); literal {
+			rd.wrongType(v, "网址", "an address")
+		}
+		return ""
+	}
+	if why := checkIRI(raw); why != nil {
+		rd.warn(v.at, why.code, "此网址无效，已略去："+why.zh, "This address is not valid and is left out: "+why.en)
+		return ""
+	}
+	for _, scheme := range []string{"javascript", "vbscript", "data", "blob", "file"} {
+		if hasScheme(raw, scheme) {
+			rd.warn(v.at, "iri.scheme", "不显示 %s: 开头的地址，已略去。", "Addresses that begin with %s: are not shown; it is left out.", scheme)
+			return ""
+		}
+	}
+	return raw
+}
