@@ -159,10 +159,9 @@ func newAPI(c Config) *api {
 
 // Server returns an http.Server for h with the time and header limits that a
 // hub on an open network needs. The longest answer (100 documents) and the
-// largest submission pass at 200 KB/s.
-func Server(addr string, h http.Handler, logger *slog.Logger) *http.Server {
-	s := &http.Server{
-		Addr:              addr,
+// largest submission pass at 200 KB/s. The caller sets ErrorLog, and listens.
+func Server(h http.Handler) *http.Server {
+	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
@@ -170,8 +169,4 @@ func Server(addr string, h http.Handler, logger *slog.Logger) *http.Server {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 	}
-	if logger != nil {
-		s.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
-	}
-	return s
 }

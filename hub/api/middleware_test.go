@@ -244,7 +244,7 @@ func TestMetricsAreBounded(t *testing.T) {
 }
 
 func TestServerHasLimits(t *testing.T) {
-	h := Server("127.0.0.1:0", http.NotFoundHandler(), nil)
+	h := Server(http.NotFoundHandler())
 	for name, d := range map[string]time.Duration{"header": h.ReadHeaderTimeout, "read": h.ReadTimeout, "write": h.WriteTimeout, "idle": h.IdleTimeout} {
 		if d <= 0 {
 			t.Errorf("no %s timeout", name)
