@@ -2,29 +2,30 @@
 // cursor, search, facets, suggestions. It is the only importer of bleve.
 //
 // An index is a view: it can be thrown away and folded again from the log. It
-// never decides which version of an offering stands.
+// never decides which version of an offering stands, and never shows anything
+// to a reader outside the audiences that the caller names.
 package index
 
 import (
-	"context"
 	"errors"
-	"iter"
 	"time"
 
 	"lianmu/index/query"
 	"lianmu/vocab"
 )
 
-// Errors of Open.
+// Errors of Open and of paging.
 var (
 	// ErrInUse: another process has the index open.
 	ErrInUse = errors.New("the index is in use by another process")
 	// ErrOutdated: built with another mapping; build it anew beside.
 	ErrOutdated = errors.New("the index was built with another mapping")
-	// ErrDamaged: it cannot be opened; move it aside and build it anew.
+	// ErrDamaged: it cannot be opened or read; move it aside and build it anew.
 	ErrDamaged = errors.New("the index is damaged")
 	// ErrCursor: a paging cursor that this search did not give.
 	ErrCursor = errors.New("the cursor does not belong to this search")
+	// ErrClosed: the index has been closed.
+	ErrClosed = errors.New("the index is closed")
 )
 
 // Doc is an offering as it is indexed.
@@ -39,39 +40,12 @@ type Doc struct {
 	Offering   *vocab.Offering
 }
 
-// Index is an open index. One goroutine writes; any may search.
-type Index struct{}
-
-// Create makes a new, empty index in dir, which must not exist.
-func Create(dir string) (*Index, error) { panic("pending") }
-
-// Open opens an existing index: ErrInUse, ErrOutdated, ErrDamaged, or fs.ErrNotExist.
-func Open(dir string) (*Index, error) { panic("pending") }
-
-// Close flushes and closes.
-func (ix *Index) Close() error { panic("pending") }
-
-// Cursor is the log position up to which entries have been applied.
-func (ix *Index) Cursor() uint64 { panic("pending") }
-
-// Apply puts and deletes documents and sets the cursor, all in one batch. It
-// may be lost by a crash together with its cursor, never apart from it.
-func (ix *Index) Apply(ctx context.Context, puts []Doc, deletes []vocab.Key, cursor uint64) error {
-	panic("pending")
-}
-
-// Count is the number of documents.
-func (ix *Index) Count() uint64 { panic("pending") }
-
-// All yields key and digest of every document, for comparing with the log.
-func (ix *Index) All(ctx context.Context) iter.Seq2[vocab.Key, vocab.Digest] { panic("pending") }
-
 // Request is a search.
 type Request struct {
-	Query     query.Node
+	Query     query.Node          // nil is everything
 	Filters   map[string][]string // field → values; same field any of, different fields all of
 	Audiences []vocab.Audience    // what the reader may see; empty sees nothing
-	Facets    []string            // fields to count
+	Facets    []string            // fields to count, of FacetFields
 	FacetSize int                 // values a facet, default 10, at most 100
 	Sort      string              // "relevance" (default), "modified", "-modified", "title", "completeness"
 	Limit     int                 // default 20, at most 100
@@ -117,17 +91,9 @@ type Result struct {
 	Took   time.Duration           `json:"-"`
 }
 
-// Search runs r. A cursor of another query or sort is ErrCursor.
-func (ix *Index) Search(ctx context.Context, r Request) (*Result, error) { panic("pending") }
-
 // Suggestion completes what a person has begun to type.
 type Suggestion struct {
 	Text  string `json:"text"`
 	Kind  string `json:"kind"` // "title", "keyword", "theme", "publisher"
 	Count int    `json:"count,omitempty"`
-}
-
-// Suggest returns at most limit completions of prefix among what the audiences may see.
-func (ix *Index) Suggest(ctx context.Context, prefix string, audiences []vocab.Audience, limit int) ([]Suggestion, error) {
-	panic("pending")
 }

@@ -1,0 +1,384 @@
+package index
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/blevesearch/bleve/v2/index/scorch"
+	"github.com/blevesearch/bleve/v2/search"
+	"github.com/blevesearch/bleve/v2/search/searcher"
+	index "github.com/blevesearch/bleve_index_api"
+
+	"lianmu/index/query"
+	"lianmu/vocab"
+)
+
+// Shares of the score.
+const (
+	otherFields  = 0.2 // of fields that match beside the best one
+	exactTitle   = 40  // added where the title is the word, no more and no less
+	everyBranch  = 1.0 // of the other branches of an OR
+	maxPrefix    = 500 // values that a prefix (publisher:上海) may stand for
+	maxUnfolding = 64  // groups a word may be cut into
+)
+
+var (
+	scored  = search.SearcherOptions{}
+	plainly = search.SearcherOptions{Score: "none"} // matching only: bleve then works on bitmaps
+)
+
+// compiler turns a query into searchers over one snapshot. Whoever gets a
+// searcher from it closes it; on an error it has closed what it made.
+type compiler struct {
+	ctx  context.Context
+	bm25 context.Context // ctx with what scoring needs
+	snap *scorch.IndexSnapshot
+	docs *reader // for phrases
+}
+
+func newCompiler(ctx context.Context, snap *scorch.IndexSnapshot) (*compiler, error) {
+	count, err := snap.DocCount()
+	if err != nil {
+		return nil, err
+	}
+	stats := &search.BM25Stats{DocCount: float64(count), FieldCardinality: map[string]int{}}
+	for _, f := range textFields {
+		stats.FieldCardinality[f.name] = f.length * int(count)
+	}
+	bm25 := context.WithValue(ctx, search.BM25StatsKey, stats)
+	bm25 = context.WithValue(bm25, search.GetScoringModelCallbackKey, search.GetScoringModelCallbackFn(func() string { return index.BM25Scoring }))
+	return &compiler{ctx: ctx, bm25: bm25, snap: snap, docs: newReader(snap)}, nil
+}
+
+// search is what matches n, is visible to the audiences and passes the
+// filters. Only n makes the score.
+func (c *compiler) search(n query.Node, filters map[string][]string, audiences []vocab.Audience) (search.Searcher, error) {
+	parts := make([]func() (search.Searcher, error), 0, len(filters)+1)
+	visible := make([]string, len(audiences))
+	for i, a := range audiences {
+		visible[i] = string(a)
+	}
+	parts = append(parts, func() (search.Searcher, error) { return c.anyTerm("audience", visible) })
+	fields := make([]string, 0, len(filters))
+	for f := range filters {
+		fields = append(fields, f)
+	}
+	slices.Sort(fields)
+	for _, f := range fields {
+		parts = append(parts, func() (search.Searcher, error) { return c.filter(f, filters[f]) })
+	}
+	filter, err := c.all(parts, plainly)
+	if err != nil {
+		return nil, err
+	}
+	if _, everything := n.(query.All); everything || n == nil {
+		return filter, nil
+	}
+	s, err := c.compile(n)
+	if err != nil {
+		_ = filter.Close()
+		return nil, err
+	}
+	both, err := searcher.NewConjunctionSearcher(c.ctx, c.snap, []search.Searcher{s, filter}, scored)
+	if err != nil {
+		_ = s.Close()
+		_ = filter.Close()
+		return nil, err
+	}
+	both.SetQueryNorm(1) // every leaf on the same scale, whatever it is nested in
+	return both, nil
+}
+
+func (c *compiler) compile(n query.Node) (search.Searcher, error) {
+	switch n := n.(type) {
+	case query.Word:
+		return c.word(n.Text)
+	case query.Phrase:
+		return c.phrase(n.Text)
+	case query.Field:
+		return c.field(n.Name, n.Value)
+	case query.Not:
+		return c.and([]query.Node{n})
+	case query.And:
+		return c.and(n.Parts)
+	case query.Or:
+		return c.any(each(n.Parts, c.compile), everyBranch)
+	}
+	return searcher.NewMatchAllSearcher(c.ctx, c.snap, 0, scored)
+}
+
+// and matches all parts, and none of those negated.
+func (c *compiler) and(parts []query.Node) (search.Searcher, error) {
+	var wanted, unwanted []query.Node
+	for _, p := range parts {
+		if not, ok := p.(query.Not); ok {
+			unwanted = append(unwanted, not.Part)
+		} else {
+			wanted = append(wanted, p)
+		}
+	}
+	if len(wanted) == 0 {
+		wanted = []query.Node{query.All{}}
+	}
+	must, err := c.all(each(wanted, c.compile), scored)
+	if err != nil || len(unwanted) == 0 {
+		return must, err
+	}
+	mustNot, err := c.any(each(unwanted, c.compile), everyBranch)
+	if err != nil {
+		_ = must.Close()
+		return nil, err
+	}
+	return searcher.NewBooleanSearcher(c.ctx, c.snap, must, nil, mustNot, scored)
+}
+
+// word matches where each of its groups stands in one of the text fields.
+func (c *compiler) word(text string) (search.Searcher, error) {
+	groups := groupsOf(text)
+	if len(groups) == 0 || len(groups) > maxUnfolding {
+		return searcher.NewMatchNoneSearcher(c.snap)
+	}
+	s, err := c.all(each(groups, func(g group) (search.Searcher, error) {
+		parts := make([]func() (search.Searcher, error), len(textFields))
+		for i, f := range textFields {
+			parts[i] = func() (search.Searcher, error) { return c.inField(f.name, f.boost, g) }
+		}
+		return c.any(parts, otherFields)
+	}), scored)
+	if err != nil {
+		return nil, err
+	}
+	return c.exactTitle(s, text)
+}
+
+// phrase matches where its units stand side by side, in order, in one value of
+// a text field. Candidates come from the index; without term vectors the order
+// is read from the stored text.
+func (c *compiler) phrase(text string) (search.Searcher, error) {
+	units := unitsOf(text)
+	groups := groupsOf(text)
+	if len(groups) == 0 || len(groups) > maxUnfolding {
+		return searcher.NewMatchNoneSearcher(c.snap)
+	}
+	var terms group
+	for _, g := range groups {
+		terms = append(terms, g...)
+	}
+	parts := make([]func() (search.Searcher, error), len(textFields))
+	for i, f := range textFields {
+		parts[i] = func() (search.Searcher, error) {
+			s, err := c.inField(f.name, f.boost, terms)
+			if err != nil || len(units) == 1 {
+				return s, err
+			}
+			return searcher.NewFilteringSearcher(c.ctx, s, func(_ *search.SearchContext, d *search.DocumentMatch) bool {
+				return follows(unitsOf(c.docs.field(d.IndexInternalID.Value(), f.name)), units)
+			}), nil
+		}
+	}
+	s, err := c.any(parts, otherFields)
+	if err != nil {
+		return nil, err
+	}
+	return c.exactTitle(s, text)
+}
+
+// follows tells whether phrase occurs in text within one value. Characters
+// that stand together in the phrase must stand together in the text.
+func follows(text, phrase []unit) bool {
+next:
+	for i := 0; i+len(phrase) <= len(text); i++ {
+		for j := range phrase {
+			u := &text[i+j]
+			if string(u.term) != string(phrase[j].term) || j > 0 && (u.first || pairs(&phrase[j-1], &phrase[j]) && !u.joined) {
+				continue next
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// exactTitle raises documents whose title is text.
+func (c *compiler) exactTitle(s search.Searcher, text string) (search.Searcher, error) {
+	key := folded(text, maxSuggest)
+	title, err := searcher.NewTermSearcher(c.ctx, c.snap, string(suggestTitle)+key, fieldSuggest, 0, plainly)
+	if err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	should := searcher.NewFilteringSearcher(c.ctx, title, func(_ *search.SearchContext, d *search.DocumentMatch) bool {
+		d.Score = exactTitle
+		return true
+	})
+	return searcher.NewBooleanSearcher(c.ctx, c.snap, s, optional{should}, nil, scored)
+}
+
+// optional makes a searcher one that need not match.
+type optional struct{ search.Searcher }
+
+// Min implements search.Searcher.
+func (optional) Min() int { return 0 }
+
+// inField matches where one field holds all terms.
+func (c *compiler) inField(field string, boost float64, terms group) (search.Searcher, error) {
+	return c.all(each(terms, func(t string) (search.Searcher, error) {
+		return searcher.NewTermSearcher(c.bm25, c.snap, t, field, boost, scored)
+	}), scored)
+}
+
+// field matches a coded value by what a person may have meant.
+func (c *compiler) field(name, value string) (search.Searcher, error) {
+	wanted := resolve(name, value)
+	if name == "publisher" || name == "format" { // free text: its beginning will do
+		dict, err := c.snap.FieldDictPrefix(name, []byte(strings.TrimSpace(value)))
+		if err != nil {
+			return nil, err
+		}
+		defer dict.Close()
+		for n := 0; n < maxPrefix; n++ {
+			entry, err := dict.Next()
+			if err != nil {
+				return nil, err
+			}
+			if entry == nil {
+				break
+			}
+			wanted = append(wanted, entry.Term)
+		}
+	}
+	return c.anyTerm(name, groupValues(name, wanted))
+}
+
+// filter matches any of the values of a field. A value that is in the index,
+// such as one from a facet, means itself alone; another is taken for what a
+// person may have typed.
+func (c *compiler) filter(field string, values []string) (search.Searcher, error) {
+	dict, err := c.snap.FieldDictContains(field)
+	if err != nil {
+		return nil, err
+	}
+	var exact, typed []string
+	for _, v := range values {
+		known, err := dict.Contains([]byte(v))
+		if err != nil {
+			return nil, err
+		}
+		if known {
+			exact = append(exact, v)
+		} else {
+			typed = append(typed, groupValues(field, resolve(field, v))...)
+		}
+	}
+	return c.anyTerm(field, append(exact, typed...))
+}
+
+// groupValues adds to the head of a group of codes (B0000) those of the group.
+func groupValues(field string, wanted []string) []string {
+	if field != "theme" && field != "scene" {
+		return wanted
+	}
+	for _, v := range slices.Clone(wanted) {
+		if len(v) == 5 && strings.HasSuffix(v, "0000") {
+			for _, t := range codeLists[field].All() {
+				if strings.HasPrefix(t.Code, v[:1]) {
+					wanted = append(wanted, t.Code)
+				}
+			}
+		}
+	}
+	return wanted
+}
+
+// anyTerm matches documents that hold any of the terms, without a score.
+func (c *compiler) anyTerm(field string, terms []string) (search.Searcher, error) {
+	slices.Sort(terms)
+	terms = slices.Compact(terms)
+	list := make([]search.Searcher, 0, len(terms))
+	for _, t := range terms {
+		s, err := searcher.NewTermSearcher(c.ctx, c.snap, t, field, 0, plainly)
+		if err != nil {
+			closeAll(list)
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	if len(list) == 1 {
+		return list[0], nil
+	}
+	s, err := searcher.NewDisjunctionSearcher(c.ctx, c.snap, list, 0, plainly)
+	if err != nil {
+		closeAll(list)
+	}
+	return s, err
+}
+
+// all matches where all parts do; their scores add up.
+func (c *compiler) all(parts []func() (search.Searcher, error), options search.SearcherOptions) (search.Searcher, error) {
+	list, err := build(parts)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 1 {
+		return list[0], nil
+	}
+	s, err := searcher.NewConjunctionSearcher(c.ctx, c.snap, list, options)
+	if err != nil {
+		closeAll(list)
+	}
+	return s, err
+}
+
+// any matches where any part does.
+func (c *compiler) any(parts []func() (search.Searcher, error), others float64) (search.Searcher, error) {
+	list, err := build(parts)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 1 {
+		return list[0], nil
+	}
+	return &bestOf{children: list, current: make([]*search.DocumentMatch, len(list)), others: others}, nil
+}
+
+func build(parts []func() (search.Searcher, error)) ([]search.Searcher, error) {
+	list := make([]search.Searcher, 0, len(parts))
+	for _, part := range parts {
+		s, err := part()
+		if err != nil {
+			closeAll(list)
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+func closeAll(list []search.Searcher) {
+	for _, s := range list {
+		_ = s.Close()
+	}
+}
+
+// each defers f over a list.
+func each[T any](list []T, f func(T) (search.Searcher, error)) []func() (search.Searcher, error) {
+	parts := make([]func() (search.Searcher, error), len(list))
+	for i, v := range list {
+		parts[i] = func() (search.Searcher, error) { return f(v) }
+	}
+	return parts
+}
+
+// scores tells whether n can tell one match from another.
+func scores(n query.Node) bool {
+	switch n := n.(type) {
+	case query.Word, query.Phrase:
+		return true
+	case query.And:
+		return slices.ContainsFunc(n.Parts, scores)
+	case query.Or:
+		return slices.ContainsFunc(n.Parts, scores)
+	}
+	return false
+}

@@ -1,0 +1,132 @@
+package index
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"lianmu/index/query"
+	"lianmu/vocab"
+)
+
+const testNap = 10 // milliseconds; closing waits for it
+
+var everyone = []vocab.Audience{vocab.AudiencePublic, vocab.AudienceRecognised, vocab.AudienceSpace}
+var public = []vocab.Audience{vocab.AudiencePublic}
+
+// doc is a public dataset with a title in Chinese; further fields by change.
+func doc(id, title string, change ...func(*Doc)) Doc {
+	d := Doc{
+		Key: vocab.KeyOf("did:key:zTest", id), Space: "did:key:zTest", Hub: "hub.example/log", Audience: vocab.AudiencePublic,
+		Digest: vocab.DigestOf([]byte(id + title)), ReceivedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Offering: &vocab.Offering{ID: id, Kind: vocab.Dataset, Title: vocab.Text{"zh": title}},
+	}
+	for _, c := range change {
+		c(&d)
+	}
+	return d
+}
+
+func described(text string) func(*Doc) {
+	return func(d *Doc) { d.Offering.Description = vocab.Text{"zh": text} }
+}
+
+func keywords(words ...string) func(*Doc) {
+	return func(d *Doc) { d.Offering.Keywords = vocab.Texts{"zh": words} }
+}
+
+func audience(a vocab.Audience) func(*Doc) { return func(d *Doc) { d.Audience = a } }
+
+func newIndex(t testing.TB, docs ...Doc) *Index {
+	t.Helper()
+	ix, err := create(filepath.Join(t.TempDir(), "index"), testNap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := ix.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	apply(t, ix, docs...)
+	return ix
+}
+
+func apply(t testing.TB, ix *Index, docs ...Doc) {
+	t.Helper()
+	if err := ix.Apply(context.Background(), docs, nil, ix.Cursor()+uint64(len(docs))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func parse(t testing.TB, q string) query.Node {
+	t.Helper()
+	n, err := query.Parse(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func find(t testing.TB, ix *Index, r Request) *Result {
+	t.Helper()
+	if r.Audiences == nil {
+		r.Audiences = everyone
+	}
+	res, err := ix.Search(context.Background(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+// ids are what a query finds, in order.
+func ids(t testing.TB, ix *Index, q string) []string {
+	t.Helper()
+	res := find(t, ix, Request{Query: parse(t, q), Limit: 100})
+	out := make([]string, len(res.Hits))
+	for i, h := range res.Hits {
+		out[i] = h.ID
+	}
+	if int(res.Total) != len(out) && len(out) < 100 {
+		t.Errorf("%s: total %d, hits %d", q, res.Total, len(out))
+	}
+	return out
+}
+
+// shared is a file handed to all who work on the program; it is not part of it.
+func shared(t testing.TB, name string) *bufio.Scanner {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatal("no go.mod above the test")
+		}
+		dir = filepath.Dir(dir)
+	}
+	f, err := os.Open(filepath.Join(dir, "..", "shared", name))
+	if err != nil {
+		t.Skipf("needs ../shared/%s beside the module: %v", name, err)
+	}
+	t.Cleanup(func() { f.Close() })
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := bufio.NewScanner(z)
+	s.Buffer(make([]byte, 1<<20), 1<<20)
+	return s
+}
+
+func id(i int) string { return fmt.Sprintf("https://example.org/%d", i) }

@@ -1,0 +1,156 @@
+package index
+
+import (
+	"html"
+	"strings"
+	"unicode/utf8"
+
+	"lianmu/index/query"
+)
+
+// maxFragment is the length of a fragment of the description, in runes.
+const maxFragment = 160
+
+// highlightTerms are the terms of what a query looks for, without what it
+// excludes.
+func highlightTerms(n query.Node) map[string]bool {
+	terms := map[string]bool{}
+	var walk func(query.Node)
+	walk = func(n query.Node) {
+		switch n := n.(type) {
+		case query.And:
+			for _, p := range n.Parts {
+				walk(p)
+			}
+		case query.Or:
+			for _, p := range n.Parts {
+				walk(p)
+			}
+		case query.Word:
+			addTerms(terms, n.Text)
+		case query.Phrase:
+			addTerms(terms, n.Text)
+		}
+	}
+	walk(n)
+	return terms
+}
+
+func addTerms(terms map[string]bool, text string) {
+	for _, g := range groupsOf(text) {
+		for _, t := range g {
+			terms[t] = true
+		}
+	}
+}
+
+// highlights are the fragments of a document in which terms stand: titles and
+// keywords whole, of each description the best part. They are HTML-escaped,
+// with <mark> around what was found.
+func highlights(doc *stored, terms map[string]bool) map[string][]string {
+	out := map[string][]string{}
+	for field, text := range map[string]string{"title": doc.title, "keyword": doc.keyword} {
+		for _, v := range strings.Split(text, string(valueBreak)) {
+			if s := spans(v, terms); len(s) > 0 {
+				out[field] = append(out[field], marked(v, s))
+			}
+		}
+	}
+	descriptions, _, _ := strings.Cut(doc.text, string(sectionBreak))
+	for _, v := range strings.Split(descriptions, string(valueBreak)) {
+		if s := spans(v, terms); len(s) > 0 {
+			out["summary"] = append(out["summary"], fragment(v, s))
+		}
+	}
+	return out
+}
+
+// span is a stretch of bytes.
+type span struct{ start, end int }
+
+// spans finds terms in text; what touches is one span.
+func spans(text string, terms map[string]bool) []span {
+	units := unitsOf(text)
+	var found []span
+	add := func(start, end int) {
+		if n := len(found); n > 0 && start <= found[n-1].end {
+			found[n-1].end = max(found[n-1].end, end)
+			return
+		}
+		found = append(found, span{start, end})
+	}
+	for i := range units {
+		u := &units[i]
+		if i+1 < len(units) && pairs(u, &units[i+1]) && terms[string(pair(u, &units[i+1]))] {
+			add(u.start, units[i+1].end)
+		} else if terms[string(u.term)] {
+			add(u.start, u.end)
+		}
+	}
+	return found
+}
+
+// marked escapes text and marks the spans.
+func marked(text string, found []span) string {
+	var b strings.Builder
+	at := 0
+	for _, s := range found {
+		b.WriteString(html.EscapeString(text[at:s.start]))
+		b.WriteString("<mark>")
+		b.WriteString(html.EscapeString(text[s.start:s.end]))
+		b.WriteString("</mark>")
+		at = s.end
+	}
+	b.WriteString(html.EscapeString(text[at:]))
+	return b.String()
+}
+
+// fragment is the part of text, at most maxFragment runes, that holds most of
+// what was found, a little before its first; "…" stands for what is left out.
+func fragment(text string, found []span) string {
+	best := span{}
+	most := 0
+	for i := range found {
+		start := back(text, found[i].start, maxFragment/5)
+		end := forward(text, start, maxFragment)
+		n := 0
+		for j := i; j < len(found) && found[j].end <= end; j++ {
+			n += found[j].end - found[j].start
+		}
+		if n > most || best.end == 0 {
+			best, most = span{start, end}, n
+		}
+	}
+	var inside []span
+	for _, s := range found {
+		if s.start < best.end && s.end > best.start {
+			inside = append(inside, span{max(s.start, best.start) - best.start, min(s.end, best.end) - best.start})
+		}
+	}
+	out := marked(text[best.start:best.end], inside)
+	if best.start > 0 {
+		out = "…" + out
+	}
+	if best.end < len(text) {
+		out += "…"
+	}
+	return out
+}
+
+// back moves at most n runes towards the start.
+func back(text string, at, n int) int {
+	for ; n > 0 && at > 0; n-- {
+		_, size := utf8.DecodeLastRuneInString(text[:at])
+		at -= size
+	}
+	return at
+}
+
+// forward moves at most n runes towards the end.
+func forward(text string, at, n int) int {
+	for ; n > 0 && at < len(text); n-- {
+		_, size := utf8.DecodeRuneInString(text[at:])
+		at += size
+	}
+	return at
+}
