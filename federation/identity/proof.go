@@ -63,7 +63,7 @@ func readProof(path string, raw []byte) (*proof, vocab.Problems) {
 	}
 	if purpose, _ := text(m[4].value, 64); purpose != proofPurpose {
 		ps = append(ps, vocab.NewProblem(path+"/proofPurpose", "proof.purpose",
-			"签名用途是“%s”，应为 assertionMethod（声明内容属实）。请用正确的用途重新签名。",
+			"签名用途是 %q，应为 assertionMethod（声明内容属实）。请用正确的用途重新签名。",
 			"the proof's purpose is %q and must be assertionMethod: sign again for that purpose", clip(m[4].value)))
 	}
 	if problem := p.readMethod(m[6].value); problem != nil {
@@ -94,7 +94,7 @@ func (p *proof) readMethod(raw []byte) *vocab.Problem {
 		return nil
 	}
 	problem := vocab.NewProblem(p.path+"/verificationMethod", "proof.key",
-		"签名所用的密钥“%s”无法采用：应写成 did:key:z6Mk…#z6Mk…（Ed25519 公钥，# 前后是同一把密钥，且不是弱密钥）。可用 lianmu key show 查看自己的密钥。",
+		"签名所用的密钥 %q 无法采用：应写成 did:key:z6Mk…#z6Mk…（Ed25519 公钥，# 前后是同一把密钥，且不是弱密钥）。可用 lianmu key show 查看自己的密钥。",
 		"the signing key %q cannot be used: it must read did:key:z6Mk…#z6Mk…, an Ed25519 key, no weak one, the same before and after the #; lianmu key show prints yours",
 		clip(raw))
 	return &problem
