@@ -21,6 +21,7 @@ var may = map[string][]string{
 	"index/query":         {"vocab"},
 	"index":               {"vocab", "index/query"},
 	"hub/bus":             {},
+	"hub/bus/bustest":     {"hub/bus"},
 	"hub/access":          {"vocab", "vocab/jsonld", "federation/identity", "federation/registry"},
 	"hub/intake":          {"hub/bus", "hub/access", "vocab", "vocab/jsonld", "vocab/shape", "federation/identity", "federation/ledger", "federation/registry"},
 	"hub/view":            {"index", "index/query", "federation/ledger", "federation/registry", "vocab", "vocab/jsonld", "vocab/shape"},
