@@ -35,6 +35,9 @@ func readLines(name string, br *bufio.Reader, yield func(document) bool) bool {
 				break
 			}
 		}
+		if err != nil && err != io.EOF {
+			return yield(unreadable(name, n, err)) // what came of this line is not the document
+		}
 		if text := bytes.TrimSpace(line); len(text) > 0 {
 			doc := document{File: name, Line: n, Problems: tooLarge(size)}
 			if size == len(line) {
@@ -46,9 +49,6 @@ func readLines(name string, br *bufio.Reader, yield func(document) bool) bool {
 		}
 		if err == io.EOF {
 			return true
-		}
-		if err != nil {
-			return yield(unreadable(name, n, err))
 		}
 	}
 }

@@ -43,6 +43,9 @@ func dialNATS(_ context.Context, hub string, notice func(string)) (*natsSender, 
 		// Nothing is kept back while the connection is down: what was not
 		// sent fails at once and is repeated by who sent it.
 		nats.ReconnectBufSize(-1),
+		// The library's own handler writes to standard error; losses are told
+		// by the two below, once each.
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
 		nats.DisconnectErrHandler(func(*nats.Conn, error) {
 			s.mu.Lock()
 			s.cut()

@@ -147,7 +147,7 @@ func (s *summary) write(w io.Writer, asJSON bool) error {
 	fmt.Fprintln(w)
 	list := table{Head: []string{tr("位置", "where"), "@id", tr("原因", "why")}}
 	for _, r := range s.Refusals {
-		list.add(fmt.Sprintf("%s:%d", cut(r.File, 40), r.Line), cut(cmp.Or(r.ID, "-"), 60), sayProblems(r.Problems))
+		list.add(fmt.Sprintf("%s:%d", cutStart(r.File, 40), r.Line), cut(cmp.Or(r.ID, "-"), 60), sayProblems(r.Problems))
 	}
 	if err := list.write(w); err != nil {
 		return err

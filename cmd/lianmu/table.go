@@ -91,6 +91,18 @@ func cut(s string, cells int) string {
 	return strings.TrimRight(b.String(), " ") + "…"
 }
 
+// cutStart is cut for paths, whose end tells more than their beginning.
+func cutStart(s string, cells int) string {
+	s = clean(s)
+	if uniseg.StringWidth(s) <= cells {
+		return s
+	}
+	for g := uniseg.NewGraphemes(s); g.Next() && uniseg.StringWidth(s) > cells-1; {
+		s = strings.TrimPrefix(s, g.Str())
+	}
+	return "…" + s
+}
+
 // describe is an error in the reader's language.
 func describe(err error) string {
 	var ps vocab.Problems
