@@ -20,7 +20,7 @@ import (
 	index "github.com/blevesearch/bleve_index_api"
 	segment "github.com/blevesearch/scorch_segment_api/v2"
 	lru "github.com/hashicorp/golang-lru/v2"
-	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"lianmu/vocab"
 )
@@ -112,11 +112,11 @@ func start(dir string, nap int) (ix *Index, err error) {
 	if err != nil {
 		return nil, err
 	}
-	ix = &Index{dir: dir, facets: cache, changed: make(chan struct{}), analysis: index.NewAnalysisQueue(runtime.GOMAXPROCS(0))}
+	queue := index.NewAnalysisQueue(runtime.GOMAXPROCS(0))
 	opened := false
 	defer func() {
 		if !opened {
-			ix.analysis.Close()
+			queue.Close()
 		}
 	}()
 	store, err := scorch.NewScorch(scorch.Name, map[string]any{
@@ -125,17 +125,17 @@ func start(dir string, nap int) (ix *Index, err error) {
 		"bolt_timeout":           openTimeout,
 		"asyncErrorCallbackName": faultCallback,
 		"scorchPersisterOptions": map[string]any{"PersisterNapTimeMSec": nap, "PersisterNapUnderNumFiles": persisterNapNumFiles},
-	}, ix.analysis)
+	}, queue)
 	if err != nil {
 		return nil, err
 	}
 	if err := store.Open(); err != nil {
-		if errors.Is(err, bolt.ErrTimeout) {
+		if errors.Is(err, bolterrors.ErrTimeout) {
 			return nil, fmt.Errorf("%w: %s", ErrInUse, dir)
 		}
 		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, dir, err)
 	}
-	ix.store = store.(*scorch.Scorch)
+	ix = &Index{dir: dir, facets: cache, changed: make(chan struct{}), analysis: queue, store: store.(*scorch.Scorch)}
 	running.Store(dir, ix)
 	opened = true
 	return ix, nil
@@ -211,6 +211,9 @@ func (ix *Index) Close() error {
 	if ix.closed {
 		ix.mu.Unlock()
 		return nil
+	}
+	if !ix.dead { // the store goes on trying: wait for how it fares now
+		ix.fault = nil
 	}
 	ix.mu.Unlock()
 	err := ix.await(context.Background(), func() bool { return ix.batches == 0 })

@@ -1,0 +1,103 @@
+package index
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"lianmu/vocab"
+)
+
+// What a reader may not see leaves no trace in any answer.
+func TestAudienceLeaksNothing(t *testing.T) {
+	const secret = "机密航道"
+	hidden := func(id string, a vocab.Audience) Doc {
+		return doc(id, secret+"水深", keywords("绝密词条"), described("暗码描述"), audience(a), func(d *Doc) {
+			d.Offering.Publisher.Name = vocab.Text{"zh": "隐名单位"}
+			d.Offering.Themes = []vocab.Term{{Label: vocab.Text{"zh": "隐秘主题"}}}
+			d.Offering.Distributions = []vocab.Distribution{{Format: "S57"}}
+		})
+	}
+	ix := newIndex(t,
+		doc("open", "公开航道", keywords("航道"), described("公开的航道水深。")),
+		hidden("recognised", vocab.AudienceRecognised), hidden("space", vocab.AudienceSpace), hidden("unknown", "anything"),
+	)
+	secrets := []string{secret, "绝密", "暗码", "隐名", "隐秘", "S57", `"recognised"`, `"space","`, "unknown"}
+	check := func(what string, v any) {
+		t.Helper()
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range secrets {
+			if strings.Contains(string(b), s) {
+				t.Errorf("%s shows %s: %s", what, s, b)
+			}
+		}
+	}
+	for _, q := range []string{"", "航道", "机密航道", "绝密词条", `"暗码描述"`, "隐名单位", "id:space", "publisher:隐名", "format:S57", "theme:隐秘主题", "-公开"} {
+		for _, sort := range []string{"relevance", "-modified", "title"} {
+			res := find(t, ix, Request{Query: parse(t, q), Audiences: public, Facets: FacetFields(), Sort: sort, Highlight: true})
+			check(q, res)
+			if res.Total > 1 || int(res.Total) != len(res.Hits) {
+				t.Errorf("%s: total %d", q, res.Total)
+			}
+			none := find(t, ix, Request{Query: parse(t, q), Audiences: []vocab.Audience{}, Facets: FacetFields(), Sort: sort})
+			if none.Total != 0 || len(none.Hits) != 0 || len(none.Facets["kind"]) != 0 {
+				t.Errorf("%s: no audiences see %+v", q, none)
+			}
+		}
+	}
+	for _, f := range []string{"audience", "publisher", "format", "id"} {
+		res := find(t, ix, Request{Audiences: public, Filters: map[string][]string{f: {"space", "recognised", "隐名单位", "S57"}}, Facets: FacetFields()})
+		if res.Total != 0 {
+			t.Errorf("filter %s: %d", f, res.Total)
+		}
+	}
+	for _, prefix := range []string{"机", "机密", "绝", "绝密", "隐", "隐名", "隐秘", "航", "航道", "s57", "暗码"} {
+		got, err := ix.Suggest(context.Background(), prefix, public, 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check("suggest "+prefix, got)
+		for _, s := range got {
+			if s.Count > 1 {
+				t.Errorf("suggest %s counts what is hidden: %+v", prefix, s)
+			}
+		}
+		if got, err := ix.Suggest(context.Background(), prefix, nil, 20); err != nil || len(got) != 0 {
+			t.Errorf("suggest %s to nobody: %v %v", prefix, got, err)
+		}
+	}
+	if res := find(t, ix, Request{Query: parse(t, secret), Audiences: []vocab.Audience{vocab.AudiencePublic, vocab.AudienceRecognised}}); res.Total != 1 {
+		t.Errorf("recognised readers find %d", res.Total)
+	}
+	if res := find(t, ix, Request{Query: parse(t, secret)}); res.Total != 3 {
+		t.Errorf("the space finds %d", res.Total)
+	}
+}
+
+// The cached facets of one audience are not those of another, nor of another moment.
+func TestFacetCache(t *testing.T) {
+	ix := newIndex(t, doc("a", "甲"), doc("b", "乙", audience(vocab.AudienceSpace)))
+	count := func(who []vocab.Audience, filters map[string][]string) int {
+		res := find(t, ix, Request{Audiences: who, Facets: []string{"kind"}, Filters: filters})
+		if len(res.Facets["kind"]) == 0 {
+			return 0
+		}
+		return res.Facets["kind"][0].Count
+	}
+	for range 3 {
+		if p, e := count(public, nil), count(everyone, nil); p != 1 || e != 2 {
+			t.Fatal(p, e)
+		}
+	}
+	if n := count(everyone, map[string][]string{"audience": {"space"}}); n != 1 {
+		t.Fatal(n)
+	}
+	apply(t, ix, doc("c", "丙"))
+	if p, e := count(public, nil), count(everyone, nil); p != 2 || e != 3 {
+		t.Fatal(p, e)
+	}
+}
