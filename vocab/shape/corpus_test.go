@@ -158,7 +158,8 @@ func TestCorpusIsAccepted(t *testing.T) {
 				if strings.HasPrefix(want.modified, "20") {
 					wantMoments++
 				}
-				if !o.Modified.IsZero() {
+				// A few dates are mistyped in the source; they are left out, and said so.
+				if strings.HasPrefix(want.modified, "20") && (!o.Modified.IsZero() || find(rd.Warnings, "date.form") != nil) {
 					moments++
 				}
 			}

@@ -55,7 +55,7 @@ func (rd *reading) has(s subject, field string) bool {
 }
 
 func appendValues(out []value, at place, iri string, v any) []value {
-	list := asList(v)
+	list := mendLanguageMap(asList(v))
 	for i, item := range list {
 		m, ok := item.(map[string]any)
 		if !ok {
@@ -70,6 +70,36 @@ func appendValues(out []value, at place, iri string, v any) []value {
 			continue
 		}
 		out = append(out, value{raw: m, at: at.value(iri, i, len(list))})
+	}
+	return out
+}
+
+// mendLanguageMap puts right what becomes of {"@value": …, "@language": …}
+// under a key of our context that takes a map of languages: JSON-LD reads its
+// two members as two languages called so.
+func mendLanguageMap(list []any) []any {
+	text, tag := -1, -1
+	for i, item := range list {
+		m, _ := item.(map[string]any)
+		switch l, _ := m["@language"].(string); l {
+		case "@value":
+			text = i
+		case "@language":
+			tag = i
+		}
+	}
+	if text < 0 {
+		return list
+	}
+	fixed := map[string]any{"@value": list[text].(map[string]any)["@value"]}
+	if tag >= 0 {
+		fixed["@language"] = list[tag].(map[string]any)["@value"]
+	}
+	out := []any{fixed}
+	for i, item := range list {
+		if i != text && i != tag {
+			out = append(out, item)
+		}
 	}
 	return out
 }
