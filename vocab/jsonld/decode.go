@@ -119,16 +119,13 @@ func scan(raw []byte) extent {
 // endOfString returns the index of the quote that closes the string whose
 // first byte is at i, or len(raw).
 func endOfString(raw []byte, i int) int {
-	for i < len(raw) {
-		n := bytes.IndexAny(raw[i:], `"\`)
-		if n < 0 {
-			return len(raw)
-		}
-		i += n
-		if raw[i] == '"' {
+	for ; i < len(raw); i++ {
+		switch raw[i] {
+		case '"':
 			return i
+		case '\\':
+			i++ // and what it escapes
 		}
-		i += 2 // the backslash and what it escapes
 	}
 	return len(raw)
 }

@@ -47,7 +47,7 @@ func (p *Processor) Expand(ctx context.Context, d *Document) (*Graph, error) {
 	}
 	object := withoutProof(d.Object)
 	opts := options
-	if w.costly() {
+	if w.costly {
 		limited, cancel := context.WithTimeout(ctx, patience*p.limits.Time)
 		defer cancel()
 		opts = interruptible(limited)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/piprate/json-gold/ld"
 
@@ -57,7 +58,7 @@ func words(err error) (zh, en string) {
 	if !known {
 		s = [2]string{string(e.Code), string(e.Code)}
 	}
-	if detail, isText := e.Details.(string); isText && detail != "" {
+	if detail, isText := e.Details.(string); isText && detail != "" && !strings.Contains(detail, "%!") {
 		detail = shorten(detail, 200)
 		return s[0] + "：" + detail, s[1] + ": " + detail
 	}
@@ -91,7 +92,7 @@ func (p *Processor) explain(active *ld.Context, object map[string]any, w *work, 
 			"Expanding the document took too long. If it is not large, try again later.")
 	}
 	path := ""
-	if !w.costly() && w.objects <= 1000 {
+	if !w.costly && w.objects <= 1000 {
 		path, err = locate(active, object, err)
 	}
 	zh, en := words(err)

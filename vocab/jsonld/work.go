@@ -1,9 +1,12 @@
 package jsonld
 
 import (
-	"fmt"
+	"errors"
 	"math"
+	"strconv"
 	"time"
+
+	"lianmu/vocab"
 )
 
 // work adds up what expanding a document will cost, given what its top-level
@@ -13,6 +16,7 @@ type work struct {
 	nested  price // contexts written inside the document's nodes
 	texts   int   // names and strings that may become IRIs
 	objects int
+	costly  bool // json-gold parses contexts while it expands
 }
 
 // allow refuses a document whose expansion would take more steps than limit
@@ -20,25 +24,28 @@ type work struct {
 func allow(object map[string]any, top *bill, topPrice price, l Limits) (*work, error) {
 	w := &work{meter: meter{bill: *top, known: knownContext}}
 	borrowed := true // the maps of the bill belong to the cache
-	find := func(v any, path string) error {
+	find := func(v any) error {
 		if borrowed {
 			w.bill, borrowed = top.clone(), false
 		}
-		p, err := w.context(v, path, true)
+		p, err := w.context(v, "", true)
 		w.nested = w.nested.plus(p)
 		return err
 	}
-	if err := w.walk(object, "", find, true); err != nil {
+	if err := w.walk(object, find, true); err != nil {
 		return nil, err
 	}
-	total := w.nested.plus(topPrice)
-	steps := 0.0
-	chain := float64(2 + w.nulls*l.Depth)
+	within := w.nested
 	if len(w.scoped) > 0 {
-		total = total.plus(w.applied(object, price{}))
-		steps += float64(w.objects) * float64(w.terms) * chain // type scopes end at each object
+		within = within.plus(w.applied(object, price{}))
 	}
-	steps += float64(total.parse) + float64(total.copies)*float64(w.terms)*chain
+	w.costly = within != price{}
+	if w.costly {
+		within.copies += w.objects // type scopes end at each object
+	}
+	total := within.plus(topPrice)
+	chain := float64(2 + w.nulls*l.Depth)
+	steps := float64(total.parse) + float64(total.copies)*float64(w.terms)*chain
 	if limit := float64(l.Time) / float64(stepTime); steps > limit {
 		return nil, refuse("/@context", "limit.work",
 			"展开本文档约需 %s，超过上限 %s；请减少带作用域的 @context，或拆分文档。",
@@ -54,25 +61,15 @@ func allow(object map[string]any, top *bill, topPrice price, l Limits) (*work, e
 	return w, nil
 }
 
-// costly reports whether json-gold parses contexts while it expands.
-func (w *work) costly() bool { return len(w.scoped) > 0 || w.nested.parse > 0 || w.nested.copies > 0 }
-
 func knownContext(address string) *builtin { return builtins()[address] }
 
 // walk visits every context below the document's top level, and counts.
-func (w *work) walk(v any, path string, find func(any, string) error, top bool) error {
+func (w *work) walk(v any, find func(any) error, top bool) error {
 	switch v := v.(type) {
-	case string:
-		w.texts++
 	case []any:
 		for i, e := range v {
-			switch e.(type) {
-			case map[string]any, []any:
-				if err := w.walk(e, fmt.Sprintf("%s/%d", path, i), find, false); err != nil {
-					return err
-				}
-			default:
-				w.texts++
+			if err := w.walk(e, find, false); err != nil {
+				return under(strconv.Itoa(i), err)
 			}
 		}
 	case map[string]any:
@@ -84,22 +81,31 @@ func (w *work) walk(v any, path string, find func(any, string) error, top bool) 
 			case name == "@context" && top, name == "@value" && literal:
 				continue
 			case name == "@context":
-				if err := find(e, path+"/@context"); err != nil {
-					return err
+				if err := find(e); err != nil {
+					return under(name, err)
 				}
 				continue
 			}
-			switch e.(type) {
-			case map[string]any, []any:
-				if err := w.walk(e, path+"/"+escapePointer(name), find, false); err != nil {
-					return err
-				}
-			default:
-				w.texts++
+			if err := w.walk(e, find, false); err != nil {
+				return under(name, err)
 			}
 		}
+	default:
+		w.texts++
 	}
 	return nil
+}
+
+// under puts a name before the paths of err, on the way up from where it was
+// found; the way down is taken for every document and builds none.
+func under(name string, err error) error {
+	var ps vocab.Problems
+	if errors.As(err, &ps) {
+		for i := range ps {
+			ps[i].Path = "/" + escapePointer(name) + ps[i].Path
+		}
+	}
+	return err
 }
 
 // applied counts, from above, how often scoped contexts are parsed: once for a
