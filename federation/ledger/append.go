@@ -179,9 +179,11 @@ func (l *Log) publishBatch(ctx context.Context, expect uint64, msgs []*nats.Msg,
 			return l.findOut(ctx, expect, leaves, err)
 		}
 	}
-	m, err := l.awaitAck(u)
+	// The wait does not end with the caller's context: an append that was sent
+	// must be accounted for.
+	m, err := l.await(context.WithoutCancel(ctx), sub, l.c.AckWait, u.reconnects)
 	switch {
-	case errors.Is(err, errAckTimeout):
+	case errors.Is(err, errNoAnswer):
 		l.unsure = u
 		l.c.Failed(err)
 		return fmt.Errorf("%w (%w)", ErrUnavailable, err)
@@ -205,26 +207,6 @@ func (l *Log) publishBatch(ctx context.Context, expect uint64, msgs []*nats.Msg,
 	}
 	l.extend(leaves)
 	return nil
-}
-
-var errAckTimeout = errors.New("the store did not confirm the write in time")
-
-// awaitAck waits for the answer. It does not end with the caller's context: an
-// append that was sent must be accounted for. Its bound is Config.AckWait.
-func (l *Log) awaitAck(u *unsure) (*nats.Msg, error) {
-	deadline := time.Now().Add(l.c.AckWait)
-	for {
-		m, err := u.sub.NextMsg(100 * time.Millisecond)
-		if err == nil || !errors.Is(err, nats.ErrTimeout) {
-			return m, err
-		}
-		if l.nc.Status() != nats.CONNECTED || l.nc.Stats().Reconnects != u.reconnects {
-			return nil, errors.New("the connection to the store was lost")
-		}
-		if time.Now().After(deadline) {
-			return nil, errAckTimeout
-		}
-	}
 }
 
 // refused turns JetStream's error into one of ours. Nothing was appended.

@@ -17,6 +17,9 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
+// swapTries bounds how often a checkpoint is swapped in against others' ones.
+const swapTries = 5
+
 // signed is a checkpoint: a C2SP tlog-checkpoint in a signed note.
 type signed struct {
 	size uint64
@@ -221,13 +224,16 @@ func (l *Log) sign(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, l.c.AckWait)
 	defer cancel()
 	next, err := l.signedNow()
+	for tries := 0; err == nil && next.size > l.book.state.size; tries++ {
+		if tries == swapTries {
+			return errors.New("others keep signing this log")
+		}
+		if err = l.swap(ctx, next); err == nil {
+			next, err = l.signedNow()
+		}
+	}
 	if err != nil {
 		return err
-	}
-	if next.size > l.book.state.size {
-		if err := l.swap(ctx, next); err != nil {
-			return err
-		}
 	}
 	if l.book.folder.size < l.book.state.size {
 		if err := writeCheckpointFile(l.c.Dir, l.book.state.note); err != nil {

@@ -72,6 +72,7 @@ type stopError struct{ error }
 // fetch makes one request. It returns the sequence to go on from, and how many
 // messages the stream has beyond; an error may come after some messages.
 func (l *Log) fetch(ctx context.Context, from, to, limit uint64, f func(stored) error) (next, pending uint64, err error) {
+	reconnects := l.nc.Stats().Reconnects
 	sub, err := l.nc.SubscribeSync(l.nc.NewInbox())
 	if err != nil {
 		return from, 0, err
@@ -90,7 +91,7 @@ func (l *Log) fetch(ctx context.Context, from, to, limit uint64, f func(stored) 
 	}
 	next = from
 	for {
-		m, err := nextMsg(ctx, sub, fetchIdle)
+		m, err := l.await(ctx, sub, fetchIdle, reconnects)
 		if err != nil {
 			return next, 0, err
 		}
@@ -120,16 +121,32 @@ func (l *Log) fetch(ctx context.Context, from, to, limit uint64, f func(stored) 
 	}
 }
 
-// nextMsg waits for a message until ctx ends or idle has passed.
-func nextMsg(ctx context.Context, sub *nats.Subscription, idle time.Duration) (*nats.Msg, error) {
-	// The quick way: most messages wait in the queue already, and a context
-	// with a timeout costs more than they do.
-	if m, err := sub.NextMsg(0); err == nil {
-		return m, nil
+// Why an answer did not come.
+var (
+	errNoAnswer = errors.New("the store did not answer in time")
+	errLost     = errors.New("the connection to the store was lost")
+)
+
+// await waits for a message on sub for at most so long, and gives up at once
+// when the connection, which had reconnected so many times when the question
+// was asked, is another one: the answer will not come.
+func (l *Log) await(ctx context.Context, sub *nats.Subscription, wait time.Duration, reconnects uint64) (*nats.Msg, error) {
+	const slice = 20 * time.Millisecond
+	deadline := time.Now().Add(wait)
+	for {
+		m, err := sub.NextMsg(slice)
+		if err == nil || !errors.Is(err, nats.ErrTimeout) {
+			return m, err
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case l.nc.Status() != nats.CONNECTED || l.nc.Stats().Reconnects != reconnects:
+			return nil, errLost
+		case time.Now().After(deadline):
+			return nil, errNoAnswer
+		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, idle)
-	defer cancel()
-	return sub.NextMsgWithContext(ctx)
 }
 
 // head is the last sequence of the stream as its leader knows it.
