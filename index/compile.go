@@ -61,8 +61,10 @@ func (c *compiler) search(n query.Node, filters map[string][]string, audiences [
 	}
 	parts = append(parts, func() (search.Searcher, error) { return c.anyTerm("audience", visible) })
 	fields := make([]string, 0, len(filters))
-	for f := range filters {
-		fields = append(fields, f)
+	for f, vs := range filters {
+		if len(vs) > 0 {
+			fields = append(fields, f)
+		}
 	}
 	slices.Sort(fields)
 	for _, f := range fields {
@@ -304,7 +306,10 @@ func (c *compiler) anyTerm(field string, terms []string) (search.Searcher, error
 		}
 		list = append(list, s)
 	}
-	if len(list) == 1 {
+	switch len(list) {
+	case 0:
+		return searcher.NewMatchNoneSearcher(c.snap)
+	case 1:
 		return list[0], nil
 	}
 	s, err := searcher.NewDisjunctionSearcher(c.ctx, c.snap, list, 0, plainly)

@@ -170,13 +170,15 @@ func (s *suggester) inside(typed string, limit int) ([]Suggestion, error) {
 	if len(groups) == 0 || len(groups) > maxUnfolding {
 		return nil, nil
 	}
-	titles, err := s.c.all(each(groups, func(g group) (search.Searcher, error) {
-		last := &g[0] == &groups[len(groups)-1][0]
-		if last && len(g) == 1 && utf8.RuneCountInString(g[0]) > 1 && endsOpen(typed) && !spaceless([]rune(g[0])[0]) {
-			return s.startingWith(lastWord(typed), g[0])
-		}
-		return s.c.inField(fieldTitle, 1, g)
-	}), scored)
+	open := openWord(typed)
+	if open != "" {
+		groups = groups[:len(groups)-1]
+	}
+	parts := each(groups, func(g group) (search.Searcher, error) { return s.c.inField(fieldTitle, 1, g) })
+	if open != "" {
+		parts = append(parts, func() (search.Searcher, error) { return s.startingWith(open) })
+	}
+	titles, err := s.c.all(parts, scored)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +208,7 @@ func (s *suggester) inside(typed string, limit int) ([]Suggestion, error) {
 		if err != nil {
 			return nil, err
 		}
-		title := bestTitle(doc, highlightOf(groups))
+		title := titleWith(doc, groups, open)
 		key := folded(title, maxSuggest)
 		if title == "" || s.seen[key] || len(out) == limit {
 			continue
@@ -217,16 +219,20 @@ func (s *suggester) inside(typed string, limit int) ([]Suggestion, error) {
 	return out, nil
 }
 
-// startingWith matches titles with a word that starts with what was typed, or
-// that has its stem.
-func (s *suggester) startingWith(typed, stem string) (search.Searcher, error) {
-	terms := []string{stem}
-	dict, err := s.c.snap.FieldDictPrefix(fieldTitle, []byte(typed))
+// startingWith matches titles with a word that starts with what was typed.
+// Words are indexed by their stems, which may be shorter than what was typed
+// (transport, transporta…): those are candidates too, and titleWith decides.
+func (s *suggester) startingWith(open string) (search.Searcher, error) {
+	var terms []string
+	for n := min(4, len(open)); n < len(open); n++ {
+		terms = append(terms, open[:n])
+	}
+	dict, err := s.c.snap.FieldDictPrefix(fieldTitle, []byte(open))
 	if err != nil {
 		return nil, err
 	}
 	defer dict.Close()
-	for len(terms) < maxCandidates {
+	for range maxCandidates {
 		e, err := dict.Next()
 		if err != nil {
 			return nil, err
@@ -239,44 +245,48 @@ func (s *suggester) startingWith(typed, stem string) (search.Searcher, error) {
 	return s.c.anyTerm(fieldTitle, terms)
 }
 
-func endsOpen(typed string) bool {
-	r, _ := utf8.DecodeLastRuneInString(typed)
-	return unicode.IsLetter(r) || unicode.IsNumber(r)
-}
-
-// lastWord is the folded word at the end, before stemming.
-func lastWord(typed string) string {
-	words := strings.Fields(folded(typed, maxSuggest))
-	if len(words) == 0 {
+// openWord is the word at the end, folded but not stemmed, if it may go on:
+// "" after a space, and in scripts without spaces, where every character is a
+// word.
+func openWord(typed string) string {
+	if r, _ := utf8.DecodeLastRuneInString(typed); !unicode.IsLetter(r) && !unicode.IsNumber(r) {
 		return ""
 	}
-	w := words[len(words)-1]
-	if i := strings.LastIndexFunc(w, spaceless); i >= 0 {
-		_, n := utf8.DecodeRuneInString(w[i:])
-		w = w[i+n:]
+	typed = folded(typed, maxSuggest)
+	at := strings.LastIndexFunc(typed, func(r rune) bool { return r == ' ' || spaceless(r) })
+	if at < 0 {
+		return typed
 	}
-	return w
+	_, n := utf8.DecodeRuneInString(typed[at:])
+	return typed[at+n:]
 }
 
-func highlightOf(groups []group) map[string]bool {
+// titleWith is the title, of those in several languages, in which the groups
+// stand and a word starts with open; "" if there is none.
+func titleWith(doc *stored, groups []group, open string) string {
 	terms := map[string]bool{}
 	for _, g := range groups {
 		for _, t := range g {
 			terms[t] = true
 		}
 	}
-	return terms
-}
-
-// bestTitle is the title in the language in which the terms stand.
-func bestTitle(doc *stored, terms map[string]bool) string {
-	titles := strings.Split(doc.title, string(valueBreak))
-	for _, t := range titles {
-		if len(spans(t, terms)) > 0 {
-			return t
+	for _, t := range strings.Split(doc.title, string(valueBreak)) {
+		if len(terms) > 0 && len(spans(t, terms)) == 0 {
+			continue
+		}
+		key := folded(t, maxTitle)
+		for at := 0; ; at++ {
+			i := strings.Index(key[at:], open)
+			if i < 0 {
+				break
+			}
+			at += i
+			if before, _ := utf8.DecodeLastRuneInString(key[:at]); at == 0 || before == ' ' || spaceless(before) {
+				return t
+			}
 		}
 	}
-	return titles[0]
+	return ""
 }
 
 // original finds the text behind a folded one in a document that has it.
