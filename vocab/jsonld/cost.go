@@ -2,6 +2,8 @@ package jsonld
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,8 +16,9 @@ import (
 // of JSON can so ask for minutes of work. The meter counts that work from
 // above, in steps, before it is begun.
 const (
-	stepTime  = 100 * time.Nanosecond // what one step takes, about
-	termSteps = 20                    // to parse one term definition; copying it is one step
+	stepTime   = 20 * time.Nanosecond // copying one term definition, about
+	termSteps  = 100                  // parsing one
+	valueSteps = 3                    // copying one JSON value of a built-in context
 )
 
 // price is what applying a context once costs: parse steps, and copies of the
@@ -29,8 +32,8 @@ func (p price) worse(q price) price { return price{max(p.parse, q.parse), max(p.
 type bill struct {
 	bytes  int              // written out in the document
 	terms  int              // term definitions, each built-in context once
-	longIn int              // longest absolute IRI in them
-	longBy int              // what relative and compact IRIs can add to one, each time they are applied
+	longIn int              // longest IRI in them that nothing is appended to, or that is absolute
+	longBy int              // what prefixes and vocabularies can add to others, each time they are applied
 	nulls  int              // null entries, each of which keeps one more context alive
 	scoped map[string]price // by the term whose type- or property-scoped context it is
 	used   map[string]bool  // built-in contexts already counted
@@ -117,7 +120,7 @@ func (m *meter) entry(v any, path string, counts bool) (price, error) {
 			return price{}, unknownContext(path, v)
 		}
 		m.include(v, &b.bill)
-		return b.price.plus(price{parse: b.values, copies: 2}), nil
+		return b.price.plus(price{parse: valueSteps * b.values, copies: 2}), nil
 	case map[string]any:
 		return m.definitions(v, path, counts)
 	}
@@ -130,7 +133,8 @@ func (m *meter) entry(v any, path string, counts bool) (price, error) {
 // are the document's own.
 func (m *meter) definitions(c map[string]any, path string, counts bool) (price, error) {
 	total := price{copies: 1}
-	for term, v := range c {
+	for _, term := range slices.Sorted(maps.Keys(c)) {
+		v := c[term]
 		at := path + "/" + escapePointer(term)
 		if counts {
 			if m.bytes += textBytes(v) + len(term); m.bytes > maxContextBytes {
@@ -157,13 +161,13 @@ func (m *meter) definitions(c map[string]any, path string, counts bool) (price, 
 		total.parse += termSteps
 		def, isMap := v.(map[string]any)
 		if !isMap {
-			if err := m.iri(v, at, true); err != nil {
+			if err := m.iri(v, at, canPrefix(v)); err != nil {
 				return price{}, err
 			}
 			continue
 		}
 		for _, key := range []string{"@id", "@reverse", "@type", "@index", "@nest"} {
-			if err := m.iri(def[key], at+"/"+key, key == "@id"); err != nil {
+			if err := m.iri(def[key], at+"/"+key, key == "@id" && def["@prefix"] == true); err != nil {
 				return price{}, err
 			}
 		}
@@ -179,9 +183,10 @@ func (m *meter) definitions(c map[string]any, path string, counts bool) (price, 
 	return total, nil
 }
 
-// iri notes how long IRIs can become. One that is not absolute is appended to
-// another, at worst once more at every level of the document.
-func (m *meter) iri(v any, path string, base bool) error {
+// iri notes how long IRIs can become. grows tells that others are made by
+// appending to this one; where it is itself appended to another, that can happen
+// once more at every level of the document.
+func (m *meter) iri(v any, path string, grows bool) error {
 	s, isString := v.(string)
 	if !isString {
 		return nil
@@ -191,14 +196,19 @@ func (m *meter) iri(v any, path string, base bool) error {
 			"@context 中的 IRI 有 %d 字节，超过上限 %d 字节。",
 			"An IRI in @context has %d bytes; the limit is %d.", len(s), maxIRIBytes)
 	}
-	switch {
-	case !base:
-	case strings.Contains(s, "://"):
-		m.longIn = max(m.longIn, len(s))
-	default:
+	if grows && !strings.Contains(s, "://") {
 		m.longBy += len(s)
+	} else {
+		m.longIn = max(m.longIn, len(s))
 	}
 	return nil
+}
+
+// canPrefix reports whether json-gold takes a term defined so as a prefix: its
+// IRI ends in a delimiter (RFC 3986, 2.2).
+func canPrefix(v any) bool {
+	s, _ := v.(string)
+	return s != "" && strings.ContainsRune(":/?#[]@", rune(s[len(s)-1]))
 }
 
 // unknownContext names the context, so that the writer knows which.

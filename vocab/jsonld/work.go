@@ -52,7 +52,7 @@ func allow(object map[string]any, top *bill, topPrice price, l Limits) (*work, e
 			"Expanding the document would take about %s; the limit is %s. Use fewer scoped contexts, or split it.",
 			time.Duration(math.Min(steps, 1e12))*stepTime, l.Time)
 	}
-	longest := w.longIn + w.longBy*l.Depth
+	longest := 2*w.longIn + w.longBy*l.Depth // a prefix, what it grew by, and a suffix
 	if float64(w.texts)*float64(longest) > maxOutputBytes {
 		return nil, refuse("/@context", "limit.work",
 			"@context 中的 IRI 太长，展开后文档将超过 %d MB。",
