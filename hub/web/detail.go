@@ -158,7 +158,7 @@ func (t *tongue) facts(o *vocab.Offering) []factGroup {
 			return nil
 		}
 		u := link(s)
-		return []value{{phrase: phrase{Text: s}, URL: u, Out: u != ""}}
+		return []value{{phrase: phrase{Text: bare(s)}, URL: u, Out: u != ""}}
 	}
 	texts := func(list []string) (vs []value) {
 		for _, s := range list {
@@ -188,7 +188,7 @@ func (t *tongue) facts(o *vocab.Offering) []factGroup {
 		for _, a := range names {
 			l := t.sayOr(kind+"."+a, "")
 			v := value{phrase: phrase{Text: l}, Code: a}
-			if l == "" {
+			if l == "" || strings.EqualFold(l, a) {
 				v = value{phrase: phrase{Text: a}}
 			}
 			vs = append(vs, v)
@@ -227,11 +227,17 @@ func (t *tongue) facts(o *vocab.Offering) []factGroup {
 				kept.Facts = append(kept.Facts, f)
 			}
 		}
-		if len(kept.Facts) > 0 {
+		if len(kept.Facts) > 0 || g.Key == "terms" { // that no terms are named is said there
 			out = append(out, kept)
 		}
 	}
 	return out
+}
+
+// bare is an address as people write it, without "mailto:" or "tel:".
+func bare(s string) string {
+	s = strings.TrimPrefix(s, "mailto:")
+	return strings.TrimPrefix(s, "tel:")
 }
 
 func either(a, b string) string {

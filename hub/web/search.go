@@ -211,7 +211,7 @@ func (s *site) hit(t *tongue, h view.Hit, names map[string]string) hitView {
 		Title: t.highlight("title", title.Text, h.Highlights), TitleLang: title.Lang, Other: t.other(h.Title),
 		Kind: t.sayOr("kind."+string(h.Kind), string(h.Kind)), Space: h.SpaceName.In(t.lang), SpaceURL: "/space?" + url.Values{"did": {h.Space}}.Encode(),
 		Publisher: t.pick(h.Publisher), Modified: h.Modified, Completeness: min(max(h.Completeness, 0), 100),
-		Summary: t.highlight("description", summary.Text, h.Highlights), SummaryLang: summary.Lang,
+		Summary: t.highlight("summary", summary.Text, h.Highlights), SummaryLang: summary.Lang,
 		Demo: s.config.Demo && isDemo(h.Publisher, h.Summary),
 	}
 	if v.Space == "" {
@@ -264,27 +264,19 @@ func isDemo(texts ...vocab.Text) bool {
 // what is read.
 func (t *tongue) highlight(field, text string, found map[string][]string) template.HTML {
 	best := template.HTML(template.HTMLEscapeString(text))
-	for name, fragments := range found {
-		if name != field && !strings.HasPrefix(name, field+".") && !strings.HasPrefix(name, field+"_") {
+	whole := string(best)
+	for _, f := range found[field] {
+		m := strings.Trim(string(marked(f)), "… ")
+		plain := strings.NewReplacer("<mark>", "", "</mark>", "").Replace(m)
+		if plain == "" || plain == m {
 			continue
 		}
-		for _, f := range fragments {
-			m := string(marked(f))
-			plain := strings.NewReplacer("<mark>", "", "</mark>", "").Replace(m)
-			plain = strings.Trim(plain, "… ")
-			inner := strings.Trim(m, "… ")
-			if plain == "" || !strings.Contains(m, "<mark>") {
-				continue
-			}
-			whole := template.HTMLEscapeString(text)
-			if i := strings.Index(whole, plain); i >= 0 {
-				return template.HTML(whole[:i] + inner + whole[i+len(plain):])
-			}
-			// A long description is shown in part: the part that was found may
-			// lie beyond it.
-			if field == "description" && sameScript(text, plain) {
-				best = template.HTML("… " + inner + " …")
-			}
+		if i := strings.Index(whole, plain); i >= 0 {
+			return template.HTML(whole[:i] + m + whole[i+len(plain):])
+		}
+		// A long description is shown in part: what was found may lie beyond it.
+		if field == "summary" && sameScript(text, plain) {
+			best = template.HTML("… " + m + " …")
 		}
 	}
 	return best

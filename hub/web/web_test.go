@@ -320,8 +320,11 @@ func TestMarkedKeepsOnlyMarks(t *testing.T) {
 
 func TestHighlightNeverChangesTheText(t *testing.T) {
 	tongue := &tongue{lang: "zh"}
-	found := map[string][]string{"title.en": {"<mark>Port</mark>"}, "title": {"<mark>港</mark>口 &amp; 航道"}, "keyword": {"<mark>x</mark>"}}
+	found := map[string][]string{"title": {"<mark>Port</mark>", "<mark>港</mark>口 &amp; 航道"}, "keyword": {"<mark>x</mark>"}}
 	if got := tongue.highlight("title", "上海港口 & 航道", found); got != "上海<mark>港</mark>口 &amp; 航道" {
+		t.Errorf("got %q", got)
+	}
+	if got := tongue.highlight("summary", "开头的一段", map[string][]string{"summary": {"…后面的<mark>港</mark>口…"}}); got != "… 后面的<mark>港</mark>口 …" {
 		t.Errorf("got %q", got)
 	}
 	if got := tongue.highlight("title", "别的 <i>", found); got != "别的 &lt;i&gt;" {
