@@ -116,6 +116,9 @@ func (a *api) contain(next http.Handler) http.Handler {
 			a.fail(rec, r, fmt.Errorf("panic: %v", p))
 		}()
 		next.ServeHTTP(rec, r)
+		if !x.wrote { // as net/http will answer for it
+			x.status = http.StatusOK
+		}
 	})
 }
 

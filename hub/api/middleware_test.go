@@ -216,18 +216,25 @@ func TestCompression(t *testing.T) {
 // Whatever is asked, the number of series stays that of the routes.
 func TestMetricsAreBounded(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	s := newSite(t, func(c *Config) { c.Registry = registry })
+	silent := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/silent" {
+			http.NotFound(w, r)
+		}
+	})
+	s := newSite(t, func(c *Config) { c.Registry, c.Pages = registry, silent })
 	for i := range 50 {
-		s.get(t, fmt.Sprintf("/nothing/%d", i))
+		s.get(t, fmt.Sprintf("/api/nothing/%d", i))
 		s.get(t, fmt.Sprintf("/api/v1/offerings/a/%d", i))
 		s.send(t, request(fmt.Sprintf("M%d", i), "/api/v1/log", ""))
+		s.get(t, "/silent") // a page that writes nothing is a 200
 	}
+	series := map[string]int{"lianmu_http_requests_total": 4, "lianmu_http_request_seconds": 4}
 	families, err := registry.Gather()
 	if err != nil || len(families) != 2 {
 		t.Fatalf("%d families, %v", len(families), err)
 	}
 	for _, f := range families {
-		if n := len(f.GetMetric()); n != 3 {
+		if n := len(f.GetMetric()); n != series[f.GetName()] {
 			t.Errorf("%s has %d series", f.GetName(), n)
 		}
 	}
@@ -235,6 +242,7 @@ func TestMetricsAreBounded(t *testing.T) {
 	for _, line := range []string{
 		`lianmu_http_requests_total{code="404",method="GET",route="/api/v1/offerings/{space}/{id}"} 50`,
 		`lianmu_http_requests_total{code="404",method="GET",route="other"} 50`,
+		`lianmu_http_requests_total{code="200",method="GET",route="pages"} 50`,
 		`lianmu_http_requests_total{code="405",method="other",route="/api/v1/log"} 50`,
 	} {
 		if !strings.Contains(page, line) {

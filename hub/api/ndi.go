@@ -220,10 +220,13 @@ func noQuotes(r rune) rune {
 	return r
 }
 
-// ndiProductID is the registered product code, or the @id where there is none.
+// ndiProductID is the product code (数据产品标识码, NDI-04), or the @id where
+// there is none. A registration number (登记编号) is no product code.
 func ndiProductID(o *vocab.Offering) string {
-	if o.RegistrationCode != "" {
-		return o.RegistrationCode
+	for _, id := range append([]string{o.RegistrationCode}, o.Identifiers...) {
+		if vocab.CheckProduct(id) == nil {
+			return id
+		}
 	}
 	return o.ID
 }

@@ -1,0 +1,212 @@
+package api_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+
+	"lianmu/federation/identity"
+	"lianmu/hub"
+	"lianmu/hub/api"
+	"lianmu/hub/view"
+	"lianmu/vocab"
+)
+
+// live is a whole hub, with its real log, index and guard, and a space.
+type live struct {
+	t        *testing.T
+	info     hub.Info
+	space    *identity.Key
+	operator *identity.Key
+	spec     *openapi3.T
+	at       identity.Stamp
+}
+
+func startHub(t *testing.T) *live {
+	t.Helper()
+	dir := t.TempDir()
+	h, err := hub.Start(t.Context(), hub.Config{
+		Dir: dir, HTTP: "127.0.0.1:0", NATS: "127.0.0.1:0", Open: true, IndexEvery: 10 * time.Millisecond,
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(t.Context()); err != nil && t.Context().Err() == nil {
+			t.Errorf("closing the hub: %v", err)
+		}
+	})
+	l := &live{t: t, info: h.Info()}
+	if l.space, err = identity.NewKey("ed25519"); err != nil {
+		t.Fatal(err)
+	}
+	if l.operator, err = identity.ReadKey(filepath.Join(dir, "hub.key")); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := api.Description()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.spec, err = openapi3.NewLoader().LoadFromData(raw); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// call makes one request and holds its answer to the description of route.
+func (l *live) call(method, route, target, body string, operator bool) (int, []byte) {
+	l.t.Helper()
+	r, err := http.NewRequest(method, l.info.HTTP+target, strings.NewReader(body))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if operator {
+		token, err := identity.NewToken(l.operator, l.info.DID, time.Now(), time.Minute)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	item := l.spec.Paths.Value(route)
+	if item == nil || item.GetOperation(method) == nil {
+		l.t.Fatalf("%s %s is not described", method, route)
+	}
+	err = openapi3filter.ValidateResponse(l.t.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: r, Route: &routers.Route{
+			Spec: l.spec, Path: route, PathItem: item, Method: method, Operation: item.GetOperation(method),
+		}},
+		Status: resp.StatusCode, Header: resp.Header, Body: io.NopCloser(bytes.NewReader(got)),
+		Options: &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true},
+	})
+	if err != nil {
+		l.t.Errorf("%s %s is not as described: %v\n%s", method, target, err, got)
+	}
+	return resp.StatusCode, got
+}
+
+func (l *live) submit(id, more string) (vocab.Receipt, []byte) {
+	l.t.Helper()
+	doc := fmt.Sprintf(`{"@context":"https://w3id.org/lianmu/v1","@id":%q,"@type":"DataProduct"%s}`, id, more)
+	raw, err := identity.Sign([]byte(doc), l.space, identity.SignOptions{Created: l.at.Next(time.Now()), Expires: time.Now().Add(time.Hour)})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	var receipt vocab.Receipt
+	status, got := l.call("POST", "/api/v1/submissions", "/api/v1/submissions", string(raw), false)
+	if err := json.Unmarshal(got, &receipt); err != nil {
+		l.t.Fatalf("%d %s: %v", status, got, err)
+	}
+	return receipt, raw
+}
+
+// TestOverAWholeHub asks every route of a real hub, as anybody and as the
+// operator, and holds each answer to the description.
+func TestOverAWholeHub(t *testing.T) {
+	l := startHub(t)
+	const open, inner, code = "https://space.example/a//b?c=1", "https://space.example/inner", "691512081MA62K0260E31000000000A*"
+	public, raw := l.submit(open, `,"标题":"港口集装箱吞吐量<b>","描述":"每日更新的港口吞吐量","产品标识码":"`+code+`"`)
+	hidden, _ := l.submit(inner, `,"标题":"港口内部数据","安全级别":"内部"`)
+	refused, _ := l.submit("https://space.example/r", "")
+	if public.Status != vocab.Accepted || hidden.Status != vocab.Accepted || refused.Status != vocab.Refused {
+		t.Fatalf("receipts %+v %+v %+v", public, hidden, refused)
+	}
+	for { // until the index has both; the test's own time limit ends it
+		var a view.Answer
+		_, got := l.call("GET", "/api/v1/search", "/api/v1/search?limit=1", "", false)
+		if err := json.Unmarshal(got, &a); err != nil {
+			t.Fatal(err)
+		}
+		if a.Coverage[0].Indexed == 2 {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	space := url.PathEscape(l.space.DID())
+	digests := fmt.Sprintf(`{"digests":[%q,%q]}`, public.Digest, hidden.Digest)
+	for _, c := range []struct {
+		method, route, target, body string
+		operator                    bool
+		status                      int
+		says                        string
+	}{
+		{"GET", "/api/v1/search", "/api/v1/search?q=" + url.QueryEscape("港口") + "&facets=all", "", false, 200, `"total":1,`},
+		{"GET", "/api/v1/search", "/api/v1/search?filter=nosuch:x", "", false, 400, "nosuch"},
+		{"GET", "/api/v1/search", "/api/v1/search?cursor=made-up", "", false, 400, "index.cursor"},
+		{"GET", "/api/v1/search", "/api/v1/search?sort=made-up", "", false, 400, "sort"},
+		{"GET", "/api/v1/suggest", "/api/v1/suggest?q=" + url.QueryEscape("港口"), "", false, 200, "集装箱"},
+		{"GET", "/api/v1/offerings/{space}/{id}", "/api/v1/offerings/" + space + "/" + url.PathEscape(open), "", false, 200, code},
+		{"GET", "/api/v1/offerings/{space}/{id}", "/api/v1/offerings/" + space + "/" + url.PathEscape(inner), "", false, 404, "catalog.not_found"},
+		{"GET", "/api/v1/offerings", "/api/v1/offerings?id=" + url.QueryEscape(code), "", false, 200, open},
+		{"GET", "/api/v1/offerings", "/api/v1/offerings?id=" + url.QueryEscape(inner), "", false, 404, "catalog.not_found"},
+		{"GET", "/api/v1/spaces", "/api/v1/spaces", "", false, 200, l.space.DID()},
+		{"GET", "/api/v1/spaces/{did}", "/api/v1/spaces/" + space, "", false, 200, `"entries":2`},
+		{"POST", "/api/v1/submissions", "/api/v1/submissions", string(raw), false, 200, `"unchanged"`},
+		{"GET", "/api/v1/submissions/{digest}", "/api/v1/submissions/" + public.Digest.String(), "", false, 200, open},
+		{"GET", "/api/v1/submissions/{digest}", "/api/v1/submissions/" + hidden.Digest.String(), "", false, 404, "receipt.not_found"},
+		{"GET", "/api/v1/submissions/{digest}", "/api/v1/submissions/" + hidden.Digest.String(), "", true, 200, inner},
+		{"GET", "/api/v1/submissions/{digest}", "/api/v1/submissions/" + refused.Digest.String(), "", false, 200, `"refused"`},
+		{"GET", "/api/v1/submissions", "/api/v1/submissions?refused=true", "", false, 401, "access.unauthenticated"},
+		{"GET", "/api/v1/submissions", "/api/v1/submissions?refused=true", "", true, 200, refused.Digest.String()},
+		{"GET", "/api/v1/log", "/api/v1/log", "", false, 200, l.info.DID},
+		{"POST", "/api/v1/documents", "/api/v1/documents", digests, false, 200, `",null],"left":0`},
+		{"GET", "/api/v1/views", "/api/v1/views", "", true, 200, `"registry"`},
+		{"POST", "/api/v1/index/rebuild", "/api/v1/index/rebuild", "", true, 202, `"running":true`},
+		{"GET", "/api/v1/index/rebuild", "/api/v1/index/rebuild", "", true, 200, `"done"`},
+		{"GET", "/openapi.json", "/openapi.json", "", false, 200, "lianmu"},
+		{"GET", "/healthz", "/healthz", "", false, 200, "ok"},
+		{"GET", "/readyz", "/readyz", "", false, 200, "ready"},
+		{"GET", "/metrics", "/metrics", "", false, 200, "lianmu_http_requests_total"},
+		{"POST", "/ndi/v1/catalog/query", "/ndi/v1/catalog/query", `{"keywords":"港口 吞吐量"}`, false, 200, code},
+		{"POST", "/ndi/v1/catalog/query", "/ndi/v1/catalog/query", `{"keywords":"港口 内部"}`, false, 200, `"total":0`},
+		{"POST", "/ndi/v1/catalog/detail", "/ndi/v1/catalog/detail", `{"productId":"` + code + `"}`, false, 200, open},
+		{"POST", "/ndi/v1/catalog/detail", "/ndi/v1/catalog/detail", `{"productId":"` + inner + `"}`, false, 200, "13001"},
+	} {
+		status, got := l.call(c.method, c.route, c.target, c.body, c.operator)
+		if status != c.status || !bytes.Contains(got, []byte(c.says)) {
+			t.Errorf("%s %s: %d without %q: %s", c.method, c.target, status, c.says, got)
+		}
+		if !c.operator && c.status != 404 && bytes.Contains(got, []byte("港口内部数据")) {
+			t.Errorf("%s %s shows what is not public", c.method, c.target)
+		}
+	}
+
+	// The log is signed within a second of growing.
+	for {
+		status, got := l.call("GET", "/checkpoint", "/checkpoint", "", false)
+		if status == 200 && strings.Split(string(got), "\n")[1] == "2" {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if status, got := l.call("GET", "/tile/{path}", "/tile/0/000.p/2", "", false); status != 200 || len(got) != 64 {
+		t.Errorf("tile: %d, %d bytes", status, len(got))
+	}
+	if status, _ := l.call("GET", "/tile/{path}", "/tile/0/000", "", false); status != 404 {
+		t.Errorf("a tile that is not full yet: %d", status)
+	}
+}
