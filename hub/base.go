@@ -74,6 +74,7 @@ func openBase(ctx context.Context, c Config, listen string) (_ *base, err error)
 	b.log, err = ledger.Open(ctx, ledger.Config{
 		JetStream: b.bus.JetStream, Stream: bus.LogStream, State: b.bus.State(), Dir: filepath.Join(c.Dir, "log"),
 		Origin: origin(b.did, epoch), Seed: logKey.Seed(), Now: c.Now, Logger: c.Logger,
+		Ready: b.bus.Healthy, Failed: b.bus.Report,
 	})
 	if err != nil {
 		return nil, err

@@ -88,7 +88,7 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 	}
 	h.intake = intake.New(intake.Config{
 		Log: b.log, Registry: b.registry, Processor: b.processor, Reader: b.reader, Quarantine: h.quarantine,
-		Queue: h.c.QueueLength, Appended: b.catalog.Appended, AppendFailed: b.bus.Report,
+		Queue: h.c.QueueLength, Appended: b.catalog.Appended,
 		Now: h.c.Now, Logger: h.c.Logger, Metrics: registry,
 	})
 	stop, err := h.intake.Serve(b.bus.Conn)

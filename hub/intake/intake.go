@@ -44,8 +44,6 @@ type Config struct {
 	// Appended is told of every entry after it is durable, in log order, with
 	// its reading, so that views need not read it again. It must not block.
 	Appended func(index uint64, receivedAt time.Time, f vocab.Fact, r *shape.Reading)
-	// AppendFailed is told of every error of the log's store.
-	AppendFailed func(error)
 	Now          func() time.Time
 	Logger       *slog.Logger
 	Metrics      prometheus.Registerer

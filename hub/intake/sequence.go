@@ -54,9 +54,6 @@ func (in *Intake) settle(batch []*job) {
 			continue
 		}
 		in.c.Logger.Error("submissions could not be appended", "documents", len(batch), "err", err)
-		if in.c.AppendFailed != nil {
-			in.c.AppendFailed(err)
-		}
 		for _, j := range batch {
 			j.receipt = busy(j.raw, stoppedRetry, vocab.Problems{stopped(err)})
 		}
