@@ -38,7 +38,7 @@ func (l *Log) settle() error {
 	if u == nil {
 		return nil
 	}
-	if m, err := u.sub.NextMsg(time.Millisecond); err == nil && get(m.Header, "Status") == "" {
+	if _, err := u.sub.NextMsg(time.Millisecond); err == nil || errors.Is(err, nats.ErrNoResponders) {
 		l.unsure = nil
 		u.forget()
 		return nil // confirmed or refused: the stream says which
@@ -104,7 +104,7 @@ func (l *Log) writable(ctx context.Context) error {
 	}
 	if err := l.c.Ready(); err != nil {
 		if errors.Is(err, syscall.ENOSPC) {
-			return full(err.Error())
+			return fmt.Errorf("%w (%w)", ErrFull, err)
 		}
 		return fmt.Errorf("%w (%w)", ErrUnavailable, err)
 	}
@@ -187,14 +187,14 @@ func (l *Log) publishBatch(ctx context.Context, expect uint64, msgs []*nats.Msg,
 		l.unsure = u
 		l.c.Failed(err)
 		return fmt.Errorf("%w (%w)", ErrUnavailable, err)
+	case errors.Is(err, nats.ErrNoResponders):
+		u.forget()
+		return fmt.Errorf("%w (stream %s has no server)", ErrUnavailable, l.c.Stream)
 	case err != nil:
 		u.forget()
 		return l.findOut(ctx, expect, leaves, err)
 	}
 	u.forget()
-	if get(m.Header, "Status") == "503" {
-		return fmt.Errorf("%w (stream %s has no server)", ErrUnavailable, l.c.Stream)
-	}
 	var ack pubAck
 	if err := json.Unmarshal(m.Data, &ack); err != nil {
 		return l.findOut(ctx, expect, leaves, err)
@@ -224,7 +224,7 @@ func (l *Log) refused(ctx context.Context, e *apiError) error {
 	case errIncompleteBatch:
 		// Staging failed, most often for want of room.
 		if err := l.c.Ready(); errors.Is(err, syscall.ENOSPC) {
-			return full(err.Error())
+			return fmt.Errorf("%w (%w)", ErrFull, err)
 		}
 	}
 	err := fmt.Errorf("%w (%s)", ErrUnavailable, e.Description)

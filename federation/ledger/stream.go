@@ -102,8 +102,6 @@ func (l *Log) fetch(ctx context.Context, from, to, limit uint64, f func(stored) 
 		case "204": // the end of this batch
 			n, err := strconv.ParseUint(get(m.Header, "Nats-Num-Pending"), 10, 64)
 			return next, n, err
-		case "503":
-			return next, 0, errors.New("the stream has no server")
 		default:
 			return next, 0, fmt.Errorf("status %s %s", status, get(m.Header, "Description"))
 		}

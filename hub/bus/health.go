@@ -4,18 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
 )
 
 // Healthy returns nil, or why JetStream takes no writes, as last looked at (at
-// most Config.Poll ago). It is cheap enough to ask before every write.
+// most Config.Poll ago); a full disk wraps syscall.ENOSPC. It is cheap enough to ask before every write.
 func (b *Bus) Healthy() error {
-	if p := b.report.Load(); p != nil {
+	if p := b.ill.Load(); p != nil {
 		return *p
 	}
-	if p := b.ill.Load(); p != nil {
+	if p := b.report.Load(); p != nil {
 		return *p
 	}
 	return nil
@@ -56,6 +57,10 @@ func (b *Bus) symptom() error {
 	if b.embedded == nil {
 		return nil
 	}
+	if !b.restarting.TryLock() {
+		return errors.New("the embedded NATS server is being restarted")
+	}
+	b.restarting.Unlock()
 	if srv := b.embedded.server(); srv == nil || !srv.JetStreamEnabled() {
 		err := errors.New("the embedded server has switched JetStream off")
 		b.Report(err)
@@ -66,7 +71,7 @@ func (b *Bus) symptom() error {
 		return fmt.Errorf("cannot see how much room is left in %s: %w", b.c.Dir, err)
 	}
 	if free < b.c.Reserve {
-		return fmt.Errorf("the disk of %s is full: %d MB free, %d MB needed; make room, the hub goes on by itself", b.c.Dir, free>>20, b.c.Reserve>>20)
+		return fmt.Errorf("the disk of %s is full: %d MB free, %d MB needed; make room, the hub goes on by itself (%w)", b.c.Dir, free>>20, b.c.Reserve>>20, syscall.ENOSPC)
 	}
 	return nil
 }
@@ -112,6 +117,12 @@ func (b *Bus) Restart(ctx context.Context) error {
 	if b.embedded == nil {
 		return errors.New("an external NATS server is not ours to restart")
 	}
+	err := b.restart(ctx)
+	b.look()
+	return err
+}
+
+func (b *Bus) restart(ctx context.Context) error {
 	b.restarting.Lock()
 	defer b.restarting.Unlock()
 	if b.Conn.IsClosed() {
@@ -136,6 +147,5 @@ func (b *Bus) Restart(ctx context.Context) error {
 		return fmt.Errorf("after the restart, stream %s: %w", LogStream, err)
 	}
 	b.report.Store(nil)
-	b.look()
 	return nil
 }
