@@ -13,6 +13,7 @@ import (
 
 	"lianmu/hub/bus"
 	"lianmu/vocab"
+	"lianmu/vocab/shape"
 )
 
 // Quarantined is a refused submission, kept for 30 days.
@@ -110,7 +111,10 @@ func (q *Quarantine) Put(r vocab.Receipt, raw []byte, read bool) {
 	item := Quarantined{
 		ReceivedAt: q.now().UTC(), Space: r.Space, ID: r.ID, Digest: r.Digest, Bytes: len(raw), Problems: r.Problems,
 	}
-	if read && len(raw) <= quarantineBody && keepBody(r.Problems) {
+	switch {
+	case !keepBody(r.Problems):
+		item.ID = "" // it might hold what must not be kept
+	case read && len(raw) <= quarantineBody:
 		item.Document = raw
 	}
 	select {
@@ -123,7 +127,7 @@ func (q *Quarantine) Put(r vocab.Receipt, raw []byte, read bool) {
 // keepBody is false where a problem says that the content must be nowhere.
 func keepBody(ps vocab.Problems) bool {
 	for _, p := range ps {
-		if p.Code == "level.forbidden" || p.Code == "identifier.personal" {
+		if p.Code == shape.CodeForbidden || p.Code == "identifier.personal" {
 			return false
 		}
 	}
