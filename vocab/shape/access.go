@@ -151,7 +151,7 @@ func (rd *reading) services(n subject, o *vocab.Offering) {
 func (rd *reading) reverseServices(s subject, o *vocab.Offering) {
 	rev, _ := s.node["@reverse"].(map[string]any)
 	for _, iri := range rd.p.fields["servesDataset"] {
-		for _, v := range appendValues(nil, s.at.member("@reverse"), iri, rev[iri]) {
+		for _, v := range appendValues(nil, &place{up: s.at, iri: "@reverse", n: 1}, iri, rev[iri]) {
 			if sn, ok := rd.node(v); ok {
 				e := rd.endpoint(sn)
 				e.ID = rd.keepIRI(v.id(), v.at)

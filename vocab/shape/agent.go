@@ -115,39 +115,32 @@ func (rd *reading) refuseCode(at place, err error) {
 // notation. Only what unmistakably has the form of a national code is held to
 // its check digit.
 func (rd *reading) identifierOf(v value) (string, bool) {
-	id := v.id()
+	raw, at := v.id(), v.at
 	if x, ok := v.literal(); ok {
 		switch x := x.(type) {
 		case string:
-			if id, ok = rd.clean(x, v.at, labelLimit); !ok {
-				return "", false
-			}
+			raw = x
 		case float64:
-			id = decimal(x)
+			raw = decimal(x)
 		default:
 			rd.wrongType(v, "文本", "text")
 			return "", false
 		}
-	} else if n, _ := rd.node(v); id == "" {
+	} else if n, _ := rd.node(v); raw == "" {
 		for _, nv := range rd.values(n, "notation") {
 			if s, _, ok := nv.text(); ok {
-				if id, ok = rd.clean(s, nv.at, labelLimit); !ok {
-					return "", false
-				}
+				raw, at = s, nv.at
 				break
 			}
 		}
 	}
-	if id == "" {
-		return "", false
-	}
-	if hasPersonalCode(id) || vocab.IsPersonal(id) {
-		rd.refusePersonal(v.at)
+	id, ok := rd.clean(raw, at, labelLimit)
+	if !ok || id == "" {
 		return "", false
 	}
 	if kind, ok := vocab.LooksLikeIdentifier(id); ok {
 		if err := vocab.CheckIdentifier(kind, id); err != nil {
-			rd.refuseCode(v.at, err)
+			rd.refuseCode(at, err)
 			return "", false
 		}
 	}
@@ -200,7 +193,7 @@ func (rd *reading) contactParts(n subject) []string {
 	name := rd.textOf(n, "agentName", labelLimit, false).In("zh")
 	switch {
 	case person && name != "":
-		rd.warn(n.at, "contact.private", "联系人是个人，姓名已略去：请留单位的服务台。", "The contact is a person, whose name is left out: give a desk.")
+		rd.warn(*n.at, "contact.private", "联系人是个人，姓名已略去：请留单位的服务台。", "The contact is a person, whose name is left out: give a desk.")
 	case name != "":
 		parts = append(parts, name)
 	}

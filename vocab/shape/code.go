@@ -253,7 +253,7 @@ func (rd *reading) badCode(at place, c *code, given string) {
 	switch {
 	case c.strict && rd.banned: // the reason has been said
 	case c.strict && given == "":
-		rd.refuse(at, "shape.type", "这里应为以下之一：%s。", "This must be one of: %s.", c.choices["zh"], c.choices["en"])
+		rd.refuse(at, "shape.type", "这里应为以下之一：%[1]s。", "This must be one of: %[2]s.", c.choices["zh"], c.choices["en"])
 	case c.strict:
 		rd.refuseChoice(at, given, c.choices["zh"], c.choices["en"])
 	default:
@@ -267,7 +267,7 @@ func (rd *reading) refuseChoice(at place, given, zh, en string) {
 
 // forbidden looks for a level or importance that no hub may hold, in every
 // text of a guarded field's value, wherever in the document it stands.
-func (rd *reading) forbidden(field string, v any, at func() place) {
+func (rd *reading) forbidden(field string, v any, at func() *place) {
 	rule, ok := rd.p.forbidden[field]
 	if !ok || rd.banned {
 		return
@@ -287,7 +287,7 @@ func (rd *reading) forbidden(field string, v any, at func() place) {
 			bad = bad || strings.Contains(low, w)
 		}
 		if bad {
-			rd.forbid(at(), "机密、绝密级数据和核心数据的描述不得进入目录，内容不予保存。请撤回，并按保密规定处理。", "Descriptions of confidential (机密), top secret (绝密) or core (核心) data must not enter a catalogue; nothing of it is kept. Withdraw it and handle it under the rules of secrecy.")
+			rd.forbid(*at(), "机密、绝密级数据和核心数据的描述不得进入目录，内容不予保存。请撤回，并按保密规定处理。", "Descriptions of confidential (机密), top secret (绝密) or core (核心) data must not enter a catalogue; nothing of it is kept. Withdraw it and handle it under the rules of secrecy.")
 		}
 	})
 }

@@ -62,7 +62,7 @@ func missingFor(weights map[string]int) []missing {
 }
 
 // complete sums the weights of what is there and warns of what is not.
-func (rd *reading) complete(o *vocab.Offering, at place) int {
+func (rd *reading) complete(o *vocab.Offering, at *place) int {
 	sum := 0
 	for _, m := range rd.p.missing {
 		if m.present(o) {
@@ -70,7 +70,7 @@ func (rd *reading) complete(o *vocab.Offering, at place) int {
 			continue
 		}
 		if len(rd.problems) == 0 {
-			rd.warnings = append(rd.warnings, vocab.Problem{Path: rd.pointer(at), Code: m.code, Message: m.message})
+			rd.warnings = append(rd.warnings, vocab.Problem{Path: rd.pointer(*at), Code: m.code, Message: m.message})
 		}
 	}
 	return sum

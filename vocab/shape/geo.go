@@ -3,7 +3,6 @@ package shape
 import (
 	"encoding/json"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -13,8 +12,6 @@ import (
 // maxGeometry bounds the text of a geometry, in bytes; what is longer is left
 // out, for only its box is wanted.
 const maxGeometry = 128 << 10
-
-var number = regexp.MustCompile(`[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?`)
 
 // extent reads the spatial extent and, as terms, the places named beside it.
 // Several extents become the box around them all.
@@ -69,7 +66,7 @@ func (rd *reading) boxIn(n subject, depth int) *vocab.Box {
 		y, err1 := strconv.ParseFloat(lat, 64)
 		x, err2 := strconv.ParseFloat(lon, 64)
 		if err1 == nil && err2 == nil {
-			return rd.checkBox(boxAround([]float64{x, y}, false), n.at)
+			return rd.checkBox(boxAround([]float64{x, y}, false), *n.at)
 		}
 	}
 	for _, v := range rd.values(n, "geometry") {
@@ -219,17 +216,28 @@ func boxOfGeoJSON(s string) *vocab.Box {
 	return boxAround(xy, false)
 }
 
+// numbers picks the numbers out of a text; nil where one is none.
 func numbers(s string) []float64 {
-	var out []float64
-	for _, m := range number.FindAllString(s, -1) {
-		x, err := strconv.ParseFloat(m, 64)
+	out := make([]float64, 0, 4)
+	for i := 0; i < len(s); {
+		if !inNumber(s[i]) {
+			i++
+			continue
+		}
+		j := i
+		for j < len(s) && (inNumber(s[j]) || j > i && (s[j] == 'e' || s[j] == 'E')) {
+			j++
+		}
+		x, err := strconv.ParseFloat(s[i:j], 64)
 		if err != nil {
 			return nil
 		}
-		out = append(out, x)
+		out, i = append(out, x), j
 	}
 	return out
 }
+
+func inNumber(c byte) bool { return c >= '0' && c <= '9' || c == '.' || c == '-' || c == '+' }
 
 // boxAround is the box around pairs of coordinates, nil for none.
 func boxAround(xy []float64, latFirst bool) *vocab.Box {

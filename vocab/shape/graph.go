@@ -64,17 +64,16 @@ type candidate struct {
 	path  []place // from the root down
 }
 
-func (c candidate) place() place { return chain(c.path) }
+func (c candidate) place() *place { return chain(c.path) }
 
 // chain links places from the root down.
-func chain(path []place) place {
-	var p place
+func chain(path []place) *place {
+	p := &place{}
 	for i, q := range path {
 		if i > 0 {
-			up := p
-			q.up = &up
+			q.up = p
 		}
-		p = q
+		p = &q
 	}
 	return p
 }
@@ -89,25 +88,35 @@ type graph struct {
 	candidates []candidate
 	services   map[string]bool // @ids that an accessService refers to
 	stack      []place         // where the walk is
+	ordered    bool            // visit members in the order of their names
 
 	// guarded is told every value of a guarded field, wherever it stands.
-	guarded func(field string, value any, at func() place)
+	guarded func(field string, value any, at func() *place)
 }
 
 // subject is the node that a document is about, and where it stands.
 type subject struct {
 	node node
-	at   place
+	at   *place
 }
 
 // maxNesting stops the walk of a graph that no decoder with limits lets pass.
 const maxNesting = 256
 
-func indexGraph(p *profile, nodes []map[string]any, guarded func(string, any, func() place)) *graph {
-	g := &graph{
-		p: p, byID: map[string]node{}, owned: map[string]bool{}, grown: map[[2]string]bool{},
-		services: map[string]bool{}, guarded: guarded,
+// indexGraph walks all nodes. Where several nodes have one name, what is
+// preferred depends on the order of the walk, which must be the same on every
+// hub: then, and only then, it is walked again in the order of names.
+func indexGraph(p *profile, nodes []map[string]any, guarded func(string, any, func() *place)) *graph {
+	g := walkGraph(&graph{p: p, guarded: guarded}, nodes)
+	if len(g.owned) > 0 {
+		g = walkGraph(&graph{p: p, guarded: guarded, ordered: true}, nodes)
 	}
+	return g
+}
+
+func walkGraph(g *graph, nodes []map[string]any) *graph {
+	g.byID, g.owned, g.grown = map[string]node{}, map[string]bool{}, map[[2]string]bool{}
+	g.services = map[string]bool{}
 	root := place{}
 	if len(nodes) > 1 {
 		root.prefix = "/@graph"
@@ -115,7 +124,7 @@ func indexGraph(p *profile, nodes []map[string]any, guarded func(string, any, fu
 	for i, n := range nodes {
 		g.stack = append(g.stack[:0], root)
 		if len(nodes) > 1 {
-			g.stack = append(g.stack, place{iri: "", i: i, n: len(nodes)})
+			g.stack = append(g.stack, place{i: i, n: len(nodes)})
 		}
 		g.walk(n, 0, false)
 	}
@@ -131,21 +140,34 @@ func (g *graph) walk(n node, level int, service bool) {
 	id, _ := n["@id"].(string)
 	g.add(id, n)
 	g.classify(n, id, level, service)
-	for iri, v := range n {
-		switch iri {
-		case "@id", "@type", "@index", "@value", "@language", "@direction", "@context":
-			continue
-		case "@graph", "@included":
-			g.walkValues(iri, v, level, service)
-			continue
-		case "@reverse":
-			g.walkReverse(id, n, v, level)
-			continue
+	if g.ordered {
+		for _, iri := range slices.Sorted(maps.Keys(n)) {
+			g.member(id, n, iri, n[iri], level, service)
 		}
-		field := g.p.fieldOf[iri]
-		g.guard(iri, v)
-		g.walkValues(iri, v, level+1, field == "accessService")
+		return
 	}
+	for iri, v := range n {
+		g.member(id, n, iri, v, level, service)
+	}
+}
+
+// member visits one member of n.
+func (g *graph) member(id string, n node, iri string, v any, level int, service bool) {
+	switch iri {
+	case "@id", "@type", "@index", "@value", "@language", "@direction", "@context":
+		return
+	case "@graph", "@included":
+		g.walkValues(iri, v, level, service)
+		return
+	case "@reverse":
+		g.walkReverse(id, n, v, level)
+		return
+	}
+	prop, field := g.p.property(iri)
+	if field != "" {
+		g.guard(field, iri, v)
+	}
+	g.walkValues(iri, v, level+1, prop.service)
 }
 
 func (g *graph) walkValues(iri string, v any, level int, service bool) {
@@ -187,11 +209,12 @@ func (g *graph) walkReverse(id string, n node, v any, level int) {
 	}
 	known := maps.Clone(n)
 	delete(known, "@reverse") // an edge does not lead back to where it came from
-	for iri, subjects := range rev {
+	for _, iri := range slices.Sorted(maps.Keys(rev)) {
+		subjects := rev[iri]
 		g.stack = append(g.stack, place{iri: "@reverse", n: 1})
 		g.walkValues(iri, subjects, level+1, false)
 		g.stack = g.stack[:len(g.stack)-1]
-		if g.p.fieldOf[iri] == "accessService" && id != "" {
+		if g.p.props[iri].service && id != "" {
 			g.services[id] = true
 		}
 		for _, s := range asList(subjects) {
@@ -219,7 +242,7 @@ func (g *graph) add(id string, n node) {
 func (g *graph) merge(id string, n node) {
 	old, ok := g.byID[id]
 	if !ok {
-		g.byID[id], g.owned[id] = n, false
+		g.byID[id] = n
 		return
 	}
 	if !g.owned[id] {
@@ -297,29 +320,25 @@ func (p *profile) classOf(n node) (c class, clash bool) {
 	return c, clash
 }
 
-// guard reports values of guarded fields wherever they stand, by property or
-// by the local name of a property of any vocabulary.
-func (g *graph) guard(iri string, v any) {
-	field, ok := g.p.guards(iri)
-	if !ok {
-		return
-	}
+// guard reports the values of a guarded field, wherever they stand.
+func (g *graph) guard(field, iri string, v any) {
 	list := asList(v)
 	for i, item := range list {
-		g.guarded(field, item, func() place {
+		g.guarded(field, item, func() *place {
 			return chain(append(slices.Clone(g.stack), place{iri: iri, i: i, n: len(list)}))
 		})
 	}
 }
 
-// guards tells which guarded field a property fills.
-func (p *profile) guards(iri string) (field string, ok bool) {
-	if field, ok = p.guardedIRI[iri]; ok || p.known[iri] {
-		return field, ok
+// property tells what a property is, and which guarded field it fills: by its
+// IRI or, for one that means nothing here, by its local name.
+func (p *profile) property(iri string) (prop property, guarded string) {
+	prop, known := p.props[iri]
+	if known {
+		return prop, prop.guarded
 	}
 	_, local := splitIRI(iri)
-	field, ok = p.guarded[local]
-	return field, ok
+	return prop, p.guarded[local]
 }
 
 // asList is v as a list of values: expanded form always has lists, but a

@@ -32,7 +32,7 @@ func (rd *reading) offering(s subject, c class) *vocab.Offering {
 	o := &vocab.Offering{Kind: c.kind()}
 	o.Title = rd.textOf(s, "title", titleLimit, true)
 	if len(o.Title) == 0 && len(rd.problems) == 0 {
-		rd.refuse(s.at, "title.missing", "缺少标题：请用“标题”（dct:title）写明数据叫什么。", "The title is missing: say what the data is called, as \"title\" (dct:title).")
+		rd.refuse(*s.at, "title.missing", "缺少标题：请用“标题”（dct:title）写明数据叫什么。", "The title is missing: say what the data is called, as \"title\" (dct:title).")
 	}
 	o.Description = rd.textOf(s, "description", descriptionLimit, false)
 	o.Keywords = rd.keywords(s)
@@ -236,7 +236,10 @@ const ownNamespace = "https://w3id.org/lianmu/ns#"
 func (rd *reading) unknownMembers(s subject) {
 	var odd []string
 	for iri := range s.node {
-		if strings.HasPrefix(iri, ownNamespace) && !rd.p.known[iri] {
+		if !strings.HasPrefix(iri, ownNamespace) {
+			continue
+		}
+		if _, known := rd.p.props[iri]; !known {
 			odd = append(odd, iri)
 		}
 	}

@@ -20,9 +20,9 @@ type place struct {
 	i, n   int    // value i of n; the index is left out where n is 1
 }
 
-func (p place) member(iri string) place { return place{up: &p, iri: iri, n: 1} }
+func (p *place) member(iri string) place { return place{up: p, iri: iri, n: 1} }
 
-func (p place) value(iri string, i, n int) place { return place{up: &p, iri: iri, i: i, n: n} }
+func (p *place) value(iri string, i, n int) place { return place{up: p, iri: iri, i: i, n: n} }
 
 // pointer is the RFC 6901 form, in the writer's own member names where known.
 func (rd *reading) pointer(p place) string {

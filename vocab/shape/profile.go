@@ -51,9 +51,8 @@ type forbidRule struct {
 type profile struct {
 	types      map[string]class
 	fields     map[string][]string
-	known      map[string]bool   // every property that means something here
-	guardedIRI map[string]string // property IRI → guarded field
-	guarded    map[string]string // local name → guarded field
+	props      map[string]property // every property that means something here
+	guarded    map[string]string   // local name → guarded field
 	codes      map[string]*code
 	namespaces []string
 	words      map[string]map[string]string // field → word → meaning
@@ -62,7 +61,12 @@ type profile struct {
 	weights    map[string]int
 	missing    []missing         // in a fixed order
 	prefixes   map[string]string // namespace → prefix, for short names
-	fieldOf    map[string]string // property IRI → field, for the walk
+}
+
+// property is what the walk of a graph wants to know of a property.
+type property struct {
+	guarded string // the guarded field that it fills, or ""
+	service bool   // its values are services of something else
 }
 
 // loadProfile lays files over the built-in profile.
@@ -111,10 +115,10 @@ func (f *profileFile) overlay(o profileFile) {
 
 func (f *profileFile) compile() (*profile, error) {
 	p := &profile{
-		types: map[string]class{}, fields: map[string][]string{}, known: map[string]bool{},
-		guardedIRI: map[string]string{}, guarded: map[string]string{}, codes: map[string]*code{},
+		types: map[string]class{}, fields: map[string][]string{}, props: map[string]property{},
+		guarded: map[string]string{}, codes: map[string]*code{},
 		namespaces: f.CodeNamespaces, words: map[string]map[string]string{}, forbidden: f.Forbidden,
-		formats: f.Formats, weights: f.Weights, prefixes: map[string]string{}, fieldOf: map[string]string{},
+		formats: f.Formats, weights: f.Weights, prefixes: map[string]string{},
 	}
 	for prefix, ns := range f.Prefixes {
 		p.prefixes[ns] = prefix
@@ -142,7 +146,7 @@ func (f *profileFile) compile() (*profile, error) {
 		}
 		p.fields[name] = full
 		for _, iri := range full {
-			p.known[iri], p.fieldOf[iri] = true, name
+			p.props[iri] = property{service: name == "accessService"}
 		}
 	}
 	full, err := f.expand(f.Known)
@@ -150,7 +154,7 @@ func (f *profileFile) compile() (*profile, error) {
 		return nil, err
 	}
 	for _, iri := range full {
-		p.known[iri] = true
+		p.props[iri] = property{}
 	}
 	for field, names := range f.Guarded {
 		if !slices.Contains(fieldNames, field) {
@@ -160,7 +164,7 @@ func (f *profileFile) compile() (*profile, error) {
 			p.guarded[n] = field
 		}
 		for _, iri := range p.fields[field] {
-			p.guardedIRI[iri] = field
+			p.props[iri] = property{guarded: field}
 		}
 	}
 	for field, words := range f.Words {

@@ -77,7 +77,7 @@ func (rd *reading) nearest() []candidate {
 
 // noSubject refuses a document without a node of a type that we know.
 func (rd *reading) noSubject() {
-	rd.refuse(place{}.member("@type"), "type.missing",
+	rd.refuse(place{up: &place{}, iri: "@type", n: 1}, "type.missing",
 		"没有可识别的类型：请在 @type 中写明“数据产品”“数据资源”“数据服务”或“数据集”（dcat:Dataset、dcat:DataService），并检查 @context。",
 		"There is no type that is known here: give @type as DataProduct, DataResource, DataService or Dataset (dcat:Dataset, dcat:DataService), and check the @context.")
 }
@@ -93,7 +93,7 @@ func (rd *reading) space(s subject) *vocab.Space {
 		Contact:     rd.contact(s),
 	}
 	if len(sp.Name) == 0 && len(rd.problems) == 0 {
-		rd.refuse(s.at, "title.missing", "缺少名称：请用“名称”写明空间叫什么。", "The name is missing: say what the space is called, as \"name\".")
+		rd.refuse(*s.at, "title.missing", "缺少名称：请用“名称”写明空间叫什么。", "The name is missing: say what the space is called, as \"name\".")
 	}
 	_, places := rd.extent(s)
 	if t := rd.terms(s, "region", places...); len(t) > 0 {
@@ -113,7 +113,7 @@ func (rd *reading) space(s subject) *vocab.Space {
 		{sp.Contact == "", "missing.contact", "没有写明联系方式。", "It does not say whom to contact."},
 	} {
 		if m.gone && len(rd.problems) == 0 {
-			rd.warn(s.at, m.code, m.zh, m.en)
+			rd.warn(*s.at, m.code, m.zh, m.en)
 		}
 	}
 	return sp

@@ -101,20 +101,13 @@ func isBidi(r rune) bool { return r >= 0x202A && r <= 0x202E || r >= 0x2066 && r
 // character encoding) are taken out with a warning. ok is false where s
 // cannot be used.
 func (rd *reading) clean(s string, at place, lim limit) (string, bool) {
-	plain := true // printable ASCII only, and no long run of digits
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < 0x20 || c > 0x7E {
-			plain = false
-			break
-		}
-	}
-	if !plain {
+	s = strings.TrimSpace(s)
+	if !isClean(s, lim.lines) {
 		var ok bool
 		if s, ok = rd.scrub(s, at, lim.lines); !ok {
 			return "", false
 		}
 	}
-	s = strings.TrimSpace(s)
 	if hasPersonalCode(s) {
 		rd.refusePersonal(at)
 		return "", false
@@ -122,10 +115,32 @@ func (rd *reading) clean(s string, at place, lim limit) (string, bool) {
 	return rd.bound(s, at, lim)
 }
 
+// isClean reports whether scrub would leave s as it is.
+func isClean(s string, lines bool) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c >= 0x20 && c < 0x7F:
+		case c >= 0xE3 && c <= 0xE9 && i+2 < len(s) && s[i+1]&0xC0 == 0x80 && s[i+2]&0xC0 == 0x80:
+			i += 2 // U+3000 to U+9FFF: nothing there to scrub
+		case lines && (c == '\n' || c == '\t'):
+		case c < utf8.RuneSelf:
+			return false
+		default:
+			r, size := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError || r < 0xA0 || isBidi(r) || r == 0x2028 || r == 0x2029 {
+				return false
+			}
+			i += size - 1
+		}
+	}
+	return true
+}
+
 func (rd *reading) scrub(s string, at place, lines bool) (string, bool) {
 	var b strings.Builder
 	b.Grow(len(s))
-	c1, ok := false, true
+	c1 := false
 	for i, r := range s {
 		switch {
 		case r == '\r':
@@ -157,7 +172,7 @@ func (rd *reading) scrub(s string, at place, lines bool) (string, bool) {
 	if c1 {
 		rd.warn(at, "text.encoding", "文本含乱码字符（U+0080 至 U+009F），已略去：请检查来源的字符编码。", "The text has characters U+0080 to U+009F, left over from a wrong character encoding; they are left out. Check the encoding of your source.")
 	}
-	return b.String(), ok
+	return strings.TrimSpace(b.String()), true
 }
 
 // bound refuses what is too long and cuts what is too long to show.
@@ -184,20 +199,23 @@ func (rd *reading) bound(s string, at place, lim limit) (string, bool) {
 }
 
 // hasPersonalCode reports whether s holds a resident identity number: a run
-// of exactly 18 letters and digits that package vocab knows as one.
+// of exactly 18 letters and digits that package vocab knows as one. Such a run
+// covers one of every 18 places, so only those are looked at.
 func hasPersonalCode(s string) bool {
-	start := -1
-	for i := 0; i <= len(s); i++ {
-		if i < len(s) && isAlnum(s[i]) {
-			if start < 0 {
-				start = i
-			}
+	for i := personalCodeSize - 1; i < len(s); i += personalCodeSize {
+		if !isAlnum(s[i]) {
 			continue
 		}
-		if start >= 0 && i-start == personalCodeSize && s[start] >= '1' && s[start] <= '9' && vocab.IsPersonal(s[start:i]) {
+		from, to := i, i+1
+		for from > 0 && i-from < personalCodeSize && isAlnum(s[from-1]) {
+			from--
+		}
+		for to < len(s) && to-from <= personalCodeSize && isAlnum(s[to]) {
+			to++
+		}
+		if to-from == personalCodeSize && vocab.IsPersonal(s[from:to]) {
 			return true
 		}
-		start = -1
 	}
 	return false
 }

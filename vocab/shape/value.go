@@ -1,6 +1,7 @@
 package shape
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,10 +25,15 @@ func (rd *reading) values(s subject, field string) []value {
 		}
 	}
 	if len(out) == 0 && guardedFields[field] {
-		for iri, v := range s.node {
-			if f, ok := rd.p.guards(iri); ok && f == field {
-				out = appendValues(out, s.at, iri, v)
+		var foreign []string
+		for iri := range s.node {
+			if _, f := rd.p.property(iri); f == field {
+				foreign = append(foreign, iri)
 			}
+		}
+		slices.Sort(foreign)
+		for _, iri := range foreign {
+			out = appendValues(out, s.at, iri, s.node[iri])
 		}
 	}
 	return out
@@ -54,7 +60,7 @@ func (rd *reading) has(s subject, field string) bool {
 	return false
 }
 
-func appendValues(out []value, at place, iri string, v any) []value {
+func appendValues(out []value, at *place, iri string, v any) []value {
 	list := mendLanguageMap(asList(v))
 	for i, item := range list {
 		m, ok := item.(map[string]any)
@@ -131,7 +137,7 @@ func (rd *reading) node(v value) (subject, bool) {
 	if _, literal := v.literal(); literal {
 		return subject{}, false
 	}
-	return subject{node: rd.g.resolve(v.raw), at: v.at}, true
+	return subject{node: rd.g.resolve(v.raw), at: &v.at}, true
 }
 
 // wrongType says that a value is left out because of its type.
