@@ -144,6 +144,9 @@ func (t *tongue) facts(o *vocab.Offering) []factGroup {
 				continue
 			}
 			v := value{phrase: l, Code: code}
+			if ownCode.MatchString(code) {
+				v.Code = ""
+			}
 			if strings.Contains(code, "://") {
 				v.Code, v.URL, v.Out = "", link(code), true
 			} else if field != "" {
@@ -313,6 +316,10 @@ func pretty(doc []byte) string {
 	}
 	return out.String()
 }
+
+// ownCode is a word of ours where the standard has a name but no code; to a
+// reader it says nothing beside the name.
+var ownCode = regexp.MustCompile(`^[a-z][a-z-]+$`)
 
 var plainHost = regexp.MustCompile(`^[A-Za-z0-9.\-]+(:[0-9]{1,5})?$|^\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?$`)
 

@@ -98,6 +98,7 @@ type spaceBody struct {
 	Space    view.SpaceSummary
 	Newest   []hitView
 	Total    uint64
+	Hidden   int // on offer, but not to this reader
 	All      string
 	Themes   []choice
 	Forms    []choice
@@ -117,7 +118,7 @@ func (s *site) space(q *request) {
 			return
 		}
 		state := &searchState{Filters: []filter{mine}}
-		b := spaceBody{Space: sp, Total: a.Total, All: state.url(), Coverage: a.Coverage}
+		b := spaceBody{Space: sp, Total: a.Total, All: state.url(), Coverage: a.Coverage, Hidden: max(0, sp.Offerings-int(min(a.Total, 1<<31-1)))}
 		for _, h := range a.Hits {
 			b.Newest = append(b.Newest, s.hit(q.t, h, map[string]string{did: sp.Name.In(q.t.lang)}))
 		}

@@ -171,15 +171,22 @@ func (s *site) search(q *request) {
 	if len(state.Filters) > 0 {
 		res.ClearURL = (&searchState{Q: state.Q, Sort: state.Sort}).url()
 	}
-	for i, name := range sorts {
+	res.SortNow = state.Sort
+	if state.Sort == "" { // without words nothing is more relevant than another
+		res.SortNow = sorts[0]
+		if state.Q == "" {
+			res.SortNow = "-modified"
+		}
+	}
+	for _, name := range sorts {
+		if name == sorts[0] && state.Q == "" {
+			continue
+		}
 		n := searchState{Q: state.Q, Filters: state.Filters, Sort: name}
-		if i == 0 {
+		if name == sorts[0] {
 			n.Sort = ""
 		}
-		c := choice{Label: q.t.say("sort." + name), URL: n.url(), On: n.Sort == state.Sort}
-		if c.On {
-			res.SortNow = name
-		}
+		c := choice{Label: q.t.say("sort." + name), URL: n.url(), On: name == res.SortNow}
 		res.Sorts = append(res.Sorts, c)
 	}
 	if state.Cursor != "" {
@@ -229,8 +236,12 @@ func (s *site) hit(t *tongue, h view.Hit, names map[string]string) hitView {
 	v.Regions = strings.Join(regions, t.say("list.comma"))
 	for _, field := range []string{"form", "frequency", "level"} {
 		for _, x := range h.Terms[field] {
+			kind := field
+			if field == "level" && x.Code != "001" {
+				kind = "guarded"
+			}
 			if l := t.label(x); l != "" {
-				v.Badges = append(v.Badges, badge{field, l})
+				v.Badges = append(v.Badges, badge{kind, l})
 			}
 		}
 	}
@@ -343,6 +354,9 @@ func (t *tongue) valueName(f filter, counts map[string][]index.FacetValue, names
 	}
 	if f.Field == "space" {
 		return short(f.Value)
+	}
+	if i := strings.LastIndexAny(f.Value, "/#"); i >= 0 && i < len(f.Value)-1 && strings.Contains(f.Value, "://") {
+		return f.Value[i+1:] // the name in another vocabulary's IRI
 	}
 	return f.Value
 }

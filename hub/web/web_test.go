@@ -15,6 +15,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"lianmu/hub/view"
 	"lianmu/index"
 	"lianmu/vocab"
 )
@@ -36,7 +37,7 @@ func TestPagesSayWhatTheyShould(t *testing.T) {
 		{"/search", "zh", 200, []string{"共 30 条结果", "下一页", "含个人信息", "轮渡班次", "数据集"}, nil},
 		{"/search?filter=kind:product&filter=region:310000", "zh", 200, []string{"共 1 条结果", "清除全部筛选", `class="on"`, "<bdi>上海市</bdi>"}, nil},
 		{"/search?q=nothingatall", "en", 200, []string{"Nothing matches", "fewer words"}, nil},
-		{"/search?q=x&sort=evil", "en", 200, []string{"Relevance"}, []string{"sort.evil"}},
+		{"/search?q=x&sort=evil", "en", 200, []string{"Relevance", "Completeness"}, []string{"sort.evil"}},
 		{detail, "zh", 200, []string{"洋山港区集装箱全程轨迹", "Container tracks of Yangshan port area", "<code>B0300</code>", "0.35 元/次", "不涉及个人信息", "121.9°E ~ 122.2°E, 30.5°N ~ 30.75°N",
 			"2024-11-20 起", "471 KB", "禁止的使用", "出售", "沪数登2026演示0001", "2026-11-20 10:30:00", "第 3 号记录", "lianmu verify", "&#34;proof&#34;", `href="https://port.example/api" rel="noopener nofollow"`, `href="mailto:desk@port.example"`}, nil},
 		{detail, "en", 200, []string{"Forbidden", "sell", "Registered", "Demonstration data.", "entry 3"}, nil},
@@ -361,4 +362,31 @@ func TestStateRoundTrip(t *testing.T) {
 			t.Fatalf("twice toggled: %s, was %s", off, s.url())
 		}
 	})
+}
+
+// A space that offers more than the reader may see says so.
+func TestHiddenOfferingsAreCounted(t *testing.T) {
+	s := someShelf()
+	s.spaces[0].Offerings = 33
+	h := pages(t, s)
+	if _, body, _ := get(t, h, "/space?did="+citySpace, "zh"); !strings.Contains(body, "另有 4 条不对当前读者公开") {
+		t.Error("the four are not mentioned")
+	}
+}
+
+func BenchmarkSearchPage(b *testing.B) {
+	s := someShelf()
+	answer, err := s.Find(b.Context(), view.Question{Facets: facetOrder, Limit: pageSize})
+	if err != nil {
+		b.Fatal(err)
+	}
+	h, err := New(Config{Catalog: &fixedAnswer{shelf: s, answer: *answer}, Demo: true, Audiences: func(*http.Request) []vocab.Audience { return nil }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if code, _, _ := get(b, h, "/search?q=x&filter=region:3100", "zh"); code != 200 {
+			b.Fatal(code)
+		}
+	}
 }

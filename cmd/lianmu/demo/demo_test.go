@@ -183,9 +183,12 @@ func TestOfferings(t *testing.T) {
 			use("charging", o.Charge.Model)
 			use("registration", o.Registration)
 			use("kind", vocab.Term{Code: string(o.Kind)})
-			if o.Audience == vocab.AudiencePublic || o.Audience == "" && o.Level.Code == "001" {
-				open++
+			for _, x := range append(append(append([]vocab.Term{o.Form, o.Frequency, o.Level, o.Quality, o.Source, o.Importance, o.Charge.Model, o.Registration}, o.Themes...), o.Industry...), o.Region...) {
+				if x.Code == "" || strings.Contains(x.Code, ":") || x.Label["zh"] == "" || x.Label["en"] == "" {
+					t.Errorf("%s: %+v is not of a national list", id, x)
+				}
 			}
+			open += count(vocab.AudienceOf(o, vocab.AudiencePublic) == vocab.AudiencePublic)
 			codes += count(len(o.Identifiers) > 0)
 			policies += count(o.Policy.Present && len(o.Policy.Actions) > 0)
 			priced += count(o.Charge.Price != "")
