@@ -3,7 +3,7 @@ package main
 // commands is the grammar of the command line: one field a subcommand, each
 // in the file of its name.
 type commands struct {
-	//Demo     demoCmd     `cmd:"" help:"Run a ready catalogue with demonstration data. 带演示数据的目录，即开即看。"`
+	Demo     demoCmd     `cmd:"" help:"Run a ready catalogue with demonstration data. 带演示数据的目录，即开即看。"`
 	Hub      hubCmd      `cmd:"" help:"Run a hub. 运行目录节点。"`
 	Key      keyCmd      `cmd:"" help:"Make, import or show a key. 生成、导入或查看密钥。"`
 	Sign     signCmd     `cmd:"" help:"Sign JSON documents from stdin to stdout. 签名。"`

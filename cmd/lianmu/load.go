@@ -190,7 +190,7 @@ func (l *loading) run(ctx context.Context) error {
 		return err
 	}
 	l.report.Generator.CPUSecondsWhole = (ownCPU() - own).Seconds()
-	seen.drain()
+	seen.drain(10 * time.Second)
 	stopWatching()
 	watchers.Wait()
 	l.report.Searchable = &searchableReport{
@@ -215,9 +215,10 @@ func (l *loading) publish(ctx context.Context, seen *poller) error {
 	slots := make(chan struct{}, l.cmd.Window)
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	i := -1
+	next := 0
 	for raw, err := range l.docs.all() {
-		i++
+		i := next
+		next++
 		if err != nil {
 			return err
 		}

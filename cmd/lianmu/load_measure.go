@@ -60,7 +60,7 @@ type poller struct {
 	every time.Duration
 	queue chan sample
 	took  latencies
-	done  sync.WaitGroup // samples not found yet
+	left  sync.WaitGroup // samples not decided yet
 	mu    sync.Mutex
 	lost  int
 }
@@ -71,7 +71,7 @@ type sample struct {
 }
 
 // pollWait is how long a document may stay unseen before it counts as missing.
-const pollWait = 5 * time.Minute
+const pollWait = time.Minute
 
 func newPoller(hub *hubClient, perSecond float64, room int) *poller {
 	p := &poller{hub: hub, every: 20 * time.Millisecond, queue: make(chan sample, room)}
@@ -82,12 +82,23 @@ func newPoller(hub *hubClient, perSecond float64, room int) *poller {
 }
 
 func (p *poller) add(word string, published time.Time) {
-	p.done.Add(1)
+	p.left.Add(1)
 	p.queue <- sample{word, published}
 }
 
-// drain waits until every sample has been found or counts as missing.
-func (p *poller) drain() { p.done.Wait() }
+// drain waits until every sample has been found or counts as missing, at most
+// for patience.
+func (p *poller) drain(patience time.Duration) {
+	decided := make(chan struct{})
+	go func() {
+		p.left.Wait()
+		close(decided)
+	}()
+	select {
+	case <-decided:
+	case <-time.After(patience):
+	}
+}
 
 func (p *poller) missed() int {
 	p.mu.Lock()
@@ -100,11 +111,12 @@ func (p *poller) run(ctx context.Context) {
 		select {
 		case s := <-p.queue:
 			p.find(ctx, s)
-			p.done.Done()
+			p.left.Done()
 		case <-ctx.Done():
 			for len(p.queue) > 0 { // nobody will look for these
 				<-p.queue
-				p.done.Done()
+				p.miss()
+				p.left.Done()
 			}
 			return
 		}
@@ -120,12 +132,16 @@ func (p *poller) find(ctx context.Context, s sample) {
 			return
 		}
 		if time.Since(s.published) > pollWait || sleep(ctx, p.every) != nil {
-			p.mu.Lock()
-			p.lost++
-			p.mu.Unlock()
+			p.miss()
 			return
 		}
 	}
+}
+
+func (p *poller) miss() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lost++
 }
 
 // awaitIndexed returns when the hub's search covers its whole log.

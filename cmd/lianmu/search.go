@@ -91,6 +91,9 @@ func (c *searchCmd) show(s *streams, a *view.Answer) error {
 	}
 	fmt.Fprintf(s.Out, tr("共 %s 条，%.1f 毫秒\n", "%s found in %.1f ms\n"), number(a.Total), a.TookMS)
 	for _, field := range facetOrder(a.Facets) {
+		if len(a.Facets[field]) == 0 {
+			continue
+		}
 		fmt.Fprintf(s.Out, "\n%s\n", field)
 		counts := table{Right: map[int]bool{1: true}}
 		for _, v := range a.Facets[field] {

@@ -46,10 +46,13 @@ func dialNATS(_ context.Context, hub string, notice func(string)) (*natsSender, 
 		// The library's own handler writes to standard error; losses are told
 		// by the two below, once each.
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
-		nats.DisconnectErrHandler(func(*nats.Conn, error) {
+		nats.DisconnectErrHandler(func(nc *nats.Conn, _ error) {
 			s.mu.Lock()
 			s.cut()
 			s.mu.Unlock()
+			if nc.IsClosed() {
+				return
+			}
 			notice(tr("与节点的连接断了，正在重连 …", "connection to the hub lost, reconnecting …"))
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) {
