@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"lianmu/federation/identity"
@@ -114,23 +112,6 @@ func (b *base) close(ctx context.Context) error {
 // schema-less URL as C2SP tlog-checkpoint asks for.
 func origin(did string, epoch int) string {
 	return fmt.Sprintf("lianmu/%s/%d", bus.SpaceToken(did), epoch)
-}
-
-// readEpoch returns the number of the log's epoch, 1 where none was ever begun
-// after the first.
-func readEpoch(dir string) (int, error) {
-	text, err := os.ReadFile(filepath.Join(dir, "epoch"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return 1, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || n < 1 {
-		return 0, fmt.Errorf("%s does not hold a number", filepath.Join(dir, "epoch"))
-	}
-	return n, nil
 }
 
 // ensureKey reads a key file, or makes one where there is none.

@@ -75,6 +75,9 @@ func Start(ctx context.Context, c Config) (*Hub, error) {
 }
 
 func (h *Hub) start(ctx context.Context, listener net.Listener) error {
+	if err := checkEpoch(h.c.Dir); err != nil {
+		return err
+	}
 	b, err := openBase(ctx, h.c, h.c.NATS)
 	if err != nil {
 		return err
@@ -159,7 +162,8 @@ func (h *Hub) Ready() error {
 		return err
 	}
 	if n := h.base.catalog.Behind(); n > readyBehind {
-		return fmt.Errorf("the index is %d entries behind the log", n)
+		return vocab.Problems{vocab.NewProblem("", "hub.not_ready",
+			"尚未就绪：索引还差 %d 条，正在追赶。", "Not ready yet: the index is %d entries behind the log and catching up.", n)}
 	}
 	return nil
 }
@@ -167,11 +171,6 @@ func (h *Hub) Ready() error {
 // readyBehind is how far the index may lag while the hub counts as ready: a
 // few seconds' worth under load, so that load alone never makes it unready.
 const readyBehind = 5000
-
-// Healthy returns nil, or why submissions or search do not work.
-func (h *Hub) Healthy() error {
-	return errors.Join(h.base.bus.Healthy(), h.base.log.ReadOnly(), h.base.catalog.Fault())
-}
 
 // Info returns DID and addresses.
 func (h *Hub) Info() Info {

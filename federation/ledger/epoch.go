@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -37,8 +39,13 @@ func StartEpoch(ctx context.Context, dir string, state jetstream.KeyValue) (prev
 	} else if !errors.Is(err, jetstream.ErrKeyNotFound) {
 		return nil, fmt.Errorf("%w (the last checkpoint: %w)", ErrUnavailable, err)
 	}
-	// Both are archived where they differ; the bucket's, written first, last.
-	for _, raw := range [][]byte{folder, bucket} {
+	// Both are archived where they differ, the one over more entries last:
+	// after an older store was restored that is the folder's.
+	both := [][]byte{folder, bucket}
+	if claimedSize(folder) > claimedSize(bucket) {
+		both = [][]byte{bucket, folder}
+	}
+	for _, raw := range both {
 		if raw == nil || string(raw) == string(previous) {
 			continue
 		}
@@ -59,6 +66,53 @@ func StartEpoch(ctx context.Context, dir string, state jetstream.KeyValue) (prev
 		}
 	}
 	return previous, syncDir(dir)
+}
+
+// claimedSize is the size in a checkpoint's text, unverified; -1 without one.
+func claimedSize(raw []byte) int64 {
+	lines := strings.SplitN(string(raw), "\n", 3)
+	if len(lines) < 3 {
+		return -1
+	}
+	size, err := strconv.ParseInt(lines[1], 10, 64)
+	if err != nil {
+		return -1
+	}
+	return size
+}
+
+// SignedOrigin returns the origin of the last signed checkpoint, as it stands in
+// state and dir; "" where nothing was ever signed. The log must not be open.
+func SignedOrigin(ctx context.Context, dir string, state jetstream.KeyValue) (string, error) {
+	raw, err := readCheckpointFile(dir)
+	if err != nil {
+		return "", err
+	}
+	e, err := state.Get(ctx, stateKey)
+	switch {
+	case err == nil:
+		raw = e.Value() // written first, taken away last
+	case !errors.Is(err, jetstream.ErrKeyNotFound):
+		return "", fmt.Errorf("%w (the last checkpoint: %w)", ErrUnavailable, err)
+	}
+	origin, _, _ := strings.Cut(string(raw), "\n")
+	if raw != nil && origin == "" {
+		return "unreadable", nil // something was signed, though its text is lost
+	}
+	return origin, nil
+}
+
+// Archived returns the checkpoint that StartEpoch archived last in dir, or
+// fs.ErrNotExist.
+func Archived(dir string) ([]byte, error) {
+	last, err := []byte(nil), error(fs.ErrNotExist)
+	for n := 1; ; n++ {
+		raw, rerr := os.ReadFile(filepath.Join(dir, fmt.Sprintf("epoch-%d.checkpoint", n)))
+		if errors.Is(rerr, fs.ErrNotExist) {
+			return last, err
+		}
+		last, err = raw, rerr
+	}
 }
 
 func archive(ctx context.Context, dir string, state jetstream.KeyValue, raw []byte) error {

@@ -220,7 +220,7 @@ func TestRollback(t *testing.T) {
 			}
 			archived = append(archived, string(raw))
 		}
-		if archived[0] != last || archived[1] != string(previous) {
+		if archived[1] != last || string(previous) != last || archived[0] == last {
 			t.Error("the checkpoints were not archived")
 		}
 		w.name, w.seed = "hub.example/log2", []byte(strings.Repeat("x", 32))

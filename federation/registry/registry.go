@@ -118,6 +118,9 @@ func (r *Registry) apply(e Entry) {
 	if e.Fact.Kind == vocab.KindEpoch {
 		return // the hub's own; says nothing of a space
 	}
+	if e.Fact.Space == "" {
+		return // its body is gone, and with it whose it was
+	}
 	n := r.number(e.Fact.Space)
 	s := r.spaces[n]
 	s.Entries++

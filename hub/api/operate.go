@@ -112,6 +112,10 @@ func (a *api) readyz(w http.ResponseWriter, _ *http.Request) error {
 func probe(w http.ResponseWriter, check func() error, well, code, zh, en string) error {
 	if check != nil {
 		if err := check(); err != nil {
+			var ps vocab.Problems
+			if errors.As(err, &ps) {
+				return ps
+			}
 			return vocab.Problems{vocab.NewProblem("", code, zh, en, err)}
 		}
 	}

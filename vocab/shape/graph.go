@@ -19,6 +19,7 @@ const (
 	classWithdrawal
 	classDeregistration
 	classSpace
+	classEpoch
 	classProduct
 	classResource
 	classService
@@ -26,7 +27,7 @@ const (
 )
 
 var classNames = map[string]class{
-	"withdrawal": classWithdrawal, "deregistration": classDeregistration, "space": classSpace,
+	"withdrawal": classWithdrawal, "deregistration": classDeregistration, "space": classSpace, "epoch": classEpoch,
 	"product": classProduct, "resource": classResource, "service": classService, "dataset": classDataset,
 }
 
@@ -38,6 +39,8 @@ func (c class) entry() vocab.EntryKind {
 		return vocab.KindDeregistration
 	case classSpace:
 		return vocab.KindSpace
+	case classEpoch:
+		return vocab.KindEpoch
 	}
 	return vocab.KindOffering
 }
