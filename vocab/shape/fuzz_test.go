@@ -69,7 +69,7 @@ func check(t interface {
 		if rd.Space == nil || rd.Space.DID != rd.ID || len(rd.Space.Name) == 0 {
 			t.Errorf("space without what it must have: %+v", rd.Space)
 		}
-	case vocab.KindWithdrawal, vocab.KindDeregistration:
+	case vocab.KindWithdrawal, vocab.KindDeregistration, vocab.KindEpoch:
 		if rd.Offering != nil || rd.Space != nil {
 			t.Errorf("a withdrawal holds nothing else")
 		}
