@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"reflect"
 	"regexp"
@@ -110,4 +111,29 @@ func checkMarkup(t *testing.T, u, body string) {
 			t.Fatalf("%s: %s", u, tag)
 		}
 	}
+}
+
+// Any address gets a whole page that is not a fault of ours.
+func FuzzAddress(f *testing.F) {
+	for _, s := range []string{"/search?q=a&filter=kind:product&cursor=cc", "/offering?space=a&id=b&raw=1", "/space?did=x&lang=en", "/?lang=%00", "/search?q=%ff%fe&filter=:&filter==x", "/static/style.css?v=1", "/suggest?q=%E6%B4%8B"} {
+		f.Add(s)
+	}
+	h := pages(f, someShelf())
+	f.Fuzz(func(t *testing.T, address string) {
+		u, err := url.ParseRequestURI(address)
+		if err != nil || u.Host != "" || !strings.HasPrefix(u.Path, "/") {
+			t.Skip("not an address that HTTP would bring")
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, &http.Request{Method: http.MethodGet, URL: u, Header: http.Header{}, Host: "hub.example"})
+		if w.Code >= 500 {
+			t.Fatalf("status %d", w.Code)
+		}
+		if strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
+			checkMarkup(t, address, w.Body.String())
+			if !strings.HasSuffix(w.Body.String(), "</html>\n") {
+				t.Fatal("half a page")
+			}
+		}
+	})
 }
