@@ -173,7 +173,7 @@ func (rd *reading) termsInText(v value, c *code, raw, tag string) []vocab.Term {
 		return nil
 	}
 	var several []vocab.Term // "B0300，B0400": only where each part is known
-	for part := range splitAny(text, "，、；,;") {
+	for part := range split(text, true) {
 		t, ok := c.find(part)
 		if !ok {
 			return []vocab.Term{{Label: label(tag, text)}}

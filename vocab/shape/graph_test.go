@@ -103,3 +103,53 @@ func TestDeepGraph(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// References make a graph out of a tree; following them all is refused.
+func TestReferencesAreBounded(t *testing.T) {
+	refs := func(id string, n int) []any {
+		out := make([]any, n)
+		for i := range out {
+			out[i] = map[string]any{"@id": id}
+		}
+		return out
+	}
+	const odrl = "http://www.w3.org/ns/odrl/2/"
+	dataset := func(members map[string]any) map[string]any {
+		n := map[string]any{"@id": "urn:x:1", "@type": []any{"http://www.w3.org/ns/dcat#Dataset"}, "http://purl.org/dc/terms/title": []any{map[string]any{"@value": "t"}}}
+		for k, v := range members {
+			n[k] = v
+		}
+		return n
+	}
+	long := []any{map[string]any{"@value": strings.Repeat("长", 30000)}}
+	for name, nodes := range map[string][]map[string]any{
+		"constraints of constraints": {
+			dataset(map[string]any{odrl + "hasPolicy": []any{map[string]any{odrl + "permission": refs("_:r", 1)}}}),
+			{"@id": "_:r", odrl + "constraint": refs("_:a", 200)},
+			{"@id": "_:a", odrl + "and": refs("_:b", 200)},
+			{"@id": "_:b", odrl + "or": refs("_:a", 200)},
+		},
+		"services of distributions": {
+			dataset(map[string]any{"http://www.w3.org/ns/dcat#distribution": refs("_:d", 500)}),
+			{"@id": "_:d", "http://www.w3.org/ns/dcat#accessService": refs("urn:x:s", 5000)},
+			{"@id": "urn:x:s", "http://www.w3.org/ns/dcat#endpointURL": refs("https://s.example/", 1)},
+		},
+		"geometries of places": {
+			dataset(map[string]any{"http://purl.org/dc/terms/spatial": refs("_:p", 5000)}),
+			{"@id": "_:p", "http://www.opengis.net/ont/geosparql#hasGeometry": refs("_:g", 5000)},
+			{"@id": "_:g", "http://www.opengis.net/ont/geosparql#hasGeometry": refs("_:p", 5000)},
+		},
+		"one long label": {
+			dataset(map[string]any{"http://www.w3.org/ns/dcat#theme": refs("_:c", 15000)}),
+			{"@id": "_:c", "http://www.w3.org/2004/02/skos/core#prefLabel": long},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rd, err := newReader(t).Read(&jsonld.Graph{Nodes: nodes}, testNow)
+			check(t, rd, err)
+			if err == nil || find(vocab.ProblemsOf(err, ""), "shape.work") == nil {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}

@@ -12,6 +12,14 @@ var (
 	faultEmpty    = &fault{"iri.relative", "协议之后没有内容。", "there is nothing after the scheme."}
 )
 
+// excluded are the printable characters that RFC 3986 leaves out.
+var excluded = func() (set [128]bool) {
+	for _, c := range []byte("<>\"{}|\\^`") {
+		set[c] = true
+	}
+	return set
+}()
+
 // checkIRI holds s to RFC 3987's absolute form as far as a catalogue needs it:
 // a scheme and something after it, at most 2,048 bytes, none of the
 // characters that RFC 3986 excludes, no control or direction characters.
@@ -32,7 +40,7 @@ func checkIRI(s string) *fault {
 		case r <= 0x20, r >= 0x7F && r <= 0xA0, isBidi(r), r == 0x200E, r == 0x200F, r == 0xFEFF, r == '�',
 			r == 0x2028, r == 0x2029, r == 0x3000:
 			return faultChar
-		case r < 0x80 && strings.ContainsRune("<>\"{}|\\^`", r):
+		case r < 0x80 && excluded[r]:
 			return faultChar
 		}
 	}
@@ -63,10 +71,9 @@ func hasScheme(s, scheme string) bool {
 
 // looksLikeIRI tells a reference from a phrase that happens to hold a colon.
 func looksLikeIRI(s string) bool {
-	for _, scheme := range []string{"http", "https", "did", "urn"} {
-		if hasScheme(s, scheme) {
-			return checkIRI(s) == nil
-		}
+	switch strings.ToLower(s[:schemeLen(s)]) {
+	case "http", "https", "did", "urn":
+		return checkIRI(s) == nil
 	}
 	return false
 }

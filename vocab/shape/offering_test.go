@@ -190,7 +190,7 @@ func TestRefused(t *testing.T) {
 		"override in a purpose":    {doc(`"policy":{"permission":{"action":"use","constraint":{"leftOperand":"purpose","operator":"eq","rightOperand":"x\u202d"}}}`), "text.bidi", "/policy/odrl:permission/odrl:constraint/odrl:rightOperand"},
 		"description too long":     {doc(`"description":"` + long(mostDescription+1) + `"`), "text.long", "/description"},
 		"keyword too long":         {doc(`"keyword":["` + long(mostKeyword+1) + `","a"]`), "text.long", "/keyword/0"},
-		"too many keywords":        {doc(`"keyword":[` + many(mostKeywords+1, `"k%d"`) + `]`), "shape.many", "/keyword"},
+		"too many keywords":        {doc(`"keyword":[` + many(mostKeywords+1, `"k%d"`) + `]`), "shape.many", "/keyword/200"},
 		"too many distributions":   {doc(`"distribution":[` + many(mostAccess+1, `{"accessURL":"https://d.example/%d"}`) + `]`), "shape.many", "/distribution/500"},
 		"too many themes":          {doc(`"theme":[` + many(mostTerms+1, `"t%d"`) + `]`), "shape.many", "/theme/200"},
 		"too many identifiers":     {doc(`"identifier":[` + many(mostIdentifiers+1, `"i%d"`) + `]`), "shape.many", "/identifier/100"},

@@ -171,7 +171,7 @@ func TestKeywords(t *testing.T) {
 		`["港口、物流","船"]`:                                  {"zh": {"港口", "物流", "船"}},
 		`{"zh":"港口,物流","en":["a, b","c"]}`:               {"zh": {"港口", "物流"}, "en": {"a, b", "c"}},
 		`["a","a"," a ","A",""]`:                         {"und": {"a", "A"}},
-		`[{"@id":"urn:x:c","prefLabel":{"zh":"港口，作业"}}]`: {"zh": {"港口", "作业"}},
+		`[{"@id":"urn:x:c","prefLabel":{"zh":"港口，作业"}}]`: {"zh": {"港口，作业"}},
 	} {
 		rd := accept(t, doc(`"keyword":`+in))
 		got := rd.Offering.Keywords

@@ -69,6 +69,26 @@ type reading struct {
 	problems vocab.Problems
 	warnings vocab.Problems
 	banned   bool // CodeForbidden was said
+	spent    int  // steps, see spend
+}
+
+// maxSteps bounds how often values are looked at. Nodes may be referred to
+// many times, and a document of some kilobytes could so ask for the same
+// hundred nodes a million times over; an honest one of the largest size takes
+// a fifth of this.
+const maxSteps = 250_000
+
+// spend counts work, in values looked at, and refuses the document when there
+// is too much of it.
+func (rd *reading) spend(n int) bool {
+	if rd.spent > maxSteps {
+		return false
+	}
+	if rd.spent += n; rd.spent > maxSteps {
+		rd.refuse(place{}, "shape.work", "文档中的引用太多，读完它的代价太大：请减少重复引用的节点，或拆成几份。", "The document refers to nodes too often, and reading it would cost too much: refer to fewer nodes, or split it.")
+		return false
+	}
+	return true
 }
 
 func (rd *reading) read(g *jsonld.Graph) *Reading {

@@ -39,6 +39,12 @@ var (
 // ok is false for what is no language: "", "und", "mul", or a word that is
 // not a tag at all.
 func fold(tag string) (string, bool) {
+	switch tag {
+	case "":
+		return "", false
+	case "zh", "en":
+		return tag, true
+	}
 	tag = strings.ToLower(strings.ReplaceAll(tag, "_", "-"))
 	primary, rest, _ := strings.Cut(tag, "-")
 	switch primary {
@@ -101,6 +107,9 @@ func isBidi(r rune) bool { return r >= 0x202A && r <= 0x202E || r >= 0x2066 && r
 // character encoding) are taken out with a warning. ok is false where s
 // cannot be used.
 func (rd *reading) clean(s string, at place, lim limit) (string, bool) {
+	if !rd.spend(len(s) / 64) {
+		return "", false
+	}
 	s = strings.TrimSpace(s)
 	if !isClean(s, lim.lines) {
 		var ok bool

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"lianmu/vocab"
 )
@@ -18,11 +19,17 @@ type value struct {
 // profile's order; rank is the property's place in that order. Lists are
 // flattened.
 func (rd *reading) values(s subject, field string) []value {
+	if !rd.spend(1) {
+		return nil
+	}
 	var out []value
 	for _, iri := range rd.p.fields[field] {
 		if v, ok := s.node[iri]; ok {
 			out = appendValues(out, s.at, iri, v)
 		}
+	}
+	if !rd.spend(len(out)) {
+		return nil
 	}
 	if len(out) == 0 && guardedFields[field] {
 		var foreign []string
@@ -41,9 +48,12 @@ func (rd *reading) values(s subject, field string) []value {
 
 // first lists the values of the first property of a field that has any.
 func (rd *reading) first(s subject, field string) []value {
+	if !rd.spend(1) {
+		return nil
+	}
 	for _, iri := range rd.p.fields[field] {
 		if v, ok := s.node[iri]; ok {
-			if out := appendValues(nil, s.at, iri, v); len(out) > 0 {
+			if out := appendValues(nil, s.at, iri, v); len(out) > 0 && rd.spend(len(out)) {
 				return out
 			}
 		}
@@ -152,7 +162,7 @@ func (rd *reading) textOf(s subject, field string, lim limit, required bool) voc
 	var out vocab.Text
 	for _, iri := range rd.p.fields[field] {
 		v, ok := s.node[iri]
-		if !ok {
+		if !ok || !rd.spend(1+len(asList(v))) {
 			continue
 		}
 		earlier := len(out)
@@ -215,17 +225,25 @@ func label(tag, text string) vocab.Text {
 func (rd *reading) keywords(s subject) vocab.Texts {
 	type word struct {
 		lang, text string
+		whole      bool // a concept's label is one keyword, whatever marks it has
 		at         place
 	}
-	var words []word
-	alone := map[string]int{}
-	for _, v := range rd.values(s, "keywords") {
+	values := rd.values(s, "keywords")
+	switch {
+	case len(values) == 0:
+		return nil
+	case len(values) > mostKeywords:
+		rd.refuse(values[mostKeywords].at, "shape.many", "关键词最多 %d 个：请删减。", "At most %d keywords are allowed: take some out.", mostKeywords)
+		return nil
+	}
+	words := make([]word, 0, len(values))
+	for _, v := range values {
 		text, tag, ok := v.text()
 		if !ok {
-			if n, isNode := rd.node(v); isNode { // a concept as keyword: its label
-				for lang, l := range rd.textOf(n, "label", keywordLimit, false) {
-					words = append(words, word{lang, l, v.at})
-					alone[lang] += 2 // a concept's label is one keyword
+			if n, isNode := rd.node(v); isNode {
+				labels := rd.textOf(n, "label", keywordLimit, false)
+				for _, lang := range labels.Languages() {
+					words = append(words, word{lang, labels[lang], true, v.at})
 				}
 				continue
 			}
@@ -236,51 +254,56 @@ func (rd *reading) keywords(s subject) vocab.Texts {
 		if !tagged {
 			lang = guess(text)
 		}
-		words = append(words, word{lang, text, v.at})
-		alone[lang]++
+		words = append(words, word{lang, text, false, v.at})
 	}
-	if len(words) == 0 {
-		return nil
-	}
-	out, seen, n := vocab.Texts{}, make(map[[2]string]bool, len(words)), 0
-	for _, w := range words {
-		cut := "，、；"
-		if alone[w.lang] == 1 {
-			cut = "，、；,;\n"
-		}
-		for part := range splitAny(w.text, cut) {
+	out, n := vocab.Texts{}, 0
+	for i, w := range words {
+		alone := !slices.ContainsFunc(words[:i], func(o word) bool { return o.lang == w.lang }) &&
+			!slices.ContainsFunc(words[i+1:], func(o word) bool { return o.lang == w.lang })
+		for part := range split(w.text, alone && !w.whole) {
+			if w.whole {
+				part = w.text
+			}
 			part, ok := rd.clean(part, w.at, keywordLimit)
-			key := [2]string{w.lang, part}
-			if !ok || part == "" || seen[key] {
-				continue
+			if ok && part != "" && !slices.Contains(out[w.lang], part) {
+				if n++; n > mostKeywords {
+					rd.refuse(w.at, "shape.many", "关键词最多 %d 个：请删减。", "At most %d keywords are allowed: take some out.", mostKeywords)
+					return out
+				}
+				out[w.lang] = append(out[w.lang], part)
 			}
-			if n++; n > mostKeywords {
-				rd.refuse(s.at.member(rd.p.fields["keywords"][0]), "shape.many", "关键词最多 %d 个：请删减。", "At most %d keywords are allowed: take some out.", mostKeywords)
-				return out
+			if w.whole {
+				break
 			}
-			seen[key] = true
-			out[w.lang] = append(out[w.lang], part)
 		}
+	}
+	if n == 0 {
+		return nil
 	}
 	return out
 }
 
-func splitAny(s, cut string) func(yield func(string) bool) {
+// split cuts a text at Chinese list marks and, where asked, at ASCII ones and
+// line ends, which a single name may well hold.
+func split(s string, ascii bool) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
-		for {
-			i := strings.IndexAny(s, cut)
-			if i < 0 {
-				yield(s)
+		from := 0
+		for i, r := range s {
+			switch r {
+			case '，', '、', '；':
+			case ',', ';', '\n':
+				if !ascii {
+					continue
+				}
+			default:
+				continue
+			}
+			if !yield(s[from:i]) {
 				return
 			}
-			if !yield(s[:i]) {
-				return
-			}
-			for _, r := range s[i:] { // step over the one mark found
-				s = s[i+len(string(r)):]
-				break
-			}
+			from = i + utf8.RuneLen(r)
 		}
+		yield(s[from:])
 	}
 }
 
@@ -349,11 +372,10 @@ func (rd *reading) linkOf(v value) string {
 		rd.warn(v.at, why.code, "此网址无效，已略去："+why.zh, "This address is not valid and is left out: "+why.en)
 		return ""
 	}
-	for _, scheme := range []string{"javascript", "vbscript", "data", "blob", "file"} {
-		if hasScheme(raw, scheme) {
-			rd.warn(v.at, "iri.scheme", "不显示 %s: 开头的地址，已略去。", "Addresses that begin with %s: are not shown; it is left out.", scheme)
-			return ""
-		}
+	switch scheme := strings.ToLower(raw[:schemeLen(raw)]); scheme {
+	case "javascript", "vbscript", "data", "blob", "file":
+		rd.warn(v.at, "iri.scheme", "不显示 %s: 开头的地址，已略去。", "Addresses that begin with %s: are not shown; it is left out.", scheme)
+		return ""
 	}
 	return raw
 }
