@@ -29,7 +29,7 @@ const (
 )
 
 // samples are searches that find something in the demonstration data.
-var samples = []string{"港口 集装箱", "新能源汽车 充电", "air quality"}
+var samples = []string{"港口 集装箱", "电池 回收", "container"}
 
 // Run starts a hub with demonstration data and runs it until ctx ends.
 func (c *demoCmd) Run(ctx context.Context, s *streams) error {
