@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,6 +83,7 @@ type Bus struct {
 	log      *slog.Logger
 	state    jetstream.KeyValue
 	embedded *embedded // nil with an external server
+	held     *os.File  // the lock on Config.Dir
 	closed   chan struct{}
 
 	restarting sync.Mutex            // held by Restart and Stop
@@ -145,6 +147,10 @@ func (b *Bus) start(ctx context.Context) error {
 	if url == "" {
 		secret := make([]byte, 32)
 		if _, err := rand.Read(secret); err != nil {
+			return err
+		}
+		var err error
+		if b.held, err = lock(b.c.Dir); err != nil {
 			return err
 		}
 		b.embedded = &embedded{c: b.c, log: b.log, secret: hex.EncodeToString(secret)}
@@ -227,10 +233,14 @@ func (b *Bus) Stop(ctx context.Context) error {
 			err = fmt.Errorf("draining the NATS connection: %w", ctx.Err())
 		}
 	}
-	if b.embedded == nil {
-		return err
+	if b.embedded != nil {
+		err = errors.Join(err, b.embedded.stop(ctx))
 	}
-	return errors.Join(err, b.embedded.stop(ctx))
+	if b.held != nil {
+		_ = b.held.Close()
+		b.held = nil
+	}
+	return err
 }
 
 var _ nats.InProcessConnProvider = (*server.Server)(nil)

@@ -3,10 +3,10 @@ package bus_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -155,6 +155,20 @@ func TestAddressInUse(t *testing.T) {
 	}
 }
 
+func TestFolderInUse(t *testing.T) {
+	dir := t.TempDir()
+	b := start(t, bus.Config{Dir: dir})
+	if other, err := bus.Start(t.Context(), bus.Config{Dir: dir}); err == nil || !strings.Contains(err.Error(), "another process") {
+		if err == nil {
+			stop(t, other)
+		}
+		t.Fatalf("got %v", err)
+	}
+	put(t, b, "still mine")
+	stop(t, b)
+	start(t, bus.Config{Dir: dir})
+}
+
 func TestBadConfig(t *testing.T) {
 	for _, c := range []bus.Config{
 		{},
@@ -243,7 +257,7 @@ func TestReserve(t *testing.T) {
 	if err := b.Healthy(); err == nil || !strings.Contains(err.Error(), "full") {
 		t.Fatalf("got %v", err)
 	}
-	if !errors.Is(b.Healthy(), b.Healthy()) {
-		t.Error(fmt.Errorf("not stable"))
+	if !errors.Is(b.Healthy(), syscall.ENOSPC) {
+		t.Error("a full disk is not told as such")
 	}
 }
