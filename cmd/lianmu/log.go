@@ -39,6 +39,9 @@ func (c *logCheckpointCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
+	if note == nil {
+		return errors.New(tr("账本还没有签封：还没有任何记录", "the log has no checkpoint yet: there is no entry"))
+	}
 	_, err = s.Out.Write(note)
 	return err
 }
@@ -90,7 +93,6 @@ func (c *logVerifyCmd) Run(ctx context.Context, s *streams) error {
 // verification is the report of one verification.
 type verification struct {
 	*hub.VerifyReport
-	Withheld     uint64  `json:"withheld"` // documents that this reader may not see: their leaf records are checked
 	ViewsChecked bool    `json:"views_checked"`
 	ElapsedS     float64 `json:"elapsed_s"`
 }
@@ -143,10 +145,6 @@ func (c *logVerifyCmd) verifyHub(ctx context.Context, s *streams, tick func(done
 		}
 	}
 	r.Log, err = ledger.Verify(ctx, httpSource{client}, vkey, func(rec ledger.Record) error {
-		if rec.Document == nil {
-			r.Withheld++
-			return nil
-		}
 		_, err := fold.Add(rec)
 		return err
 	}, tick)
@@ -186,10 +184,10 @@ func (r *verification) write(w io.Writer) error {
 	t.add(tr("账本", "log"), r.Log.Origin)
 	t.add(tr("根", "root"), r.Log.Root)
 	t.add(tr("记录", "entries"), fmt.Sprintf(tr("%s 条，已核 %s 条，%.1f MB", "%s, %s checked, %.1f MB"), number(r.Log.Size), number(r.Log.Checked), float64(r.Log.Bytes)/1e6))
-	if r.Withheld > 0 {
-		t.add("", fmt.Sprintf(tr("其中 %s 条的正文不对外公开，只核了叶记录（用 --key 给出运营者密钥可全部核验）", "%s documents are not public: only their leaf records were checked (an operator's --key checks them all)"), number(r.Withheld)))
+	if r.Log.Withheld > 0 {
+		t.add("", fmt.Sprintf(tr("其中 %s 条的正文不对外公开，只核了叶记录（用 --key 给出运营者密钥可全部核验）", "%s documents are not public: only their leaf records were checked (an operator's --key checks them all)"), number(r.Log.Withheld)))
 	}
-	if r.Folded.Position > 0 {
+	if r.Folded.Position > 0 && r.Log.Withheld == 0 {
 		t.add(tr("在架", "on offer"), number(r.Folded.Offerings))
 	}
 	for _, v := range r.Views {

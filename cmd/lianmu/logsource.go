@@ -23,6 +23,10 @@ type httpSource struct{ hub *hubClient }
 func (s httpSource) Checkpoint(ctx context.Context) ([]byte, error) {
 	var note []byte
 	err := s.hub.get(ctx, "/checkpoint", &note)
+	var ps vocab.Problems
+	if errors.As(err, &ps) && ps[0].Code == "log.not_found" {
+		return nil, nil // an empty log has signed nothing
+	}
 	return note, err
 }
 
@@ -33,9 +37,12 @@ func (s httpSource) Tile(ctx context.Context, path string) ([]byte, error) {
 	return tile, err
 }
 
-// Documents implements ledger.Source; nil stands for a document that this
-// reader may not see. A hub may answer the first ones only, where all of them
-// would be too much; the rest is asked for again.
+// Withholds implements ledger.Withholder: an operator is given everything.
+func (s httpSource) Withholds() bool { return s.hub.key == nil }
+
+// Documents implements ledger.Source; nil stands for a document that is not
+// there, or not for this reader. A hub may answer the first ones only, where all of them would be too much; the
+// rest is asked for again.
 func (s httpSource) Documents(ctx context.Context, digests []vocab.Digest) ([][]byte, error) {
 	docs := make([][]byte, 0, len(digests))
 	for len(docs) < len(digests) {
@@ -68,7 +75,7 @@ func (s httpSource) Documents(ctx context.Context, digests []vocab.Digest) ([][]
 // tlog-checkpoint: the second line).
 func (s httpSource) size(ctx context.Context) (uint64, error) {
 	note, err := s.Checkpoint(ctx)
-	if err != nil {
+	if err != nil || note == nil {
 		return 0, err
 	}
 	lines := strings.SplitN(string(note), "\n", 3)
