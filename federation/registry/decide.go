@@ -11,6 +11,7 @@ import (
 // dropped before anything else is applied.
 type Batch struct {
 	r       *Registry
+	first   uint64 // index of the first entry staged
 	staged  map[vocab.Key]version
 	spaces  map[string]version // descriptors staged
 	entries []Entry
@@ -18,14 +19,15 @@ type Batch struct {
 
 // Begin starts a batch on the state as it stands.
 func (r *Registry) Begin() *Batch {
-	return &Batch{r: r, staged: map[vocab.Key]version{}, spaces: map[string]version{}}
+	return &Batch{r: r, first: r.Position(), staged: map[vocab.Key]version{}, spaces: map[string]version{}}
 }
 
 // Decision is what becomes of a submission.
 type Decision struct {
 	Status vocab.Status
 	// Stands is the version that stands in its place where the status is
-	// unchanged or superseded.
+	// unchanged or superseded. Where that is an entry of the same batch, its
+	// ReceivedAt is not known yet.
 	Stands Version
 	// Unknown: a withdrawal or deregistration of what was never published here.
 	Unknown bool
@@ -40,7 +42,8 @@ func (d Decision) Logged() bool {
 
 // Decide says what becomes of f, and stages it if it becomes an entry.
 func (b *Batch) Decide(f vocab.Fact, s *vocab.Space) Decision {
-	v := pack(Entry{Fact: f}, 0)
+	// Its place if it becomes an entry: what follows in the batch points to it.
+	v := pack(Entry{Index: b.first + uint64(len(b.entries)), Fact: f}, 0)
 	var old version
 	var known bool
 	if f.Kind == vocab.KindSpace {

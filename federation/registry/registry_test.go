@@ -151,3 +151,20 @@ func TestSpaceDescriptor(t *testing.T) {
 		t.Errorf("space is %+v", s)
 	}
 }
+
+// What is answered by an entry of the same batch must name that entry's place.
+func TestStandsInTheSameBatch(t *testing.T) {
+	r := New()
+	r.Apply(Entry{Index: 0, Fact: fact(offer, "z", "1", 0, year)})
+	b := r.Begin()
+	b.Decide(fact(offer, "y", "1", 0, year), nil)
+	a := fact(offer, "a", "1", 0, year)
+	b.Decide(a, nil)
+	for name, d := range map[string]Decision{
+		"repeated": b.Decide(a, nil), "older": b.Decide(fact(offer, "a", "0", -time.Hour, year), nil),
+	} {
+		if d.Logged() || d.Stands.Position != 2 {
+			t.Errorf("%s: %s, stands at %d, not 2", name, d.Status, d.Stands.Position)
+		}
+	}
+}

@@ -83,6 +83,7 @@ func (in *Intake) try(ctx context.Context, batch []*job) error {
 	b := in.c.Registry.Begin()
 	entries := make([]ledger.Entry, 0, len(batch))
 	logged := make([]*job, 0, len(batch))
+	var beside []*job // answered by an entry of this very batch
 	for _, j := range batch {
 		d := b.Decide(j.fact, j.reading.Space)
 		j.receipt.Status, j.receipt.Log, j.receipt.Problems = d.Status, nil, nil
@@ -99,6 +100,9 @@ func (in *Intake) try(ctx context.Context, batch []*job) error {
 		default: // unchanged or superseded: say where what stands is
 			j.receipt.Log = &vocab.Position{Origin: in.c.Log.Origin(), Index: d.Stands.Position}
 			j.receipt.ReceivedAt = d.Stands.ReceivedAt
+			if d.Stands.Position >= expect {
+				beside = append(beside, j)
+			}
 		}
 	}
 	if len(entries) == 0 {
@@ -109,6 +113,9 @@ func (in *Intake) try(ctx context.Context, batch []*job) error {
 		return err
 	}
 	b.Commit(expect, receivedAt)
+	for _, j := range beside {
+		j.receipt.ReceivedAt = receivedAt
+	}
 	for i, j := range logged {
 		index := expect + uint64(i)
 		j.receipt.Log = &vocab.Position{Origin: in.c.Log.Origin(), Index: index}
