@@ -16,7 +16,9 @@ import (
 // full-width forms; lower case; Latin letters without their accents) and cut
 // into units: a unit is one Han, kana or Hangul character, or one word of
 // letters and digits, English stemmed. A run of characters is indexed as its
-// pairs and its single characters, a word as itself. There is no stop list:
+// pairs and its last character, a word as itself: one character is then found
+// by the terms that begin with it, and a fifth of the cost of indexing is saved
+// over indexing every character beside its pairs. There is no stop list:
 // all words of a query must match, and a word that only queries drop would
 // not be missed but one that only documents drop would never match.
 //
@@ -196,15 +198,14 @@ type analyzer struct{}
 // Analyze implements analysis.Analyzer. Offsets are not indexed.
 func (analyzer) Analyze(input []byte) analysis.TokenStream {
 	units := unitsOf(string(input))
-	slab := make([]analysis.Token, 0, 2*len(units))
+	slab := make([]analysis.Token, len(units))
+	stream := make(analysis.TokenStream, len(units))
 	for i := range units {
-		slab = append(slab, analysis.Token{Term: units[i].term, Position: i + 1})
-		if i > 0 && pairs(&units[i-1], &units[i]) {
-			slab = append(slab, analysis.Token{Term: pair(&units[i-1], &units[i]), Position: i})
+		term := units[i].term
+		if i+1 < len(units) && pairs(&units[i], &units[i+1]) {
+			term = pair(&units[i], &units[i+1])
 		}
-	}
-	stream := make(analysis.TokenStream, len(slab))
-	for i := range slab {
+		slab[i] = analysis.Token{Term: term, Position: i + 1}
 		stream[i] = &slab[i]
 	}
 	return stream
@@ -213,6 +214,13 @@ func (analyzer) Analyze(input []byte) analysis.TokenStream {
 // group is terms that must stand in one field: a word, a single character, or
 // all pairs of a run of characters.
 type group []string
+
+// single tells whether the group is one character, which the terms that begin
+// with it stand for.
+func (g group) single() bool {
+	r, n := utf8.DecodeRuneInString(g[0])
+	return len(g) == 1 && n == len(g[0]) && spaceless(r)
+}
 
 // groupsOf cuts a query's word into groups.
 func groupsOf(text string) []group {

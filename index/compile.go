@@ -163,14 +163,10 @@ func (c *compiler) phrase(text string) (search.Searcher, error) {
 	if len(groups) == 0 || len(groups) > maxUnfolding {
 		return searcher.NewMatchNoneSearcher(c.snap)
 	}
-	var terms group
-	for _, g := range groups {
-		terms = append(terms, g...)
-	}
 	parts := make([]func() (search.Searcher, error), len(textFields))
 	for i, f := range textFields {
 		parts[i] = func() (search.Searcher, error) {
-			s, err := c.inField(f.name, f.boost, terms)
+			s, err := c.all(each(groups, func(g group) (search.Searcher, error) { return c.inField(f.name, f.boost, g) }), scored)
 			if err != nil || len(units) == 1 {
 				return s, err
 			}
@@ -210,11 +206,7 @@ func (c *compiler) exactTitle(s search.Searcher, text string) (search.Searcher, 
 		_ = s.Close()
 		return nil, err
 	}
-	should := searcher.NewFilteringSearcher(c.ctx, title, func(_ *search.SearchContext, d *search.DocumentMatch) bool {
-		d.Score = exactTitle
-		return true
-	})
-	return searcher.NewBooleanSearcher(c.ctx, c.snap, s, optional{should}, nil, scored)
+	return searcher.NewBooleanSearcher(c.ctx, c.snap, s, optional{worth(c.ctx, title, exactTitle)}, nil, scored)
 }
 
 // optional makes a searcher one that need not match.
@@ -223,11 +215,28 @@ type optional struct{ search.Searcher }
 // Min implements search.Searcher.
 func (optional) Min() int { return 0 }
 
-// inField matches where one field holds all terms.
-func (c *compiler) inField(field string, boost float64, terms group) (search.Searcher, error) {
-	return c.all(each(terms, func(t string) (search.Searcher, error) {
+// inField matches where one field holds the whole group. Single characters are
+// in so many terms that counting them would tell nothing: they score the same
+// wherever they stand in a field.
+func (c *compiler) inField(field string, boost float64, g group) (search.Searcher, error) {
+	if g.single() {
+		s, err := searcher.NewTermPrefixSearcher(c.ctx, c.snap, g[0], field, 0, plainly)
+		if err != nil {
+			return nil, err
+		}
+		return worth(c.ctx, s, boost), nil
+	}
+	return c.all(each(g, func(t string) (search.Searcher, error) {
 		return searcher.NewTermSearcher(c.bm25, c.snap, t, field, boost, scored)
 	}), scored)
+}
+
+// worth gives every match of s the same score.
+func worth(ctx context.Context, s search.Searcher, score float64) search.Searcher {
+	return searcher.NewFilteringSearcher(ctx, s, func(_ *search.SearchContext, d *search.DocumentMatch) bool {
+		d.Score = score
+		return true
+	})
 }
 
 // field matches a coded value by what a person may have meant.

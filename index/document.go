@@ -3,6 +3,7 @@ package index
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -26,32 +27,57 @@ const (
 	maxID          = 4096 // bytes
 )
 
+// record is the stored form of a hit: what the other stored fields do not hold
+// already. Texts are kept once, as they are searched, with their languages
+// here; names of national codes are not kept at all.
+type record struct {
+	ID           string                  `json:"i"`
+	Space        string                  `json:"s"`
+	Hub          string                  `json:"h"`
+	Kind         vocab.OfferingKind      `json:"k"`
+	Titles       []string                `json:"tl"` // languages of the values of title
+	Descriptions []string                `json:"dl,omitempty"`
+	Publisher    vocab.Text              `json:"p,omitempty"`
+	Modified     time.Time               `json:"m"`
+	Position     uint64                  `json:"n"`
+	Terms        map[string][]vocab.Term `json:"t,omitempty"`
+	Formats      []string                `json:"f,omitempty"`
+	Personal     *bool                   `json:"d,omitempty"`
+	Policy       bool                    `json:"o,omitempty"`
+	Completeness int                     `json:"c"`
+}
+
 // document turns d into bleve's form, field by field: the walk over structs by
 // reflection that a bleve mapping does is a good part of its cost.
 func (d *Doc) document() (index.Document, error) {
 	b := builder{doc: document.NewDocument(string(d.Key[:]))}
 	o := d.Offering
 	modified := modifiedOf(d)
-	hit := Hit{
-		ID: o.ID, Space: d.Space, Hub: d.Hub, Kind: o.Kind,
-		Title: cutText(o.Title, maxTitle), Summary: cutText(o.Description, maxSummary), Publisher: cutText(o.Publisher.Name, maxValue),
-		Modified: modified, Position: d.Position, Terms: map[string][]vocab.Term{},
-		Personal: o.PersonalData, Policy: o.Policy.Present, Completeness: o.Completeness,
+	publisher := cutText(o.Publisher.Name, maxValue)
+	rec := record{
+		ID: o.ID, Space: d.Space, Hub: d.Hub, Kind: o.Kind, Publisher: publisher, Modified: modified, Position: d.Position,
+		Terms: map[string][]vocab.Term{}, Personal: o.PersonalData, Policy: o.Policy.Present, Completeness: o.Completeness,
 	}
 
-	// What is said of it in words.
-	var names []string // searchable beside the description
+	// Codes, and the words by which they can be found.
+	var names []string
 	for _, f := range coded(o) {
 		for _, t := range f.terms[:min(len(f.terms), maxValues)] {
-			hit.Terms[f.name] = append(hit.Terms[f.name], t)
+			t = vocab.Term{Code: cutBytes(t.Code, maxID), Label: cutText(t.Label, maxValue)}
 			for _, v := range facetValues(f.name, t) {
 				b.add(f.name, v, counted)
 			}
 			names = append(names, termNames(f.name, t)...)
+			if f.name == "theme" {
+				b.suggest(suggestTheme, values(t.Label))
+			}
+			if maps.Equal(t.Label, labelOf(f.name, t.Code)) {
+				t.Label = nil
+			}
+			rec.Terms[f.name] = append(rec.Terms[f.name], t)
 		}
 	}
-	names = append(names, values(hit.Publisher)...)
-
+	names = append(names, values(publisher)...)
 	b.add("space", d.Space, counted)
 	b.add("hub", d.Hub, counted)
 	b.add("kind", string(o.Kind), counted)
@@ -64,35 +90,34 @@ func (d *Doc) document() (index.Document, error) {
 		b.add("policy", v, counted)
 	}
 	for _, dist := range o.Distributions[:min(len(o.Distributions), maxValues)] {
-		if f := cut(dist.Format, maxValue); f != "" && !slices.Contains(hit.Formats, f) {
-			hit.Formats = append(hit.Formats, f)
+		if f := cut(dist.Format, maxValue); f != "" && !slices.Contains(rec.Formats, f) {
+			rec.Formats = append(rec.Formats, f)
 			b.add("format", f, counted)
 		}
 	}
-	names = append(names, hit.Formats...)
+	names = append(names, rec.Formats...)
 	b.add("id", cutBytes(o.ID, maxID), exact)
 	for _, c := range slices.Concat([]string{o.RegistrationCode, o.Publisher.Code}, o.Identifiers[:min(len(o.Identifiers), maxValues)]) {
 		b.add("code", cutBytes(c, maxID), exact)
 	}
 
-	titles := values(hit.Title)
+	// Words.
 	keywords := keywordsOf(o)
-	b.text(fieldTitle, titles)
-	b.text(fieldKeyword, keywords)
-	text := strings.Join(values(cutText(o.Description, maxDescription)), string(valueBreak)) + string(sectionBreak) + strings.Join(distinct(names), string(valueBreak))
-	b.text(fieldText, []string{text})
+	var titles, descriptions []string
+	rec.Titles, titles = byLanguage(cutText(o.Title, maxTitle))
+	rec.Descriptions, descriptions = byLanguage(cutText(o.Description, maxDescription))
+	b.text(fieldTitle, joined(titles))
+	b.text(fieldKeyword, joined(keywords))
+	b.text(fieldText, joined(descriptions)+string(sectionBreak)+joined(distinct(names)))
 
 	// Order, suggestions, and what a hit shows.
-	b.add(fieldTitleKey, folded(hit.Title.In("zh"), 64), counted)
+	b.add(fieldTitleKey, folded(cut(o.Title.In("zh"), maxTitle), 64), counted)
 	b.add(fieldModified, timeKey(modified), counted)
 	b.add(fieldCompleteness, fmt.Sprintf("%03d", max(0, min(o.Completeness, 100))), counted)
 	b.suggest(suggestTitle, titles)
 	b.suggest(suggestKeyword, keywords)
-	for _, t := range hit.Terms["theme"] {
-		b.suggest(suggestTheme, values(t.Label))
-	}
-	b.suggest(suggestPublisher, values(hit.Publisher))
-	blob, err := json.Marshal(hit)
+	b.suggest(suggestPublisher, values(publisher))
+	blob, err := json.Marshal(rec)
 	if err != nil {
 		return nil, fmt.Errorf("index %s: %w", o.ID, err)
 	}
@@ -120,8 +145,8 @@ func (b *builder) add(field, value string, options index.FieldIndexingOptions) {
 	}
 }
 
-func (b *builder) text(field string, values []string) {
-	b.doc.AddField(document.NewTextFieldCustom(field, nil, []byte(strings.Join(values, string(valueBreak))), searched, analyzer{}))
+func (b *builder) text(field, text string) {
+	b.doc.AddField(document.NewTextFieldCustom(field, nil, []byte(text), searched, analyzer{}))
 }
 
 func (b *builder) bytes(field string, value []byte) {
@@ -229,20 +254,31 @@ func keywordsOf(o *vocab.Offering) []string {
 	return distinct(all)
 }
 
-// values are the texts of all languages, Chinese and English first.
+// byLanguage are the texts of all languages with their tags, Chinese and
+// English first.
+func byLanguage(t vocab.Text) (tags, texts []string) {
+	for _, l := range slices.Concat([]string{"zh", "en"}, t.Languages()) {
+		if t[l] != "" && !slices.Contains(tags, l) && len(tags) < maxLanguages {
+			tags, texts = append(tags, l), append(texts, t[l])
+		}
+	}
+	return tags, texts
+}
+
+// values are the different texts of all languages.
 func values(t vocab.Text) []string {
-	var all []string
-	for _, l := range []string{"zh", "en"} {
-		if t[l] != "" {
-			all = append(all, t[l])
-		}
+	_, texts := byLanguage(t)
+	return distinct(texts)
+}
+
+// joined makes one field of several values, split undoes it.
+func joined(values []string) string { return strings.Join(values, string(valueBreak)) }
+
+func split(field string) []string {
+	if field == "" {
+		return nil
 	}
-	for _, l := range t.Languages() {
-		if l != "zh" && l != "en" && t[l] != "" && len(all) < maxLanguages {
-			all = append(all, t[l])
-		}
-	}
-	return distinct(all)
+	return strings.Split(field, string(valueBreak))
 }
 
 func distinct(all []string) []string {

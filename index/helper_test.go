@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	index "github.com/blevesearch/bleve_index_api"
+
 	"lianmu/index/query"
 	"lianmu/vocab"
 )
@@ -130,3 +132,10 @@ func shared(t testing.TB, name string) *bufio.Scanner {
 }
 
 func id(i int) string { return fmt.Sprintf("https://example.org/%d", i) }
+
+// fieldsOf are the names and values of a bleve document.
+func fieldsOf(d index.Document) [][2]string {
+	var out [][2]string
+	d.VisitFields(func(f index.Field) { out = append(out, [2]string{f.Name(), string(f.Value())}) })
+	return out
+}

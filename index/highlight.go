@@ -49,15 +49,14 @@ func addTerms(terms map[string]bool, text string) {
 // with <mark> around what was found.
 func highlights(doc *stored, terms map[string]bool) map[string][]string {
 	out := map[string][]string{}
-	for field, text := range map[string]string{"title": doc.title, "keyword": doc.keyword} {
-		for _, v := range strings.Split(text, string(valueBreak)) {
+	for field, values := range map[string][]string{"title": doc.titles, "keyword": doc.keywords} {
+		for _, v := range values {
 			if s := spans(v, terms); len(s) > 0 {
 				out[field] = append(out[field], marked(v, s))
 			}
 		}
 	}
-	descriptions, _, _ := strings.Cut(doc.text, string(sectionBreak))
-	for _, v := range strings.Split(descriptions, string(valueBreak)) {
+	for _, v := range doc.descriptions {
 		if s := spans(v, terms); len(s) > 0 {
 			out["summary"] = append(out["summary"], fragment(v, s))
 		}

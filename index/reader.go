@@ -2,8 +2,10 @@ package index
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/blevesearch/bleve/v2/index/scorch"
 
@@ -74,34 +76,59 @@ func (r *reader) field(num uint64, name string) string {
 
 // stored is what a document keeps for hits and highlights.
 type stored struct {
-	hit                  Hit
-	title, keyword, text string
+	hit                            Hit
+	titles, keywords, descriptions []string
 }
 
 func (r *reader) stored(num uint64) (*stored, error) {
 	var s stored
-	var blob []byte
-	var key vocab.Key
+	var rec record
+	var bad error
 	err := r.visit(num, func(field string, value []byte) {
 		switch field {
 		case "_id":
-			copy(key[:], value)
+			copy(s.hit.Key[:], value)
 		case fieldHit:
-			blob = slices.Clone(value)
+			bad = json.Unmarshal(value, &rec)
 		case fieldTitle:
-			s.title = string(value)
+			s.titles = split(string(value))
 		case fieldKeyword:
-			s.keyword = string(value)
+			s.keywords = split(string(value))
 		case fieldText:
-			s.text = string(value)
+			descriptions, _, _ := strings.Cut(string(value), string(sectionBreak))
+			s.descriptions = split(descriptions)
 		}
 	})
-	if err == nil {
-		err = json.Unmarshal(blob, &s.hit)
+	if err = errors.Join(err, bad); err == nil && (len(s.titles) != len(rec.Titles) || len(s.descriptions) != len(rec.Descriptions)) {
+		err = fmt.Errorf("document %d has other languages than texts", num)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	s.hit.Key = key
+	s.hit = Hit{
+		Key: s.hit.Key, ID: rec.ID, Space: rec.Space, Hub: rec.Hub, Kind: rec.Kind,
+		Title: texts(rec.Titles, s.titles, maxTitle), Summary: texts(rec.Descriptions, s.descriptions, maxSummary), Publisher: rec.Publisher,
+		Modified: rec.Modified, Position: rec.Position, Terms: rec.Terms, Formats: rec.Formats,
+		Personal: rec.Personal, Policy: rec.Policy, Completeness: rec.Completeness,
+	}
+	for field, terms := range rec.Terms {
+		for i := range terms {
+			if terms[i].Label == nil {
+				terms[i].Label = labelOf(field, terms[i].Code)
+			}
+		}
+	}
 	return &s, nil
+}
+
+// texts puts languages and texts together again.
+func texts(tags, values []string, runes int) vocab.Text {
+	if len(tags) == 0 {
+		return nil
+	}
+	t := make(vocab.Text, len(tags))
+	for i, l := range tags {
+		t[l] = cut(values[i], runes)
+	}
+	return t
 }

@@ -84,7 +84,9 @@ func create(dir string, nap int) (ix *Index, err error) {
 
 // Open opens an existing index: ErrInUse, ErrOutdated, ErrDamaged, or
 // fs.ErrNotExist. Every file that it stands on is read once and held against
-// its checksum, about a second a gigabyte. It never creates one.
+// its checksum, about a second a gigabyte. It never creates one. Where the last
+// state cannot be read but an older one that is whole can, that one is opened,
+// and its cursor says so.
 func Open(dir string) (*Index, error) { return open(dir, persisterNapMS) }
 
 func open(dir string, nap int) (*Index, error) {

@@ -270,7 +270,7 @@ func titleWith(doc *stored, groups []group, open string) string {
 			terms[t] = true
 		}
 	}
-	for _, t := range strings.Split(doc.title, string(valueBreak)) {
+	for _, t := range doc.titles {
 		if len(terms) > 0 && len(spans(t, terms)) == 0 {
 			continue
 		}
@@ -294,9 +294,9 @@ func original(doc *stored, kind byte, key string) string {
 	var texts []string
 	switch kind {
 	case suggestTitle:
-		texts = strings.Split(doc.title, string(valueBreak))
+		texts = doc.titles
 	case suggestKeyword:
-		texts = strings.Split(doc.keyword, string(valueBreak))
+		texts = doc.keywords
 	case suggestTheme:
 		for _, t := range doc.hit.Terms["theme"] {
 			texts = append(texts, values(t.Label)...)
