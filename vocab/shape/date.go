@@ -42,6 +42,15 @@ func parseDate(s string) (time.Time, unit, dateError) {
 	if len(s) > 64 {
 		return time.Time{}, 0, dateForm
 	}
+	// The two usual forms, without the pattern; whatever fails here is judged below.
+	if t, err := time.Parse(time.DateOnly, s); err == nil && t.Year() >= 1 {
+		return t, unitDay, dateOK
+	}
+	if t, err := time.Parse(time.RFC3339, s); err == nil && t.UTC().Year() >= 1 && t.UTC().Year() <= 9999 && t.Year() >= 1 {
+		if _, off := t.Zone(); off <= 14*3600 && off >= -14*3600 {
+			return t.UTC(), unitTime, dateOK
+		}
+	}
 	if m := compactDate.FindStringSubmatch(s); m != nil {
 		s = m[1] + "-" + m[2] + "-" + m[3]
 	}

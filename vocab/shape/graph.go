@@ -100,6 +100,7 @@ type graph struct {
 // subject is the node that a document is about, and where it stands.
 type subject struct {
 	node node
+	has  fieldSet // the fields that it says something in
 	at   *place
 }
 
@@ -122,12 +123,12 @@ func walkGraph(g *graph, nodes []map[string]any) *graph {
 	g.services = map[string]bool{}
 	root := place{}
 	if len(nodes) > 1 {
-		root.prefix = "/@graph"
+		root.iri = "/@graph"
 	}
 	for i, n := range nodes {
 		g.stack = append(g.stack[:0], root)
 		if len(nodes) > 1 {
-			g.stack = append(g.stack, place{i: i, n: len(nodes)})
+			g.stack = append(g.stack, place{i: int32(i), n: int32(len(nodes))})
 		}
 		g.walk(n, 0, false)
 	}
@@ -180,11 +181,7 @@ func (g *graph) walkValues(iri string, v any, level int, service bool) {
 		if !ok {
 			continue
 		}
-		if inner, ok := m["@list"]; ok {
-			g.walkValues(iri, inner, level, service)
-			continue
-		}
-		if inner, ok := m["@set"]; ok {
+		if inner, ok := inList(m); ok {
 			g.walkValues(iri, inner, level, service)
 			continue
 		}
@@ -197,7 +194,7 @@ func (g *graph) walkValues(iri string, v any, level int, service bool) {
 		if len(m) == 1 && m["@id"] != nil {
 			continue
 		}
-		g.stack = append(g.stack, place{iri: iri, i: i, n: len(list)})
+		g.stack = append(g.stack, place{iri: iri, i: int32(i), n: int32(len(list))})
 		g.walk(m, level, service)
 		g.stack = g.stack[:len(g.stack)-1]
 	}
@@ -328,7 +325,7 @@ func (g *graph) guard(field, iri string, v any) {
 	list := asList(v)
 	for i, item := range list {
 		g.guarded(field, item, func() *place {
-			return chain(append(slices.Clone(g.stack), place{iri: iri, i: i, n: len(list)}))
+			return chain(append(slices.Clone(g.stack), place{iri: iri, i: int32(i), n: int32(len(list))}))
 		})
 	}
 }
@@ -336,6 +333,9 @@ func (g *graph) guard(field, iri string, v any) {
 // property tells what a property is, and which guarded field it fills: by its
 // IRI or, for one that means nothing here, by its local name.
 func (p *profile) property(iri string) (prop property, guarded string) {
+	if iri == "@id" || iri == "@type" {
+		return property{}, ""
+	}
 	prop, known := p.props[iri]
 	if known {
 		return prop, prop.guarded

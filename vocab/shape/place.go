@@ -14,27 +14,28 @@ const maxProblems = 100 // a receipt stays readable, and small
 // which of its values. Its pointer text is only made when there is something
 // to say.
 type place struct {
-	up     *place
-	prefix string // for the root: the pointer of the node itself
-	iri    string // property IRI or keyword; "" for the root
-	i, n   int    // value i of n; the index is left out where n is 1
+	up   *place
+	iri  string // property IRI or keyword; for the root, which has no up, its pointer
+	i, n int32  // value i of n; the index is left out where n is 1
 }
 
 func (p *place) member(iri string) place { return place{up: p, iri: iri, n: 1} }
 
-func (p *place) value(iri string, i, n int) place { return place{up: p, iri: iri, i: i, n: n} }
+func (p *place) value(iri string, i, n int) place {
+	return place{up: p, iri: iri, i: int32(i), n: int32(n)}
+}
 
 // pointer is the RFC 6901 form, in the writer's own member names where known.
 func (rd *reading) pointer(p place) string {
 	if p.up == nil {
-		return p.prefix
+		return p.iri
 	}
 	s := rd.pointer(*p.up)
 	if p.iri != "" {
 		s += "/" + escape(rd.name(p.iri))
 	}
 	if p.n > 1 {
-		s += "/" + strconv.Itoa(p.i)
+		s += "/" + strconv.Itoa(int(p.i))
 	}
 	return s
 }

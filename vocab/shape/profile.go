@@ -65,8 +65,41 @@ type profile struct {
 
 // property is what the walk of a graph wants to know of a property.
 type property struct {
-	guarded string // the guarded field that it fills, or ""
-	service bool   // its values are services of something else
+	guarded string   // the guarded field that it fills, or ""
+	service bool     // its values are services of something else
+	fills   fieldSet // the fields that it can fill
+}
+
+// fieldSet is a set of fields, by their place in fieldNames. Most fields are
+// absent from most nodes: with the set of those present at hand, they cost
+// nothing.
+type fieldSet [2]uint64
+
+func (f *fieldSet) add(o fieldSet) { f[0] |= o[0]; f[1] |= o[1] }
+
+func (f fieldSet) meets(o fieldSet) bool { return f[0]&o[0]|f[1]&o[1] != 0 }
+
+// fieldBits is each field as a set of its own.
+var fieldBits = func() map[string]fieldSet {
+	bits := make(map[string]fieldSet, len(fieldNames))
+	for i, name := range fieldNames {
+		var f fieldSet
+		f[i/64] = 1 << (i % 64) // an index out of range stops every test
+		bits[name] = f
+	}
+	return bits
+}()
+
+// present tells which fields a node has something in.
+func (p *profile) present(n node) (f fieldSet) {
+	for iri := range n {
+		prop, guarded := p.property(iri)
+		f.add(prop.fills)
+		if guarded != "" {
+			f.add(fieldBits[guarded])
+		}
+	}
+	return f
 }
 
 // loadProfile lays files over the built-in profile.
@@ -146,7 +179,10 @@ func (f *profileFile) compile() (*profile, error) {
 		}
 		p.fields[name] = full
 		for _, iri := range full {
-			p.props[iri] = property{service: name == "accessService"}
+			prop := p.props[iri]
+			prop.service = prop.service || name == "accessService"
+			prop.fills.add(fieldBits[name])
+			p.props[iri] = prop
 		}
 	}
 	full, err := f.expand(f.Known)
@@ -154,7 +190,9 @@ func (f *profileFile) compile() (*profile, error) {
 		return nil, err
 	}
 	for _, iri := range full {
-		p.props[iri] = property{}
+		if _, ok := p.props[iri]; !ok {
+			p.props[iri] = property{}
+		}
 	}
 	for field, names := range f.Guarded {
 		if !slices.Contains(fieldNames, field) {
@@ -164,7 +202,9 @@ func (f *profileFile) compile() (*profile, error) {
 			p.guarded[n] = field
 		}
 		for _, iri := range p.fields[field] {
-			p.props[iri] = property{guarded: field}
+			prop := p.props[iri]
+			prop.guarded = field
+			p.props[iri] = prop
 		}
 	}
 	for field, words := range f.Words {

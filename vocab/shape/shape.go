@@ -75,8 +75,8 @@ type reading struct {
 // maxSteps bounds how often values are looked at. Nodes may be referred to
 // many times, and a document of some kilobytes could so ask for the same
 // hundred nodes a million times over; an honest one of the largest size takes
-// a fifth of this.
-const maxSteps = 250_000
+// an eighth of this.
+const maxSteps = 100_000
 
 // spend counts work, in values looked at, and refuses the document when there
 // is too much of it.
@@ -98,7 +98,8 @@ func (rd *reading) read(g *jsonld.Graph) *Reading {
 	if !ok {
 		return out
 	}
-	s := subject{node: rd.g.merged(c.node), at: c.place()}
+	n := rd.g.merged(c.node)
+	s := subject{node: n, has: rd.p.present(n), at: c.place()}
 	out.Kind = c.class.entry()
 	if !rd.id(s, out) {
 		out.ID = ""

@@ -19,7 +19,7 @@ type value struct {
 // profile's order; rank is the property's place in that order. Lists are
 // flattened.
 func (rd *reading) values(s subject, field string) []value {
-	if !rd.spend(1) {
+	if !rd.has(s, field) || !rd.spend(1) {
 		return nil
 	}
 	var out []value
@@ -48,7 +48,7 @@ func (rd *reading) values(s subject, field string) []value {
 
 // first lists the values of the first property of a field that has any.
 func (rd *reading) first(s subject, field string) []value {
-	if !rd.spend(1) {
+	if !rd.has(s, field) || !rd.spend(1) {
 		return nil
 	}
 	for _, iri := range rd.p.fields[field] {
@@ -61,14 +61,8 @@ func (rd *reading) first(s subject, field string) []value {
 	return nil
 }
 
-func (rd *reading) has(s subject, field string) bool {
-	for _, iri := range rd.p.fields[field] {
-		if len(asList(s.node[iri])) > 0 {
-			return true
-		}
-	}
-	return false
-}
+// has reports whether a node says anything in a field.
+func (rd *reading) has(s subject, field string) bool { return s.has.meets(fieldBits[field]) }
 
 func appendValues(out []value, at *place, iri string, v any) []value {
 	list := mendLanguageMap(asList(v))
@@ -77,17 +71,29 @@ func appendValues(out []value, at *place, iri string, v any) []value {
 		if !ok {
 			m = map[string]any{"@value": item}
 		}
-		if inner, ok := m["@list"]; ok {
+		if inner, ok := inList(m); ok {
 			out = appendValues(out, at, iri, inner)
 			continue
 		}
-		if inner, ok := m["@set"]; ok {
-			out = appendValues(out, at, iri, inner)
-			continue
+		if out == nil {
+			out = make([]value, 0, len(list)-i)
 		}
 		out = append(out, value{raw: m, at: at.value(iri, i, len(list))})
 	}
 	return out
+}
+
+// inList is what a list or set object holds. These have no member but an
+// index beside their values (JSON-LD 1.1, 4.3), so larger nodes are not asked.
+func inList(m map[string]any) (any, bool) {
+	if len(m) > 2 {
+		return nil, false
+	}
+	if inner, ok := m["@list"]; ok {
+		return inner, true
+	}
+	inner, ok := m["@set"]
+	return inner, ok
 }
 
 // mendLanguageMap puts right what becomes of {"@value": …, "@language": …}
@@ -97,6 +103,9 @@ func mendLanguageMap(list []any) []any {
 	text, tag := -1, -1
 	for i, item := range list {
 		m, _ := item.(map[string]any)
+		if len(m) != 2 {
+			continue // neither of the two has more than text and tag
+		}
 		switch l, _ := m["@language"].(string); l {
 		case "@value":
 			text = i
@@ -147,7 +156,9 @@ func (rd *reading) node(v value) (subject, bool) {
 	if _, literal := v.literal(); literal {
 		return subject{}, false
 	}
-	return subject{node: rd.g.resolve(v.raw), at: &v.at}, true
+	n := rd.g.resolve(v.raw)
+	rd.spend(len(n) / 8)
+	return subject{node: n, has: rd.p.present(n), at: &v.at}, true
 }
 
 // wrongType says that a value is left out because of its type.
@@ -160,6 +171,9 @@ func (rd *reading) wrongType(v value, zh, en string) {
 // required, a value of a wrong type refuses the document.
 func (rd *reading) textOf(s subject, field string, lim limit, required bool) vocab.Text {
 	var out vocab.Text
+	if !rd.has(s, field) {
+		return nil
+	}
 	for _, iri := range rd.p.fields[field] {
 		v, ok := s.node[iri]
 		if !ok || !rd.spend(1+len(asList(v))) {
