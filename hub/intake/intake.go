@@ -30,6 +30,8 @@ const (
 	batchBytes   = 6 << 20  // below the log's 8 MB a batch, headers included
 	busyRetry    = 200 * time.Millisecond
 	stoppedRetry = 5 * time.Second
+
+	failuresEvery = 10 * time.Second // between two lines about appends that fail
 )
 
 // Config is what intake works with.
@@ -66,6 +68,9 @@ type Intake struct {
 
 	// foldMu is held by whoever brings the registry level with the log.
 	foldMu sync.Mutex
+
+	failedAt   time.Time // sequencer's own: when a failure was last logged
+	unappended int       // sequencer's own: documents that failed since
 
 	workers   sync.WaitGroup
 	sequencer sync.WaitGroup

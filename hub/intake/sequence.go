@@ -53,11 +53,21 @@ func (in *Intake) settle(batch []*job) {
 			time.Sleep(50 * time.Millisecond << attempt)
 			continue
 		}
-		in.c.Logger.Error("submissions could not be appended", "documents", len(batch), "err", err)
+		in.failing(len(batch), err)
 		for _, j := range batch {
 			j.receipt = busy(j.raw, stoppedRetry, vocab.Problems{stopped(err)})
 		}
 		return
+	}
+}
+
+// failing logs why nothing is appended, at most every failuresEvery: repeated
+// submissions would fill the log of the process, and with it a full disk.
+func (in *Intake) failing(documents int, err error) {
+	in.unappended += documents
+	if now := in.c.Now(); now.Sub(in.failedAt) >= failuresEvery {
+		in.c.Logger.Error("submissions could not be appended", "documents", in.unappended, "err", err)
+		in.failedAt, in.unappended = now, 0
 	}
 }
 
