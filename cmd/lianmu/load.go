@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
+	"net/http"
 	"runtime"
 	"strings"
 	"sync"
@@ -85,6 +86,8 @@ func (c *loadCmd) Run(ctx context.Context, s *streams) error {
 		if hub, err = newHubClient(c.HTTP, nil, s.Now); err != nil {
 			return err
 		}
+		// On one machine packing and unpacking answers is load without use.
+		hub.http.Transport.(*http.Transport).DisableCompression = true
 	}
 	f, err := newFleet(c.Spaces, s.Now)
 	if err != nil {

@@ -49,6 +49,7 @@ func (c *logCheckpointCmd) Run(ctx context.Context, s *streams) error {
 type logVerifyCmd struct {
 	Hub      string `placeholder:"URL" env:"LIANMU_HTTP_HUB" xor:"where" required:"" help:"http://HOST:PORT of a running hub."`
 	Dir      string `placeholder:"DIR" xor:"where" required:"" help:"The folder of a hub that is stopped."`
+	NATSURL  string `name:"nats-url" placeholder:"URL" env:"LIANMU_NATS_URL" help:"With --dir: the external NATS server that holds the log, where the hub uses one."`
 	Key      string `placeholder:"FILE" env:"LIANMU_KEY" help:"With --hub: an operator's key, to check the views and what is not public too."`
 	Vkey     string `placeholder:"KEY" help:"With --hub: the log's verifier key, had from elsewhere; without it the hub's own word is taken."`
 	Progress bool   `help:"Show the progress bar even where this is no terminal."`
@@ -68,7 +69,7 @@ func (c *logVerifyCmd) Run(ctx context.Context, s *streams) error {
 	var r *verification
 	var err error
 	if c.Dir != "" {
-		r, err = verifyFolder(ctx, c.Dir, s, tick)
+		r, err = c.verifyFolder(ctx, s, tick)
 	} else {
 		r, err = c.verifyHub(ctx, s, tick)
 	}
@@ -98,9 +99,9 @@ type verification struct {
 }
 
 // verifyFolder verifies a stopped hub.
-func verifyFolder(ctx context.Context, dir string, s *streams, tick func(done, total uint64)) (*verification, error) {
+func (c *logVerifyCmd) verifyFolder(ctx context.Context, s *streams, tick func(done, total uint64)) (*verification, error) {
 	log := slog.New(slog.NewTextHandler(s.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	r, err := hub.Verify(ctx, hub.Config{Dir: dir, Open: true, Now: s.Now, Logger: log}, tick)
+	r, err := hub.Verify(ctx, hub.Config{Dir: c.Dir, NATSURL: c.NATSURL, Open: true, Now: s.Now, Logger: log}, tick)
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ import (
 type searchCmd struct {
 	Hub    string   `required:"" placeholder:"URL" env:"LIANMU_HTTP_HUB" help:"http://HOST:PORT."`
 	Filter []string `sep:"none" placeholder:"FIELD=VALUE" help:"Only where a field has this value; same field: any of, different fields: all of."`
-	Sort   string   `placeholder:"ORDER" help:"relevance, modified, -modified, title or completeness."`
+	Sort   string   `placeholder:"ORDER" help:"relevance, modified, --sort=-modified, title or completeness."`
 	Limit  int      `default:"20" help:"Hits a page, at most 100."`
 	Cursor string   `help:"Go on where the page before ended."`
 	Facets bool     `help:"Count the values of every facet."`
