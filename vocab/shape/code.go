@@ -51,7 +51,8 @@ func (c *code) find(s string) (vocab.Term, bool) {
 	return t, ok
 }
 
-// findIRI looks an IRI up: an alias, or one of a namespace that ends in codes.
+// findIRI looks an IRI up: an alias, one of a namespace that ends in codes, or
+// one that the code list itself knows (the EU frequency vocabulary, say).
 func (c *code) findIRI(id string, namespaces []string) (vocab.Term, bool) {
 	if t, ok := c.aliases[strings.ToLower(id)]; ok {
 		return t, true
@@ -64,7 +65,7 @@ func (c *code) findIRI(id string, namespaces []string) (vocab.Term, bool) {
 			return c.list.Find(rest)
 		}
 	}
-	return vocab.Term{}, false
+	return c.list.Find(id)
 }
 
 const mostTerms = 200 // of one field
