@@ -40,13 +40,16 @@ type Doc struct {
 	Offering   *vocab.Offering
 }
 
+// MaxFacetSize is the most values of one facet that can be asked for.
+const MaxFacetSize = 1000
+
 // Request is a search.
 type Request struct {
 	Query     query.Node          // nil is everything
 	Filters   map[string][]string // field → values; same field any of, different fields all of
 	Audiences []vocab.Audience    // what the reader may see; empty sees nothing
 	Facets    []string            // fields to count, of FacetFields
-	FacetSize int                 // values a facet, default 10, at most 100
+	FacetSize int                 // values a facet, default 10, at most MaxFacetSize
 	Sort      string              // "relevance" (default), "modified", "-modified", "title", "completeness"
 	Limit     int                 // default 20, at most 100
 	Offset    int                 // at most 10,000; not together with After
@@ -54,7 +57,8 @@ type Request struct {
 	Highlight bool
 }
 
-// Hit is one offering found.
+// Hit is one offering found. Its maps and lists may be shared with other
+// answers: read them only.
 type Hit struct {
 	Key          vocab.Key               `json:"-"`
 	ID           string                  `json:"id"`

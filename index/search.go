@@ -3,6 +3,7 @@ package index
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -20,7 +21,7 @@ const (
 	maxLimit         = 100
 	maxOffset        = 10_000
 	defaultFacetSize = 10
-	maxFacetSize     = 100
+	maxFacetSize     = MaxFacetSize
 	maxFilterValues  = 200 // of all fields together
 )
 
@@ -57,38 +58,30 @@ func (ix *Index) Search(ctx context.Context, r Request) (res *Result, err error)
 		}
 	}
 	if len(r.Audiences) == 0 {
-		return answer(&r, &collection{}, &counts{}, nil, began), nil
+		return answer(&r, &collection{}, nil, began), nil
 	}
 
-	revision := ix.revision.Load() // before the snapshot: what is cached is never newer than its name
+	key := ""
+	if _, everything := r.Query.(query.All); everything && r.After == "" && r.Offset == 0 {
+		key = r.cacheKey(ix.revision.Load()) // read before the snapshot: what is cached is never newer than its name
+		if cached, ok := ix.cache.Get(key); ok {
+			return cached.copy(began), nil
+		}
+	}
 	snap, err := ix.snapshot()
 	if err != nil {
 		return nil, err
 	}
 	defer snap.Close()
-	key := ""
-	facets := (*counts)(nil)
-	if _, everything := r.Query.(query.All); everything && len(r.Facets) > 0 {
-		key = r.facetKey(revision)
-		if facets, _ = ix.facets.Get(key); facets != nil {
-			p.facets = nil
-		}
-	}
 	found, err := run(ctx, snap, &r, p)
 	if err != nil {
 		return nil, err
 	}
-	if facets == nil {
-		if facets = &found.counts; key != "" {
-			ix.facets.Add(key, facets)
-		}
-	}
-
 	hits, err := load(snap, &r, found.rows[min(r.Offset, len(found.rows)):])
 	if err != nil {
 		return nil, err
 	}
-	res = answer(&r, found, facets, hits, began)
+	res = answer(&r, found, hits, began)
 	if found.left {
 		last := found.rows[len(found.rows)-1]
 		id, err := newReader(snap).key(last.num, nil)
@@ -102,6 +95,9 @@ func (ix *Index) Search(ctx context.Context, r Request) (res *Result, err error)
 			m.Value = last.value
 		}
 		res.Next = m.encode()
+	}
+	if key != "" {
+		ix.cache.Add(key, res.copy(began))
 	}
 	return res, nil
 }
@@ -141,7 +137,7 @@ func load(snap *scorch.IndexSnapshot, r *Request, rows []row) ([]Hit, error) {
 	return hits, nil
 }
 
-func answer(r *Request, found *collection, facets *counts, hits []Hit, began time.Time) *Result {
+func answer(r *Request, found *collection, hits []Hit, began time.Time) *Result {
 	res := &Result{Total: found.total, Hits: hits, Took: time.Since(began)}
 	if hits == nil {
 		res.Hits = []Hit{}
@@ -149,10 +145,23 @@ func answer(r *Request, found *collection, facets *counts, hits []Hit, began tim
 	if len(r.Facets) > 0 {
 		res.Facets = make(map[string][]FacetValue, len(r.Facets))
 		for _, f := range r.Facets {
-			res.Facets[f] = facets.top(f, r.FacetSize)
+			res.Facets[f] = found.top(f, r.FacetSize)
 		}
 	}
 	return res
+}
+
+// copy keeps the cache's answer apart from the caller's as far as lists go;
+// texts and terms of a hit are shared and only read.
+func (res *Result) copy(began time.Time) *Result {
+	c := *res
+	c.Took = time.Since(began)
+	c.Hits = slices.Clone(res.Hits)
+	c.Facets = maps.Clone(res.Facets)
+	for f, values := range c.Facets {
+		c.Facets[f] = slices.Clone(values)
+	}
+	return &c
 }
 
 // settle fills in defaults and refuses what is out of bounds.
@@ -219,10 +228,11 @@ func (r *Request) settle() error {
 
 func clip(s string) string { return cut(s, 40) }
 
-// facetKey names the facets of everything behind some filters.
-func (r *Request) facetKey(revision uint64) string {
-	b, err := json.Marshal([]any{r.identity(), r.Facets, revision})
-	if err != nil { // bytes, strings and a number
+// cacheKey names the first page of everything behind some filters, which the
+// start page asks for again and again.
+func (r *Request) cacheKey(revision uint64) string {
+	b, err := json.Marshal([]any{r.identity(), r.Facets, r.FacetSize, r.Limit, revision})
+	if err != nil { // bytes, strings and numbers
 		panic(err)
 	}
 	return string(b)

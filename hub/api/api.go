@@ -30,7 +30,7 @@ type Catalog interface {
 	Suggest(ctx context.Context, prefix string, audiences []vocab.Audience, limit int) ([]index.Suggestion, error)
 	Offering(ctx context.Context, space, id string, audiences []vocab.Audience) (*view.Detail, error) // view.ErrNotFound
 	OfferingByKey(ctx context.Context, id string, audiences []vocab.Audience) (*view.Detail, error)   // any space's, by @id or registered code; view.ErrNotFound
-	Spaces(ctx context.Context) []view.SpaceSummary                                                   // sorted by name, zh
+	Spaces(ctx context.Context, audiences []vocab.Audience) ([]view.SpaceSummary, error)              // sorted by name, zh
 	States(ctx context.Context) ([]view.State, error)
 	Rebuild(ctx context.Context) error // starts one beside; returns when it has been swapped in
 	RebuildProgress() (done, total uint64, running bool)

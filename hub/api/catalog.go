@@ -157,7 +157,10 @@ func (a *api) spaces(w http.ResponseWriter, r *http.Request) error {
 	if err := p.end(); err != nil {
 		return err
 	}
-	all := a.Catalog.Spaces(r.Context())
+	all, err := a.Catalog.Spaces(r.Context(), a.Guard.Audiences(r))
+	if err != nil {
+		return err
+	}
 	if cursor != "" {
 		at := -1
 		for i := range all {
@@ -187,7 +190,11 @@ func (a *api) space(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range a.Catalog.Spaces(r.Context()) {
+	all, err := a.Catalog.Spaces(r.Context(), a.Guard.Audiences(r))
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
 		if s.DID == did {
 			return answer(w, http.StatusOK, s)
 		}

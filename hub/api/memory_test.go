@@ -123,12 +123,12 @@ func (c *memoryCatalog) OfferingByKey(_ context.Context, id string, audiences []
 	return nil, view.ErrNotFound
 }
 
-func (c *memoryCatalog) Spaces(context.Context) []view.SpaceSummary {
+func (c *memoryCatalog) Spaces(context.Context, []vocab.Audience) ([]view.SpaceSummary, error) {
 	return []view.SpaceSummary{
-		{Space: vocab.Space{DID: spaceA, Name: vocab.Text{"zh": "城市空间"}}, Offerings: 1, Entries: 1, LastEntry: noon},
-		{Space: vocab.Space{DID: spaceB}, Offerings: 2, Entries: 2}, // without a descriptor, so without a name
+		{Space: vocab.Space{DID: spaceA, Name: vocab.Text{"zh": "城市空间"}}, Offerings: 1, LastEntry: noon},
+		{Space: vocab.Space{DID: spaceB}, Offerings: 2}, // without a descriptor, so without a name
 		{Space: vocab.Space{DID: "did:web:example.com:空间", Name: vocab.Text{"zh": "行业空间"}}},
-	}
+	}, nil
 }
 
 func (c *memoryCatalog) States(context.Context) ([]view.State, error) {

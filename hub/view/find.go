@@ -204,15 +204,31 @@ func (cat *Catalog) Readable(ctx context.Context, kind vocab.EntryKind, document
 	return err == nil && r.Offering != nil && slices.Contains(audiences, vocab.AudienceOf(r.Offering, cat.c.Fallback))
 }
 
-// Spaces lists the spaces that have an entry, by their Chinese names.
-func (cat *Catalog) Spaces(context.Context) []SpaceSummary {
+// Spaces lists the spaces that have an entry, by their Chinese names, with the
+// number of offerings that the audiences may see. Without audiences nothing is
+// counted.
+func (cat *Catalog) Spaces(ctx context.Context, audiences []vocab.Audience) ([]SpaceSummary, error) {
+	counts := map[string]int{}
+	if len(audiences) > 0 {
+		cat.mu.RLock()
+		res, err := cat.ix.Search(ctx, index.Request{
+			Query: query.All{}, Audiences: audiences, Facets: []string{"space"}, FacetSize: index.MaxFacetSize, Limit: 1,
+		})
+		cat.mu.RUnlock()
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range res.Facets["space"] {
+			counts[v.Value] = v.Count
+		}
+	}
 	states := cat.c.Registry.Spaces()
 	out := make([]SpaceSummary, len(states))
 	for i, s := range states {
-		out[i] = SpaceSummary{Space: s.Space, Offerings: s.Offerings, Entries: s.Entries, LastEntry: s.LastEntry}
+		out[i] = SpaceSummary{Space: s.Space, Offerings: counts[s.Space.DID], LastEntry: s.LastEntry}
 	}
 	slices.SortStableFunc(out, func(a, b SpaceSummary) int { return cmp.Compare(a.Name.In("zh"), b.Name.In("zh")) })
-	return out
+	return out, nil
 }
 
 // States returns the state of the registry and of the index, for comparing

@@ -73,8 +73,7 @@ type Detail struct {
 // SpaceSummary is one row of the list of spaces.
 type SpaceSummary struct {
 	vocab.Space
-	Offerings int       `json:"offerings"` // now on offer
-	Entries   int       `json:"entries"`   // in the log
+	Offerings int       `json:"offerings"` // that the reader may see
 	LastEntry time.Time `json:"last_entry,omitzero"`
 }
 

@@ -160,7 +160,9 @@ func (s *shelf) Offering(ctx context.Context, space, id string, aud []vocab.Audi
 	return nil, view.ErrNotFound
 }
 
-func (s *shelf) Spaces(context.Context) []view.SpaceSummary { return s.spaces }
+func (s *shelf) Spaces(context.Context, []vocab.Audience) ([]view.SpaceSummary, error) {
+	return s.spaces, nil
+}
 
 func term(code, zh, en string) vocab.Term {
 	return vocab.Term{Code: code, Label: vocab.Text{"zh": zh, "en": en}}
@@ -180,8 +182,8 @@ func someShelf() *shelf {
 	port := vocab.Text{"zh": "浦江口岸航运可信数据空间(演示)", "en": "Pujiang Port Space (demo)"}
 	city := vocab.Text{"zh": "沪上城市可信数据空间(演示)", "en": "Shanghai City Space (demo)"}
 	s.spaces = []view.SpaceSummary{
-		{Space: vocab.Space{DID: citySpace, Name: city, Type: term("03", "城市", "City"), Description: vocab.Text{"zh": "演示数据。汇集城市交通、住建和公共服务数据。"}, Homepage: "https://city.example/", Contact: "mailto:desk@city.example", Operator: vocab.Agent{Name: vocab.Text{"zh": "演示城市数据运营有限公司"}, Code: "91310000000000000X"}}, Offerings: 29, Entries: 30, LastEntry: day},
-		{Space: vocab.Space{DID: portSpace, Name: port, Type: term("01", "企业", "Enterprise")}, Offerings: 1, Entries: 1, LastEntry: day},
+		{Space: vocab.Space{DID: citySpace, Name: city, Type: term("03", "城市", "City"), Description: vocab.Text{"zh": "演示数据。汇集城市交通、住建和公共服务数据。"}, Homepage: "https://city.example/", Contact: "mailto:desk@city.example", Operator: vocab.Agent{Name: vocab.Text{"zh": "演示城市数据运营有限公司"}, Code: "91310000000000000X"}}, Offerings: 29, LastEntry: day},
+		{Space: vocab.Space{DID: portSpace, Name: port, Type: term("01", "企业", "Enterprise")}, Offerings: 1, LastEntry: day},
 	}
 	add := func(space string, name vocab.Text, o *vocab.Offering) {
 		raw, _ := json.Marshal(map[string]any{"@id": o.ID, "标题": o.Title["zh"], "proof": map[string]any{"type": "DataIntegrityProof"}})

@@ -34,7 +34,12 @@ func (s *site) start(q *request) {
 		s.fail(q, err)
 		return
 	}
-	b := welcome{Spaces: s.config.Catalog.Spaces(q.Context()), Total: a.Total, Coverage: a.Coverage, Samples: q.t.samples()}
+	spaces, err := s.config.Catalog.Spaces(q.Context(), q.aud)
+	if err != nil {
+		s.fail(q, err)
+		return
+	}
+	b := welcome{Spaces: spaces, Total: a.Total, Coverage: a.Coverage, Samples: q.t.samples()}
 	for _, c := range a.Coverage {
 		b.Entries += c.LogSize
 	}
@@ -72,7 +77,11 @@ type spaceGroup struct {
 func (s *site) spaces(q *request) {
 	byType := map[string]*spaceGroup{}
 	var keys []string
-	all := s.config.Catalog.Spaces(q.Context())
+	all, err := s.config.Catalog.Spaces(q.Context(), q.aud)
+	if err != nil {
+		s.fail(q, err)
+		return
+	}
 	for _, sp := range all {
 		key := q.t.label(sp.Type)
 		if byType[key] == nil {
@@ -98,7 +107,6 @@ type spaceBody struct {
 	Space    view.SpaceSummary
 	Newest   []hitView
 	Total    uint64
-	Hidden   int // on offer, but not to this reader
 	All      string
 	Themes   []choice
 	Forms    []choice
@@ -107,7 +115,12 @@ type spaceBody struct {
 
 func (s *site) space(q *request) {
 	did := q.args.Get("did")
-	for _, sp := range s.config.Catalog.Spaces(q.Context()) {
+	all, err := s.config.Catalog.Spaces(q.Context(), q.aud)
+	if err != nil {
+		s.fail(q, err)
+		return
+	}
+	for _, sp := range all {
 		if sp.DID != did {
 			continue
 		}
@@ -118,7 +131,7 @@ func (s *site) space(q *request) {
 			return
 		}
 		state := &searchState{Filters: []filter{mine}}
-		b := spaceBody{Space: sp, Total: a.Total, All: state.url(), Coverage: a.Coverage, Hidden: max(0, sp.Offerings-int(min(a.Total, 1<<31-1)))}
+		b := spaceBody{Space: sp, Total: a.Total, All: state.url(), Coverage: a.Coverage}
 		for _, h := range a.Hits {
 			b.Newest = append(b.Newest, s.hit(q.t, h, map[string]string{did: sp.Name.In(q.t.lang)}))
 		}

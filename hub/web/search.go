@@ -205,7 +205,11 @@ func (s *site) search(q *request) {
 // spaceNames maps DIDs to the spaces' names in the reader's language.
 func (s *site) spaceNames(q *request) map[string]string {
 	names := map[string]string{}
-	for _, sp := range s.config.Catalog.Spaces(q.Context()) {
+	spaces, err := s.config.Catalog.Spaces(q.Context(), nil) // names alone
+	if err != nil {
+		s.config.Logger.Warn("the names of spaces cannot be read", "err", err)
+	}
+	for _, sp := range spaces {
 		names[sp.DID] = sp.Name.In(q.t.lang)
 	}
 	return names

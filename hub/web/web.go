@@ -35,7 +35,7 @@ type Catalog interface {
 	Find(ctx context.Context, q view.Question) (*view.Answer, error)
 	Suggest(ctx context.Context, prefix string, audiences []vocab.Audience, limit int) ([]index.Suggestion, error)
 	Offering(ctx context.Context, space, id string, audiences []vocab.Audience) (*view.Detail, error)
-	Spaces(ctx context.Context) []view.SpaceSummary
+	Spaces(ctx context.Context, audiences []vocab.Audience) ([]view.SpaceSummary, error)
 }
 
 // Config is what the pages need.

@@ -364,16 +364,6 @@ func TestStateRoundTrip(t *testing.T) {
 	})
 }
 
-// A space that offers more than the reader may see says so.
-func TestHiddenOfferingsAreCounted(t *testing.T) {
-	s := someShelf()
-	s.spaces[0].Offerings = 33
-	h := pages(t, s)
-	if _, body, _ := get(t, h, "/space?did="+citySpace, "zh"); !strings.Contains(body, "另有 4 条不对当前读者公开") {
-		t.Error("the four are not mentioned")
-	}
-}
-
 func BenchmarkSearchPage(b *testing.B) {
 	s := someShelf()
 	answer, err := s.Find(b.Context(), view.Question{Facets: facetOrder, Limit: pageSize})
