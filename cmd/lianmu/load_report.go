@@ -165,7 +165,7 @@ func (r *loadReport) write(w io.Writer) error {
 		}
 	}
 	if h := r.Hub; h != nil {
-		t.add(tr("节点", "hub"), fmt.Sprintf(tr("CPU %.1f 秒，每份 %.2f 毫秒；内存峰值 %.0f MB", "CPU %.1f s, %.2f ms a document; peak memory %.0f MB"), h.CPUSeconds, h.CPUMSPerDocument, h.PeakRSS/1e6))
+		t.add(tr("节点", "hub"), fmt.Sprintf(tr("CPU %.1f 秒，每份 %.2f 毫秒（含其间的检索）；内存峰值 %.0f MB", "CPU %.1f s, %.2f ms a document, searches meanwhile included; peak memory %.0f MB"), h.CPUSeconds, h.CPUMSPerDocument, h.PeakRSS/1e6))
 		t.add("", fmt.Sprintf(tr("磁盘：账本 %.1f MB，索引 %.1f MB，为原始字节的 %.2f 倍（%s）", "disk: log %.1f MB, index %.1f MB, %.2f times the bytes published (%s)"), h.LogBytes/1e6, h.IndexBytes/1e6, h.DiskRatio, h.DiskOf))
 	}
 	t.add(tr("发生器", "generator"), fmt.Sprintf(tr("CPU %.1f 秒，至全部可检索 %.1f 秒", "CPU %.1f s, %.1f s until everything was searchable"), r.Generator.CPUSeconds, r.Generator.CPUSecondsWhole))
