@@ -33,6 +33,7 @@ const (
 	persisterNapMS       = 2000
 	persisterNapNumFiles = 1000
 	openTimeout          = "500ms" // for the lock of another process
+	maxCached            = 64      // answers
 	maxUnwritten         = 20_000  // documents in memory only; Apply waits beyond them
 )
 
@@ -47,8 +48,8 @@ type Index struct {
 	store    *scorch.Scorch
 	analysis *index.AnalysisQueue
 	cursor   atomic.Uint64
-	revision atomic.Uint64 // rises with every batch
-	facets   *lru.Cache[string, *counts]
+	revision atomic.Uint64               // rises with every batch
+	cache    *lru.Cache[string, *Result] // first pages of everything
 
 	mu        sync.Mutex    // guards the rest
 	unwritten int           // documents applied but not yet on disk
@@ -110,7 +111,7 @@ func open(dir string, nap int) (*Index, error) {
 // ErrDamaged.
 func start(dir string, nap int) (ix *Index, err error) {
 	defer contain(&err)
-	cache, err := lru.New[string, *counts](256)
+	cache, err := lru.New[string, *Result](maxCached)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +138,7 @@ func start(dir string, nap int) (ix *Index, err error) {
 		}
 		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, dir, err)
 	}
-	ix = &Index{dir: dir, facets: cache, changed: make(chan struct{}), analysis: queue, store: store.(*scorch.Scorch)}
+	ix = &Index{dir: dir, cache: cache, changed: make(chan struct{}), analysis: queue, store: store.(*scorch.Scorch)}
 	running.Store(dir, ix)
 	opened = true
 	return ix, nil
@@ -236,6 +237,14 @@ func (ix *Index) stop() (err error) {
 	err = ix.store.Close()
 	ix.analysis.Close()
 	return err
+}
+
+// Fault returns nil, or why the store cannot write what it holds in memory;
+// nil again when it can. Searches go on either way.
+func (ix *Index) Fault() error {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	return ix.fault
 }
 
 // Cursor is the log position up to which entries have been applied.

@@ -3,6 +3,7 @@ package view
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -121,23 +122,32 @@ func (cat *Catalog) follow(ctx context.Context) {
 	failures := 0 // of the index, one after another
 	for {
 		changed := cat.c.Log.Changed()
+		var err error
 		if cat.Behind() == 0 {
 			select {
 			case <-ctx.Done():
 				return
 			case <-changed:
+				if !sleep(ctx, cat.c.Every) {
+					return
+				}
 			case <-tick.C:
-				cat.expire(ctx)
-				continue
-			}
-			if !sleep(ctx, cat.c.Every) {
-				return
+				// Nothing to apply; but is what was applied on disk?
+				if err = cat.unwritten(); err == nil {
+					failures = 0
+					cat.faults.Store(nil)
+					cat.expire(ctx)
+					continue
+				}
 			}
 		}
 		if ctx.Err() != nil {
 			return
 		}
-		if err := cat.level(ctx); err != nil && ctx.Err() == nil {
+		if err == nil {
+			err = cat.level(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
 			text := err.Error()
 			cat.faults.Store(&text)
 			cat.c.Logger.Error("the index does not follow the log", "err", err)
@@ -155,6 +165,16 @@ func (cat *Catalog) follow(ctx context.Context) {
 		cat.faults.Store(nil)
 		cat.expire(ctx)
 	}
+}
+
+// unwritten returns nil, or why the index cannot be written.
+func (cat *Catalog) unwritten() error {
+	cat.mu.RLock()
+	defer cat.mu.RUnlock()
+	if err := cat.ix.Fault(); err != nil {
+		return fmt.Errorf("%w: %w", errIndex, err)
+	}
+	return nil
 }
 
 // level applies one batch, at most chunk entries.

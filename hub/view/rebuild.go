@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"lianmu/index"
@@ -17,6 +18,8 @@ import (
 // A rebuild writes the next folder and then renames "current" into place, so a
 // crash leaves the old one or the new one, never half of either.
 const currentFile = "current"
+
+var indexNumber = regexp.MustCompile(`^[0-9]{6,10}$`)
 
 // ErrRebuilding: a rebuild is under way already.
 var ErrRebuilding = errors.New("the index is being rebuilt already")
@@ -31,7 +34,13 @@ func openIndex(dir string, log *slog.Logger) (*index.Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, filepath.Base(strings.TrimSpace(string(name))))
+	number := strings.TrimSpace(string(name))
+	if !indexNumber.MatchString(number) {
+		log.Error("the file that names the index is damaged; the index is built anew from the log, nothing is lost", "file", filepath.Join(dir, currentFile))
+		sweep(dir, "", log)
+		return createIndex(dir)
+	}
+	path := filepath.Join(dir, number)
 	ix, err := index.Open(path)
 	switch {
 	case err == nil:
@@ -39,6 +48,7 @@ func openIndex(dir string, log *slog.Logger) (*index.Index, error) {
 		return ix, nil
 	case errors.Is(err, index.ErrDamaged), errors.Is(err, fs.ErrNotExist):
 		log.Error("the index cannot be opened and is built anew from the log; nothing is lost", "index", path, "err", err)
+		sweepDamaged(dir, log)
 		if err := os.Rename(path, path+".damaged"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("moving the damaged index aside: %w", err)
 		}
@@ -76,6 +86,9 @@ func nextIndex(dir string) (*index.Index, string, error) {
 			continue
 		}
 		ix, err := index.Create(path)
+		if err != nil && !errors.Is(err, fs.ErrExist) { // half an index on a full disk
+			err = errors.Join(err, os.RemoveAll(path))
+		}
 		return ix, path, err
 	}
 }
@@ -103,6 +116,17 @@ func sweep(dir, current string, log *slog.Logger) {
 		if err := os.RemoveAll(path); err != nil {
 			log.Warn("an old index could not be deleted", "index", path, "err", err)
 		}
+	}
+}
+
+// sweepDamaged deletes damaged copies, so that at most the newest is kept.
+func sweepDamaged(dir string, log *slog.Logger) {
+	old, err := filepath.Glob(filepath.Join(dir, "*.damaged")) // fails on a bad pattern only
+	for _, path := range old {
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	if err != nil {
+		log.Warn("a damaged index could not be deleted", "err", err)
 	}
 }
 
@@ -147,13 +171,15 @@ func (cat *Catalog) fill(ctx context.Context, ix *index.Index) error {
 func (cat *Catalog) swap(ix *index.Index, path string) error {
 	cat.writing.Lock()
 	defer cat.writing.Unlock()
-	cat.mu.Lock()
-	defer cat.mu.Unlock()
-	old := cat.ix
 	if err := point(cat.c.Dir, path); err != nil {
 		return errors.Join(err, ix.Close())
 	}
+	cat.mu.Lock()
+	old := cat.ix
 	cat.ix = ix
+	cat.mu.Unlock()
+	// Whoever searched held mu, so nobody uses the old one any more; closing it
+	// takes seconds and need not hold up those who search now.
 	if err := old.Close(); err != nil {
 		cat.c.Logger.Warn("closing the old index", "err", err)
 	}
