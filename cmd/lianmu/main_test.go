@@ -249,11 +249,11 @@ func TestTheWholeWay(t *testing.T) {
 	}
 
 	operator := filepath.Join(dir, "hub.key")
+	cli(t, 0, "index", "rebuild", "--hub", info.HTTP, "--key", operator)
+	waitForCheckpoint(t, info, n+1)
 	if !strings.Contains(cli(t, 0, "log", "checkpoint", "--hub", info.HTTP), info.Origin) {
 		t.Error("the checkpoint does not name the log")
 	}
-	cli(t, 0, "index", "rebuild", "--hub", info.HTTP, "--key", operator)
-	waitForCheckpoint(t, info, n+1)
 	var r verification
 	if err := json.Unmarshal([]byte(cli(t, 0, "log", "verify", "--hub", info.HTTP, "--key", operator, "--json")), &r); err != nil {
 		t.Fatal(err)
