@@ -22,6 +22,11 @@ import (
 // all words of a query must match, and a word that only queries drop would
 // not be missed but one that only documents drop would never match.
 //
+// Simplified and Traditional characters stay apart: 交通運輸 does not find
+// 交通运输. No maintained library that folds them could be had, and a table of
+// our own would be wrong in places that nobody sees; where one is to be had,
+// folder.add is its place.
+//
 // It is written out, instead of put together from bleve's filters, because
 // highlights and phrases need the place of every unit in the original, and
 // because analysis is most of the cost of indexing.
@@ -220,6 +225,16 @@ type group []string
 func (g group) single() bool {
 	r, n := utf8.DecodeRuneInString(g[0])
 	return len(g) == 1 && n == len(g[0]) && spaceless(r)
+}
+
+// text is the run of characters behind a group of pairs.
+func (g group) text() string {
+	text := g[0]
+	for _, p := range g[1:] {
+		_, n := utf8.DecodeRuneInString(p)
+		text += p[n:]
+	}
+	return text
 }
 
 // groupsOf cuts a query's word into groups.

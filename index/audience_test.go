@@ -78,8 +78,24 @@ func TestAudienceLeaksNothing(t *testing.T) {
 	}
 }
 
-// The cached facets of one audience are not those of another, nor of another moment.
-func TestFacetCache(t *testing.T) {
+// An offering whose new version is for fewer readers is gone for the others,
+// though the old version is still in a file. Then all that a reader may see
+// could be taken for all that there is.
+func TestAudienceNarrowed(t *testing.T) {
+	ix := newIndex(t, doc("a", "航道"), doc("b", "航标"))
+	apply(t, ix, doc("a", "航道", audience(vocab.AudienceSpace)))
+	if err := ix.Apply(context.Background(), nil, []vocab.Key{doc("b", "").Key}, 9); err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []string{"", "航道", "航标", "-航标"} {
+		if res := find(t, ix, Request{Query: parse(t, q), Audiences: public, Facets: []string{"kind"}}); res.Total != 0 || len(res.Facets["kind"]) != 0 {
+			t.Errorf("%s: %+v", q, res)
+		}
+	}
+}
+
+// The cached answers of one audience are not those of another, nor of another moment.
+func TestCache(t *testing.T) {
 	ix := newIndex(t, doc("a", "甲"), doc("b", "乙", audience(vocab.AudienceSpace)))
 	count := func(who []vocab.Audience, filters map[string][]string) int {
 		res := find(t, ix, Request{Audiences: who, Facets: []string{"kind"}, Filters: filters})

@@ -219,17 +219,19 @@ func BenchmarkSearch(b *testing.B) {
 	}
 	four := []string{"theme", "region", "level", "publisher"}
 	words := []string{"統計", "交通", "公車", "資料", "水質", "學校", "月報", "人口"}
+	longer := []string{"垃圾車", "不動產", "圖書館", "統計年報", "公共運輸", "季報表"}
 	for _, c := range []struct {
 		name string
 		r    Request
 	}{
 		{"word", Request{}},
+		{"longer word", Request{}},
 		{"word and highlights", Request{Highlight: true}},
 		{"word and three filters", Request{Filters: map[string][]string{"theme": {"B0300", "A0100"}, "level": {"001"}, "kind": {"dataset"}}}},
 		{"word and four facets", Request{Facets: four}},
 		{"word by date", Request{Sort: "-modified"}},
-		{"everything", Request{}},
-		{"everything and four facets", Request{Facets: four}},
+		{"everything from the second on", Request{Offset: 1}}, // the first page is remembered
+		{"everything from the second on and four facets", Request{Offset: 1, Facets: four}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			var took []time.Duration
@@ -237,6 +239,9 @@ func BenchmarkSearch(b *testing.B) {
 			for i := range b.N {
 				r := c.r
 				r.Audiences = public
+				if c.name[0] == 'l' {
+					r.Query = parse(b, longer[i%len(longer)])
+				}
 				if c.name[0] == 'w' {
 					r.Query = parse(b, words[i%len(words)])
 				}

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/blevesearch/bleve/v2/search"
 	"github.com/blevesearch/bleve/v2/search/searcher"
 	index "github.com/blevesearch/bleve_index_api"
+	"golang.org/x/text/unicode/norm"
 
 	"lianmu/index/query"
 	"lianmu/vocab"
@@ -54,12 +56,19 @@ func newCompiler(ctx context.Context, snap *scorch.IndexSnapshot) (*compiler, er
 // search is what matches n, is visible to the audiences and passes the
 // filters. Only n makes the score.
 func (c *compiler) search(n query.Node, filters map[string][]string, audiences []vocab.Audience) (search.Searcher, error) {
-	parts := make([]func() (search.Searcher, error), 0, len(filters)+1)
-	visible := make([]string, len(audiences))
-	for i, a := range audiences {
-		visible[i] = string(a)
+	var parts []func() (search.Searcher, error)
+	visible, all, err := c.visible(audiences)
+	if err != nil {
+		return nil, err
 	}
-	parts = append(parts, func() (search.Searcher, error) { return c.anyTerm("audience", visible) })
+	if all { // nothing to leave out: the search is spared a look at every document
+		err = visible.Close()
+	} else {
+		parts = append(parts, func() (search.Searcher, error) { return visible, nil })
+	}
+	if err != nil {
+		return nil, err
+	}
 	fields := make([]string, 0, len(filters))
 	for f, vs := range filters {
 		if len(vs) > 0 {
@@ -70,26 +79,49 @@ func (c *compiler) search(n query.Node, filters map[string][]string, audiences [
 	for _, f := range fields {
 		parts = append(parts, func() (search.Searcher, error) { return c.filter(f, filters[f]) })
 	}
-	filter, err := c.all(parts, plainly)
+	if _, everything := n.(query.All); everything {
+		if len(parts) == 0 {
+			return searcher.NewMatchAllSearcher(c.ctx, c.snap, 0, plainly)
+		}
+		return c.all(parts, plainly)
+	}
+	if len(parts) == 0 {
+		s, err := c.compile(n)
+		if err == nil {
+			s.SetQueryNorm(1) // every leaf on the same scale, whatever it is nested in
+		}
+		return s, err
+	}
+	filter := func() (search.Searcher, error) { return c.all(parts, plainly) }
+	both, err := c.all([]func() (search.Searcher, error){filter, func() (search.Searcher, error) { return c.compile(n) }}, scored)
+	if err == nil {
+		both.SetQueryNorm(1)
+	}
+	return both, err
+}
+
+// visible matches what the audiences may see, and tells whether that is every
+// document. Each document has one audience, so the terms' counts add up.
+func (c *compiler) visible(audiences []vocab.Audience) (s search.Searcher, all bool, err error) {
+	var names []string
+	seen := uint64(0)
+	for _, a := range slices.Compact(slices.Sorted(slices.Values(audiences))) {
+		names = append(names, string(a))
+		t, err := searcher.NewTermSearcher(c.ctx, c.snap, string(a), "audience", 0, plainly)
+		if err != nil {
+			return nil, false, err
+		}
+		seen += t.Count()
+		if err := t.Close(); err != nil {
+			return nil, false, err
+		}
+	}
+	total, err := c.snap.DocCount()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	if _, everything := n.(query.All); everything || n == nil {
-		return filter, nil
-	}
-	s, err := c.compile(n)
-	if err != nil {
-		_ = filter.Close()
-		return nil, err
-	}
-	both, err := searcher.NewConjunctionSearcher(c.ctx, c.snap, []search.Searcher{s, filter}, scored)
-	if err != nil {
-		_ = s.Close()
-		_ = filter.Close()
-		return nil, err
-	}
-	both.SetQueryNorm(1) // every leaf on the same scale, whatever it is nested in
-	return both, nil
+	s, err = c.anyTerm("audience", names)
+	return s, seen == total, err
 }
 
 func (c *compiler) compile(n query.Node) (search.Searcher, error) {
@@ -146,7 +178,11 @@ func (c *compiler) word(text string) (search.Searcher, error) {
 		for i, f := range textFields {
 			parts[i] = func() (search.Searcher, error) { return c.inField(f.name, f.boost, g) }
 		}
-		return c.any(parts, otherFields)
+		s, err := c.any(parts, otherFields)
+		if err != nil || len(g) == 1 {
+			return s, err
+		}
+		return c.holding(s, unitsOf(g.text())), nil
 	}), scored)
 	if err != nil {
 		return nil, err
@@ -155,10 +191,8 @@ func (c *compiler) word(text string) (search.Searcher, error) {
 }
 
 // phrase matches where its units stand side by side, in order, in one value of
-// a text field. Candidates come from the index; without term vectors the order
-// is read from the stored text.
+// a text field.
 func (c *compiler) phrase(text string) (search.Searcher, error) {
-	units := unitsOf(text)
 	groups := groupsOf(text)
 	if len(groups) == 0 || len(groups) > maxUnfolding {
 		return searcher.NewMatchNoneSearcher(c.snap)
@@ -166,20 +200,67 @@ func (c *compiler) phrase(text string) (search.Searcher, error) {
 	parts := make([]func() (search.Searcher, error), len(textFields))
 	for i, f := range textFields {
 		parts[i] = func() (search.Searcher, error) {
-			s, err := c.all(each(groups, func(g group) (search.Searcher, error) { return c.inField(f.name, f.boost, g) }), scored)
-			if err != nil || len(units) == 1 {
-				return s, err
-			}
-			return searcher.NewFilteringSearcher(c.ctx, s, func(_ *search.SearchContext, d *search.DocumentMatch) bool {
-				return follows(unitsOf(c.docs.field(d.IndexInternalID.Value(), f.name)), units)
-			}), nil
+			return c.all(each(groups, func(g group) (search.Searcher, error) { return c.inField(f.name, f.boost, g) }), scored)
 		}
 	}
 	s, err := c.any(parts, otherFields)
 	if err != nil {
 		return nil, err
 	}
+	if len(groups) > 1 || len(groups[0]) > 1 {
+		s = c.holding(s, unitsOf(text))
+	}
 	return c.exactTitle(s, text)
+}
+
+// holding leaves of s the documents in which phrase really stands. The pairs of
+// 季報表 also stand in 統計報表-季報, and in real titles that is most of what has
+// them; without term vectors, which would cost a quarter more of indexing, the
+// order is read from the stored text.
+func (c *compiler) holding(s search.Searcher, phrase []unit) search.Searcher {
+	run := runOf(phrase)
+	return searcher.NewFilteringSearcher(c.ctx, s, func(_ *search.SearchContext, d *search.DocumentMatch) bool {
+		found := false
+		err := c.docs.visit(d.IndexInternalID.Value(), func(field string, value []byte) {
+			if !found && (field == fieldTitle || field == fieldKeyword || field == fieldText) {
+				found = holds(value, phrase, run)
+			}
+		})
+		if err != nil {
+			panic(err) // contained as ErrDamaged; a filter has no other way to fail
+		}
+		return found
+	})
+}
+
+// runOf is a phrase that is one run of characters, as it is written in text
+// that needs no folding; nil for any other.
+func runOf(phrase []unit) []byte {
+	run := slices.Clone(phrase[0].term)
+	for i := 1; i < len(phrase); i++ {
+		if !pairs(&phrase[i-1], &phrase[i]) {
+			return nil
+		}
+		run = append(run, phrase[i].term...)
+	}
+	if !phrase[0].char {
+		return nil
+	}
+	return run
+}
+
+// holds tells whether phrase stands in a stored text. Nearly always the answer
+// for a run of characters is in the bytes.
+func holds(text []byte, phrase []unit, run []byte) bool {
+	if run != nil {
+		if bytes.Contains(text, run) {
+			return true
+		}
+		if norm.NFKC.IsNormal(text) {
+			return false
+		}
+	}
+	return follows(unitsOf(string(text)), phrase)
 }
 
 // follows tells whether phrase occurs in text within one value. Characters
@@ -205,6 +286,9 @@ func (c *compiler) exactTitle(s search.Searcher, text string) (search.Searcher, 
 	if err != nil {
 		_ = s.Close()
 		return nil, err
+	}
+	if title.Count() == 0 {
+		return s, title.Close()
 	}
 	return searcher.NewBooleanSearcher(c.ctx, c.snap, s, optional{worth(c.ctx, title, exactTitle)}, nil, scored)
 }

@@ -114,18 +114,7 @@ func matches(d Doc, n query.Node) bool {
 	fields := [][]string{{o.Title["zh"]}, o.Keywords["zh"], {o.Description["zh"], strings.Join(codesOf(d), " ")}}
 	switch n := n.(type) {
 	case query.Word:
-		return slices.ContainsFunc(fields, func(values []string) bool {
-			runes := []rune(n.Text)
-			if runes[0] < 128 || len(runes) == 1 {
-				return anyHas(values, n.Text)
-			}
-			for i := range runes[1:] {
-				if !anyHas(values, string(runes[i:i+2])) {
-					return false
-				}
-			}
-			return true
-		})
+		return slices.ContainsFunc(fields, func(values []string) bool { return anyHas(values, n.Text) })
 	case query.Phrase:
 		return slices.ContainsFunc(fields, func(values []string) bool { return anyHas(values, n.Text) })
 	case query.Field:

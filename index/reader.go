@@ -60,20 +60,6 @@ func (r *reader) key(num uint64, err error) (string, error) {
 	return string(id), err
 }
 
-// field is a stored text; a document that cannot be read panics, which the
-// search contains as ErrDamaged: bleve's filters have no other way out.
-func (r *reader) field(num uint64, name string) string {
-	var text string
-	if err := r.visit(num, func(field string, value []byte) {
-		if field == name {
-			text = string(value)
-		}
-	}); err != nil {
-		panic(err)
-	}
-	return text
-}
-
 // stored is what a document keeps for hits and highlights.
 type stored struct {
 	hit                            Hit
