@@ -164,7 +164,7 @@ func TestOverAWholeHub(t *testing.T) {
 		{"GET", "/api/v1/offerings", "/api/v1/offerings?id=" + url.QueryEscape(code), "", false, 200, open},
 		{"GET", "/api/v1/offerings", "/api/v1/offerings?id=" + url.QueryEscape(inner), "", false, 404, "catalog.not_found"},
 		{"GET", "/api/v1/spaces", "/api/v1/spaces", "", false, 200, l.space.DID()},
-		{"GET", "/api/v1/spaces/{did}", "/api/v1/spaces/" + space, "", false, 200, `"entries":2`},
+		{"GET", "/api/v1/spaces/{did}", "/api/v1/spaces/" + space, "", false, 200, `"offerings":1`},
 		{"POST", "/api/v1/submissions", "/api/v1/submissions", string(raw), false, 200, `"unchanged"`},
 		{"GET", "/api/v1/submissions/{digest}", "/api/v1/submissions/" + public.Digest.String(), "", false, 200, open},
 		{"GET", "/api/v1/submissions/{digest}", "/api/v1/submissions/" + hidden.Digest.String(), "", false, 404, "receipt.not_found"},
