@@ -85,13 +85,13 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 	h.base = b
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newGauges(h))
-	h.quarantine, err = intake.OpenQuarantine(ctx, b.bus.JetStream, h.c.Now, h.c.Logger)
+	h.quarantine, err = intake.OpenQuarantine(ctx, b.bus.JetStream, h.c.Now, h.c.Logger, b.bus.Report)
 	if err != nil {
 		return fmt.Errorf("quarantine: %w", err)
 	}
 	h.intake = intake.New(intake.Config{
 		Log: b.log, Registry: b.registry, Processor: b.processor, Reader: b.reader, Quarantine: h.quarantine,
-		Queue: h.c.QueueLength, Appended: b.catalog.Appended,
+		Queue: h.c.QueueLength, Appended: b.catalog.Appended, Pace: b.catalog.Pace,
 		Now: h.c.Now, Logger: h.c.Logger, Metrics: registry,
 	})
 	stop, err := h.intake.Serve(b.bus.Conn)

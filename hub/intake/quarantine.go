@@ -9,6 +9,7 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"lianmu/hub/bus"
@@ -33,6 +34,8 @@ const (
 	quarantineIndex   = 20_000 // digests remembered
 	quarantineBody    = 64 << 10
 	quarantineBacklog = 1024 // refusals waiting to be written; beyond it they are only counted
+	publishTimeout    = 5 * time.Second
+	closeGrace        = time.Second // for writing the backlog when the hub stops
 )
 
 // Quarantine keeps refusals in their own stream, so that an operator can see
@@ -43,13 +46,18 @@ type Quarantine struct {
 	now    func() time.Time
 	log    *slog.Logger
 
+	failed func(error) // hears that the store does not take a refusal
+
 	seen    *lru.Cache[vocab.Digest, uint64] // digest → stream sequence; 0 while being written
 	backlog chan Quarantined
 	done    sync.WaitGroup
+	run     context.Context // ends soon after Close began
+	cancel  context.CancelFunc
 }
 
-// OpenQuarantine reads the digests of what is already there.
-func OpenQuarantine(ctx context.Context, js jetstream.JetStream, now func() time.Time, log *slog.Logger) (*Quarantine, error) {
+// OpenQuarantine reads the digests of what is already there. failed hears that
+// the store, though connected, takes nothing; it may be nil.
+func OpenQuarantine(ctx context.Context, js jetstream.JetStream, now func() time.Time, log *slog.Logger, failed func(error)) (*Quarantine, error) {
 	stream, err := js.Stream(ctx, bus.QuarantineStream)
 	if err != nil {
 		return nil, err
@@ -58,10 +66,11 @@ func OpenQuarantine(ctx context.Context, js jetstream.JetStream, now func() time
 	if err != nil {
 		return nil, err
 	}
-	q := &Quarantine{js: js, stream: stream, now: now, log: log, seen: seen, backlog: make(chan Quarantined, quarantineBacklog)}
+	q := &Quarantine{js: js, stream: stream, now: now, log: log, seen: seen, backlog: make(chan Quarantined, quarantineBacklog), failed: failed}
 	if err := q.load(ctx); err != nil {
 		return nil, err
 	}
+	q.run, q.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	q.done.Go(q.write)
 	return q, nil
 }
@@ -142,16 +151,36 @@ func (q *Quarantine) write() {
 		}
 		msg := natsMessage(bus.QuarantinePrefix+"refused", body)
 		msg.Header.Set(digestHeader, item.Digest.String())
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		ack, err := q.js.PublishMsg(ctx, msg)
-		cancel()
+		seq, err := q.publish(msg)
 		if err != nil {
 			q.seen.Remove(item.Digest)
-			q.log.Warn("a refusal could not be kept", "digest", item.Digest, "err", err)
+			if q.run.Err() == nil {
+				q.log.Warn("a refusal could not be kept", "digest", item.Digest, "err", err)
+			}
 			continue
 		}
-		q.seen.Add(item.Digest, ack.Sequence)
+		q.seen.Add(item.Digest, seq)
 	}
+}
+
+// publish writes a message. A server that stays connected and yet confirms it
+// twice not is one whose store has failed, as after a full disk.
+func (q *Quarantine) publish(msg *nats.Msg) (seq uint64, err error) {
+	conn := q.js.Conn()
+	server, reconnects := conn.ConnectedServerId(), conn.Stats().Reconnects
+	for range 2 {
+		ctx, cancel := context.WithTimeout(q.run, publishTimeout)
+		var ack *jetstream.PubAck
+		ack, err = q.js.PublishMsg(ctx, msg)
+		cancel()
+		if err == nil {
+			return ack.Sequence, nil
+		}
+	}
+	if q.failed != nil && q.run.Err() == nil && conn.IsConnected() && conn.ConnectedServerId() == server && conn.Stats().Reconnects == reconnects {
+		q.failed(err)
+	}
+	return 0, err
 }
 
 // Receipt returns the receipt of a refused document.
@@ -207,8 +236,11 @@ func (q *Quarantine) List(ctx context.Context, before uint64, limit int) ([]Quar
 	return items, nil
 }
 
-// Close writes what is waiting and stops; nothing may be Put after it.
+// Close writes what is waiting, as far as that is quick, and stops; nothing may
+// be Put after it.
 func (q *Quarantine) Close() {
 	close(q.backlog)
+	defer time.AfterFunc(closeGrace, q.cancel).Stop()
 	q.done.Wait()
+	q.cancel()
 }

@@ -21,7 +21,7 @@ import (
 type Config struct {
 	Dir       string // holds the index
 	Log       *ledger.Log
-	Registry  *registry.Registry // must be level with or ahead of the index
+	Registry  *registry.Registry // the index never goes beyond it
 	Processor *jsonld.Processor
 	Reader    *shape.Reader
 	Fallback  vocab.Audience // of an offering that says neither audience nor level
@@ -106,6 +106,21 @@ func (cat *Catalog) Behind() uint64 {
 	return cat.c.Log.Size() - min(cat.ix.Cursor(), cat.c.Log.Size())
 }
 
+// Pace waits, at most a second, while the index is more than paceBehind
+// entries behind and following: then the cores are better spent on it than on
+// taking in more.
+func (cat *Catalog) Pace() {
+	for range 100 {
+		if cat.Behind() <= paceBehind || cat.Fault() != nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// paceBehind leaves room among the fresh readings for a batch under way.
+const paceBehind = freshItems - 2*chunk
+
 // Fault returns nil, or why the index does not follow the log.
 func (cat *Catalog) Fault() error {
 	if s := cat.faults.Load(); s != nil {
@@ -185,11 +200,19 @@ func (cat *Catalog) level(ctx context.Context) error {
 	ix := cat.ix
 	cat.mu.RUnlock()
 	from := ix.Cursor()
-	to := min(cat.c.Log.Size(), from+chunk)
+	to := min(cat.end(), from+chunk)
 	if from >= to {
+		sleep(ctx, time.Millisecond) // the registry will be there in a moment
 		return nil
 	}
 	return cat.apply(ctx, ix, from, to)
+}
+
+// end is how far entries can be applied: an entry is in the log a moment before
+// the registry knows it, and what the registry does not know yet would pass for
+// overtaken.
+func (cat *Catalog) end() uint64 {
+	return min(cat.c.Log.Size(), cat.c.Registry.Position())
 }
 
 // expire takes offerings out of the index whose proof has expired.

@@ -155,12 +155,13 @@ func (cat *Catalog) RebuildProgress() (done, total uint64, running bool) {
 }
 
 func (cat *Catalog) fill(ctx context.Context, ix *index.Index) error {
-	for from := ix.Cursor(); from < cat.c.Log.Size(); from = ix.Cursor() {
+	for from := ix.Cursor(); from < cat.end(); from = ix.Cursor() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		cat.total.Store(cat.c.Log.Size())
-		if err := cat.apply(ctx, ix, from, min(from+chunk, cat.c.Log.Size())); err != nil {
+		end := cat.end()
+		cat.total.Store(end)
+		if err := cat.apply(ctx, ix, from, min(from+chunk, end)); err != nil {
 			return err
 		}
 		cat.done.Store(ix.Cursor())
