@@ -46,9 +46,12 @@ type Config struct {
 	// Appended is told of every entry after it is durable, in log order, with
 	// its reading, so that views need not read it again. It must not block.
 	Appended func(index uint64, receivedAt time.Time, f vocab.Fact, r *shape.Reading)
-	Now      func() time.Time
-	Logger   *slog.Logger
-	Metrics  prometheus.Registerer
+	// Pace is called before each append and may wait a little, so that a burst
+	// does not leave the views far behind. May be nil.
+	Pace    func()
+	Now     func() time.Time
+	Logger  *slog.Logger
+	Metrics prometheus.Registerer
 }
 
 // Intake is a running pipeline: Submit queues, workers prepare in parallel,

@@ -13,6 +13,9 @@ import (
 // being written the next one gathers, so batches grow with the load.
 func (in *Intake) sequence() {
 	for j := range in.ready {
+		if in.c.Pace != nil && !in.closing() {
+			in.c.Pace()
+		}
 		batch, size := append(make([]*job, 0, 64), j), len(j.raw)
 	gather:
 		for len(batch) < batchEntries && size < batchBytes {
@@ -32,6 +35,12 @@ func (in *Intake) sequence() {
 			in.finish(j)
 		}
 	}
+}
+
+func (in *Intake) closing() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.closed
 }
 
 // settle decides every job of a batch, appends what becomes an entry, and

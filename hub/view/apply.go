@@ -33,7 +33,7 @@ type fresh struct {
 	items map[uint64]item
 }
 
-const freshItems = 20_000
+const freshItems = 6_000 // some 20 KB each
 
 func newFresh() *fresh { return &fresh{items: map[uint64]item{}} }
 
