@@ -1,7 +1,3 @@
-// Package deploy holds what is needed to run a hub somewhere, and a test for
-// each piece.
-//
-// It holds no code of the hub.
 package deploy
 
 import (
