@@ -65,6 +65,32 @@ func TestFollows(t *testing.T) {
 	}
 }
 
+// A run of characters is looked for in bytes, which must come to the same as
+// looking for its units.
+func FuzzHolds(f *testing.F) {
+	for _, s := range []string{"上海公交", "ｶﾞｿﾘﾝ，公交", "か\u3099公交", "㈠公交（上海）", "\u1100\u1161公", "公\u0301交", "公\u200d交", "公ー交", "\xff公\xff交"} {
+		f.Add(s, uint8(1), uint8(2))
+	}
+	f.Fuzz(func(t *testing.T, s string, from, length uint8) {
+		s = cut(s, 500)
+		units := unitsOf(s)
+		if int(from) >= len(units) {
+			return
+		}
+		phrase := units[from:min(len(units), int(from)+1+int(length))]
+		if run := runOf(phrase); run != nil && !holds([]byte(s), phrase, run) {
+			t.Fatalf("%q does not hold its own %q", s, run)
+		}
+		// The same characters in another text.
+		for _, other := range []string{s[len(s)/2:], strings.Join(strings.Split(s, ""), " "), s + s} {
+			other = cut(other, 1000)
+			if run := runOf(phrase); run != nil && holds([]byte(other), phrase, run) != follows(unitsOf(other), phrase) {
+				t.Fatalf("%q in %q", run, other)
+			}
+		}
+	})
+}
+
 // FuzzUnits: whatever the text, units lie inside it, in order, on whole runes;
 // a text finds itself as a phrase; marks only add tags to the escaped text.
 func FuzzUnits(f *testing.F) {

@@ -1,7 +1,6 @@
 package index
 
 import (
-	"bytes"
 	"context"
 	"slices"
 	"strings"
@@ -10,7 +9,6 @@ import (
 	"github.com/blevesearch/bleve/v2/search"
 	"github.com/blevesearch/bleve/v2/search/searcher"
 	index "github.com/blevesearch/bleve_index_api"
-	"golang.org/x/text/unicode/norm"
 
 	"lianmu/index/query"
 	"lianmu/vocab"
@@ -211,72 +209,6 @@ func (c *compiler) phrase(text string) (search.Searcher, error) {
 		s = c.holding(s, unitsOf(text))
 	}
 	return c.exactTitle(s, text)
-}
-
-// holding leaves of s the documents in which phrase really stands. The pairs of
-// 季報表 also stand in 統計報表-季報, and in real titles that is most of what has
-// them; without term vectors, which would cost a quarter more of indexing, the
-// order is read from the stored text.
-func (c *compiler) holding(s search.Searcher, phrase []unit) search.Searcher {
-	run := runOf(phrase)
-	return searcher.NewFilteringSearcher(c.ctx, s, func(_ *search.SearchContext, d *search.DocumentMatch) bool {
-		found := false
-		err := c.docs.visit(d.IndexInternalID.Value(), func(field string, value []byte) {
-			if !found && (field == fieldTitle || field == fieldKeyword || field == fieldText) {
-				found = holds(value, phrase, run)
-			}
-		})
-		if err != nil {
-			panic(err) // contained as ErrDamaged; a filter has no other way to fail
-		}
-		return found
-	})
-}
-
-// runOf is a phrase that is one run of characters, as it is written in text
-// that needs no folding; nil for any other.
-func runOf(phrase []unit) []byte {
-	run := slices.Clone(phrase[0].term)
-	for i := 1; i < len(phrase); i++ {
-		if !pairs(&phrase[i-1], &phrase[i]) {
-			return nil
-		}
-		run = append(run, phrase[i].term...)
-	}
-	if !phrase[0].char {
-		return nil
-	}
-	return run
-}
-
-// holds tells whether phrase stands in a stored text. Nearly always the answer
-// for a run of characters is in the bytes.
-func holds(text []byte, phrase []unit, run []byte) bool {
-	if run != nil {
-		if bytes.Contains(text, run) {
-			return true
-		}
-		if norm.NFKC.IsNormal(text) {
-			return false
-		}
-	}
-	return follows(unitsOf(string(text)), phrase)
-}
-
-// follows tells whether phrase occurs in text within one value. Characters
-// that stand together in the phrase must stand together in the text.
-func follows(text, phrase []unit) bool {
-next:
-	for i := 0; i+len(phrase) <= len(text); i++ {
-		for j := range phrase {
-			u := &text[i+j]
-			if string(u.term) != string(phrase[j].term) || j > 0 && (u.first || pairs(&phrase[j-1], &phrase[j]) && !u.joined) {
-				continue next
-			}
-		}
-		return true
-	}
-	return false
 }
 
 // exactTitle raises documents whose title is text.
