@@ -257,13 +257,6 @@ func (f *flow) finish(t *testing.T, limit time.Duration) {
 	}
 }
 
-// submissions returns all that were made, in no order.
-func (tr *traffic) submissions() []*submission {
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	return slices.Collect(maps.Values(tr.all))
-}
-
 // check holds a running hub against everything that was acknowledged, and what
 // it shows against the test's own fold. It returns the fold.
 func (tr *traffic) check(n *node) *model {
