@@ -26,6 +26,10 @@ type Config struct {
 	QueueLength int           `json:"queue_length"` // submissions under way before "busy", default 4,096
 	IndexEvery  time.Duration `json:"index_every"`  // how long the index gathers a batch, default 100 ms
 
+	// RequestsPerSecond is how many HTTP requests one address may make, default
+	// 200, with twice as many at once.
+	RequestsPerSecond int `json:"requests_per_second"`
+
 	Now    func() time.Time `json:"-"`
 	Logger *slog.Logger     `json:"-"`
 }

@@ -109,7 +109,8 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 
 func (h *Hub) serveHTTP(listener net.Listener, registry *prometheus.Registry) error {
 	b := h.base
-	guard := access.New(access.Config{HubDID: b.did, Operators: h.c.Operators, Now: h.c.Now})
+	guard := access.New(access.Config{HubDID: b.did, Operators: h.c.Operators, Now: h.c.Now,
+		PerSecond: float64(h.c.RequestsPerSecond), Burst: 2 * h.c.RequestsPerSecond})
 	pages, err := web.New(web.Config{
 		Catalog: b.catalog, Audiences: guard.Audiences, HubDID: b.did, Demo: h.c.Demo, Logger: h.c.Logger,
 	})

@@ -341,6 +341,31 @@ func TestRestartAndVerify(t *testing.T) {
 	}
 }
 
+// A hub that is stopped while its index catches up goes on where it was.
+func TestStopWhileCatchingUp(t *testing.T) {
+	dir := t.TempDir()
+	r := start(t, config(t, dir))
+	const n = 400
+	for i := range n {
+		if got := r.submit(r.sign(offering(fmt.Sprint(i), fmt.Sprintf("产品 %d", i)))); got.Status != vocab.Accepted {
+			t.Fatalf("%+v", got)
+		}
+	}
+	r.stop()
+	if err := os.RemoveAll(filepath.Join(dir, "index")); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 6 {
+		r = start(t, config(t, dir))
+		time.Sleep(time.Duration(i) * 8 * time.Millisecond)
+		r.stop()
+	}
+	r = start(t, config(t, dir))
+	if a := r.level(); a.Total != n {
+		t.Errorf("%d of %d offerings are found", a.Total, n)
+	}
+}
+
 func TestSearchOverNATS(t *testing.T) {
 	r := start(t, config(t, t.TempDir()))
 	r.submit(r.sign(offering("a", "新能源汽车充电桩分布")))

@@ -133,10 +133,11 @@ func (q *Quarantine) Put(r vocab.Receipt, raw []byte, read bool) {
 	}
 }
 
-// keepBody is false where a problem says that the content must be nowhere.
+// keepBody is false where a problem says that the content must be nowhere, or
+// that reading stopped early.
 func keepBody(ps vocab.Problems) bool {
 	for _, p := range ps {
-		if p.Code == shape.CodeForbidden || p.Code == "identifier.personal" {
+		if p.Code == shape.CodeForbidden || p.Code == "identifier.personal" || p.Code == "shape.work" {
 			return false
 		}
 	}

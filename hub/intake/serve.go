@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -126,7 +127,12 @@ func (in *Intake) reply(m *nats.Msg, answer any) {
 	if err == nil {
 		err = m.Respond(body)
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+	case errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrConnectionClosed):
+		// The connection is lost, which the bus has logged once; who asked asks again.
+		in.c.Logger.Debug("a receipt could not be sent", "subject", m.Subject, "err", err)
+	default:
 		in.c.Logger.Warn("a receipt could not be sent", "subject", m.Subject, "err", fmt.Sprint(err))
 	}
 }

@@ -76,7 +76,7 @@ func (cat *Catalog) apply(ctx context.Context, ix *index.Index, from, to uint64)
 	if err != nil {
 		return err
 	}
-	puts, deletes := cat.changes(items)
+	puts, deletes := cat.changes(items, cat.c.Log.Origin())
 	if err := ix.Apply(ctx, puts, deletes, to); err != nil {
 		return fmt.Errorf("%w: entries %d to %d: %w", errIndex, from, to, err)
 	}
@@ -108,12 +108,13 @@ func (cat *Catalog) items(ctx context.Context, from, to uint64) ([]item, error) 
 		}
 		i = end
 	}
-	cat.read(ctx, items)
-	return items, nil
+	return items, cat.read(ctx, items)
 }
 
-// read fills in missing readings of offerings, on all cores.
-func (cat *Catalog) read(ctx context.Context, items []item) {
+// read fills in missing readings of offerings, on all cores. What it returns
+// is ctx's error alone: a document that cannot be read although intake could
+// is left out and reported, and the rest goes on.
+func (cat *Catalog) read(ctx context.Context, items []item) error {
 	var wg sync.WaitGroup
 	next := make(chan *item, len(items))
 	for i := range items {
@@ -124,13 +125,16 @@ func (cat *Catalog) read(ctx context.Context, items []item) {
 	}
 	close(next)
 	if len(next) == 0 {
-		return
+		return nil
 	}
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for it := range next {
 				r, err := cat.c.Reader.ReadDocument(ctx, cat.c.Processor, it.document, it.receivedAt)
-				if err != nil {
+				if err != nil && ctx.Err() == nil { // once more: it may have run out of time
+					r, err = cat.c.Reader.ReadDocument(ctx, cat.c.Processor, it.document, it.receivedAt)
+				}
+				if err != nil && ctx.Err() == nil {
 					cat.c.Logger.Error("an entry of the log cannot be read", "index", it.index, "err", err)
 					continue
 				}
@@ -139,6 +143,7 @@ func (cat *Catalog) read(ctx context.Context, items []item) {
 		})
 	}
 	wg.Wait()
+	return ctx.Err() // nothing half read may move the cursor
 }
 
 // stands reports whether an entry is the version that stands: entries that
@@ -149,7 +154,7 @@ func (cat *Catalog) stands(it item) bool {
 }
 
 // changes turns entries into puts and deletes by what stands now.
-func (cat *Catalog) changes(items []item) (puts []index.Doc, deletes []vocab.Key) {
+func (cat *Catalog) changes(items []item, hub string) (puts []index.Doc, deletes []vocab.Key) {
 	now := cat.c.Now()
 	for _, it := range items {
 		if it.fact.Kind == vocab.KindSpace || it.fact.Kind == vocab.KindEpoch {
@@ -163,7 +168,7 @@ func (cat *Catalog) changes(items []item) (puts []index.Doc, deletes []vocab.Key
 			deletes = append(deletes, key)
 		case v.Position == it.index && it.reading != nil && it.reading.Offering != nil:
 			puts = append(puts, index.Doc{
-				Key: key, Position: it.index, Space: it.fact.Space, Hub: cat.c.Log.Origin(),
+				Key: key, Position: it.index, Space: it.fact.Space, Hub: hub,
 				Audience: vocab.AudienceOf(it.reading.Offering, cat.c.Fallback),
 				Digest:   it.fact.Digest, ReceivedAt: it.receivedAt, Offering: it.reading.Offering,
 			})
