@@ -35,11 +35,11 @@ type natsSender struct {
 func dialNATS(_ context.Context, hub string, notice func(string)) (*natsSender, error) {
 	s := &natsSender{}
 	s.line, s.cut = context.WithCancel(context.Background())
-	nc, err := nats.Connect(hub, append(ownInbox(hub),
+	opts := []nats.Option{
 		nats.Name("lianmu"),
-		nats.Timeout(5*time.Second),
+		nats.Timeout(5 * time.Second),
 		nats.MaxReconnects(-1),
-		nats.ReconnectWait(200*time.Millisecond),
+		nats.ReconnectWait(200 * time.Millisecond),
 		// Nothing is kept back while the connection is down: what was not
 		// sent fails at once and is repeated by who sent it.
 		nats.ReconnectBufSize(-1),
@@ -61,7 +61,13 @@ func dialNATS(_ context.Context, hub string, notice func(string)) (*natsSender, 
 			s.mu.Unlock()
 			notice(tr("已重新连上", "connected again"))
 		}),
-	)...)
+	}
+	nc, err := nats.Connect(hub, append(ownInbox(hub), opts...)...)
+	if errors.Is(err, nats.ErrAuthorization) {
+		// A server of its own, whose users are configured: one without a name
+		// there shares its inboxes with all such.
+		nc, err = nats.Connect(hub, opts...)
+	}
 	if err != nil {
 		return nil, fmt.Errorf(tr("连不上 %s：%w（节点在运行吗？地址和端口对吗？）", "cannot connect to %s: %w (is the hub running there? are host and port right?)"), hub, err)
 	}
