@@ -49,6 +49,7 @@ func TestIndexDamaged(t *testing.T) {
 	tr.check(n)
 
 	const anew = "built anew from the log"
+	// Without a message where an older state may have survived and be gone on from.
 	for _, damage := range []struct {
 		name, message string
 		do            func()
@@ -77,7 +78,7 @@ func TestIndexDamaged(t *testing.T) {
 				return os.WriteFile(path, junk(size), 0o600)
 			})
 		}},
-		{"segments overwritten with junk", anew, func() {
+		{"segments overwritten with junk", "", func() {
 			everyFile(t, index, func(path string, size int64) error {
 				if !strings.HasSuffix(path, ".zap") {
 					return nil
@@ -85,7 +86,7 @@ func TestIndexDamaged(t *testing.T) {
 				return os.WriteFile(path, junk(size), 0o600)
 			})
 		}},
-		{"segments deleted", anew, func() {
+		{"segments deleted", "", func() {
 			everyFile(t, index, func(path string, _ int64) error {
 				if !strings.HasSuffix(path, ".zap") {
 					return nil
