@@ -32,6 +32,7 @@ import (
 const (
 	persisterNapMS       = 2000
 	persisterNapNumFiles = 1000
+	mergeFloor           = 300     // documents; with bleve's own 2,000, every flush at 200 a second merged a small index whole
 	openTimeout          = "500ms" // for the lock of another process
 	maxCached            = 64      // answers
 	maxUnwritten         = 20_000  // documents in memory only; Apply waits beyond them
@@ -128,6 +129,10 @@ func start(dir string, nap int) (ix *Index, err error) {
 		"bolt_timeout":           openTimeout,
 		"asyncErrorCallbackName": faultCallback,
 		"scorchPersisterOptions": map[string]any{"PersisterNapTimeMSec": nap, "PersisterNapUnderNumFiles": persisterNapNumFiles},
+		"scorchMergePlanOptions": map[string]any{
+			"FloorSegmentSize": mergeFloor, "MaxSegmentsPerTier": 10, "SegmentsPerMergeTask": 10, "TierGrowth": 10.0,
+			"MaxSegmentSize": 5_000_000, "ReclaimDeletesWeight": 2.0,
+		},
 	}, queue)
 	if err != nil {
 		return nil, err
