@@ -159,6 +159,12 @@ func (m *model) instead(s *submission, r vocab.Receipt, fault func(*submission, 
 
 // repeated is what a repetition of a logged submission must be answered.
 func (m *model) repeated(s *submission, r vocab.Receipt) error {
+	if s.kind == vocab.KindEpoch { // the hub's own; nobody else may submit one
+		if r.Status != vocab.Refused || r.Problems[0].Code != "kind.reserved" {
+			return fmt.Errorf("answered %s, only the hub itself may write it", r.Status)
+		}
+		return nil
+	}
 	v := m.stands[[2]string{s.space, s.id}]
 	want := vocab.Superseded
 	switch {
