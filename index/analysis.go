@@ -61,11 +61,21 @@ type folder struct {
 	to    int // end of the last rune added
 	gap   bool
 	fresh bool
+
+	initials *initials // first letters of the words to stem; nil: all
 }
 
+// initials are first letters of words, which stemming leaves as they are.
+type initials ['z' + 1]bool
+
 // unitsOf cuts text into units.
-func unitsOf(text string) []unit {
-	f := &folder{buf: make([]byte, 0, len(text)+16), units: make([]unit, 0, len(text)/3+1), word: -1, gap: true, fresh: true}
+func unitsOf(text string) []unit { return unitsWith(text, nil) }
+
+// unitsWith does the same and stems only the words with these first letters:
+// stemming is most of the cost, and whoever looks for few terms can do without
+// the rest.
+func unitsWith(text string, only *initials) []unit {
+	f := &folder{initials: only, buf: make([]byte, 0, len(text)+16), units: make([]unit, 0, len(text)/3+1), word: -1, gap: true, fresh: true}
 	if norm.NFKC.IsNormalString(text) {
 		for i, r := range text {
 			f.add(r, i, i+utf8.RuneLen(r))
@@ -138,7 +148,11 @@ func (f *folder) close() {
 	if f.word < 0 {
 		return
 	}
-	f.push(unit{term: stem(f.buf[f.word:]), at: f.word, to: len(f.buf), start: f.from, end: f.to})
+	u := unit{at: f.word, to: len(f.buf), start: f.from, end: f.to}
+	if word := f.buf[f.word:]; f.initials == nil || (word[0] < byte(len(f.initials)) && f.initials[word[0]]) {
+		u.term = stem(word)
+	}
+	f.push(u)
 	f.word = -1
 }
 

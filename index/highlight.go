@@ -69,7 +69,13 @@ type span struct{ start, end int }
 
 // spans finds terms in text; what touches is one span.
 func spans(text string, terms map[string]bool) []span {
-	units := unitsOf(text)
+	only := new(initials)
+	for t := range terms {
+		if t[0] < byte(len(only)) {
+			only[t[0]] = true
+		}
+	}
+	units := unitsWith(text, only)
 	var found []span
 	add := func(start, end int) {
 		if n := len(found); n > 0 && start <= found[n-1].end {
