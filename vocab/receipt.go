@@ -14,7 +14,8 @@ var ErrDigest = errors.New("a digest is 64 hexadecimal digits")
 type Problem struct {
 	// Path is an RFC 6901 JSON pointer into the document as submitted where
 	// that place is known ("/distribution/0/dcat:byteSize"), else the nearest
-	// member above it; "" is the whole document.
+	// member above it; "" is the whole document. Characters of a member's name
+	// that cannot be seen are written as escapes, as in Printable.
 	Path string `json:"path"`
 	// Code is stable, for programs: "json.duplicate_key", "proof.expired" …
 	Code string `json:"code"`
@@ -34,9 +35,10 @@ func (ps Problems) Error() string {
 	return strings.Join(parts, "; ")
 }
 
-// NewProblem makes a Problem; args fill both formats.
+// NewProblem makes a Problem; args fill both formats. What args bring along
+// from a document is made Printable.
 func NewProblem(path, code, zh, en string, args ...any) Problem {
-	return Problem{Path: path, Code: code, Message: Text{"zh": fmt.Sprintf(zh, args...), "en": fmt.Sprintf(en, args...)}}
+	return Problem{Path: Printable(path), Code: code, Message: Text{"zh": Printable(fmt.Sprintf(zh, args...)), "en": Printable(fmt.Sprintf(en, args...))}}
 }
 
 // ProblemsOf returns the Problems in err, or wraps any other error as one

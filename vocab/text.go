@@ -1,6 +1,11 @@
 package vocab
 
-import "sort"
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"unicode"
+)
 
 // Text is one human-readable text in several languages. Keys are BCP 47 tags
 // folded to what readers choose by: "zh" (any Simplified or unspecified
@@ -44,4 +49,29 @@ func (t Text) Languages() []string {
 	}
 	sort.Strings(tags)
 	return tags
+}
+
+// Printable writes every character of s that cannot be seen, or that steers
+// terminals or the direction of text, as an escape such as \u202e. Line ends
+// and spaces of any width stay.
+func Printable(s string) string {
+	if strings.IndexFunc(s, unseen) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case !unseen(r):
+			b.WriteRune(r)
+		case r > 0xFFFF:
+			fmt.Fprintf(&b, `\U%08x`, r)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+func unseen(r rune) bool {
+	return r != '\n' && !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r)
 }

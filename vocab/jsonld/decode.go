@@ -15,9 +15,10 @@ import (
 )
 
 // Decode parses raw, which must be one JSON object (RFC 8259) in UTF-8 with
-// unique names (RFC 7493) and numbers that a float64 can hold, followed by
-// nothing but white space. The limits on bytes, nesting and values are checked
-// before anything is built. raw is kept and must not be changed.
+// unique names and numbers that every reader takes for the same (RFC 7493,
+// section 2.2), followed by nothing but white space. The limits on bytes,
+// nesting and values are checked before anything is built. raw is kept and
+// must not be changed.
 //
 // Errors are vocab.Problems with one of the codes limit.bytes, limit.depth,
 // limit.nodes, json.utf8, json.syntax, json.duplicate_key, json.number,
@@ -48,6 +49,9 @@ func (p *Processor) Decode(raw []byte) (*Document, error) {
 	if err := json.Unmarshal(raw, &v); err != nil {
 		return nil, jsonProblem(raw, err)
 	}
+	if size.inexact >= 0 {
+		return nil, numberProblem(pathTo(raw, size.inexact), raw[size.inexact:])
+	}
 	obj, ok := v.(map[string]any)
 	if !ok {
 		return nil, refuse("", "json.not_object",
@@ -77,12 +81,13 @@ type extent struct {
 	depth     int // deepest nesting
 	values    int // JSON values, exact for valid JSON, an upper bound otherwise
 	badNumber int // offset of the first number too large for a float64, or -1
+	inexact   int // offset of the first number that readers may differ about, or -1
 }
 
 // scan counts without building anything, so that a hostile text is refused for
 // the price of reading it once. It does not check the syntax.
 func scan(raw []byte) extent {
-	e := extent{values: 1, badNumber: -1}
+	e := extent{values: 1, badNumber: -1, inexact: -1}
 	depth := 0
 	opened := false // the last significant byte opened an object or an array
 	for i := 0; i < len(raw); i++ {
@@ -108,6 +113,9 @@ func scan(raw []byte) extent {
 			n := numberLength(raw[i:])
 			if e.badNumber < 0 && overflows(raw[i:i+n]) {
 				e.badNumber = i
+			}
+			if e.inexact < 0 && !exact(raw[i:i+n]) {
+				e.inexact = i
 			}
 			i += n - 1
 		}
@@ -148,6 +156,52 @@ func overflows(number []byte) bool {
 	}
 	_, err := strconv.ParseFloat(string(number), 64)
 	return errors.Is(err, strconv.ErrRange)
+}
+
+const (
+	maxSafeInteger = 1<<53 - 1 // RFC 7493, section 2.2
+	maxDigits      = 17        // as many as it takes to write any float64
+)
+
+// exact reports whether a number means the same to a reader with doubles and
+// to one with decimals. Where it does not, whoever passes a signed document on
+// could alter the number without breaking the signature, because the canonical
+// form has it as a double. A fraction may have 17 digits, as many programs
+// write them; what lies beyond the last digit of a double tells nobody
+// anything.
+func exact(number []byte) bool {
+	mantissa, exponent := number, bytes.IndexAny(number, "eE")
+	if exponent >= 0 {
+		mantissa = number[:exponent]
+	} else if len(number) <= 15 {
+		return true
+	}
+	digits, significant := 0, 0 // from the first digit that is not zero to the last
+	for _, c := range mantissa {
+		if c >= '0' && c <= '9' && (c != '0' || digits > 0) {
+			if digits++; c != '0' {
+				significant = digits
+			}
+		}
+	}
+	f, err := strconv.ParseFloat(string(number), 64)
+	switch {
+	case err != nil && !errors.Is(err, strconv.ErrRange):
+		return true // no number; the parser says so
+	case significant > maxDigits, f > maxSafeInteger, f < -maxSafeInteger:
+		return false
+	}
+	return f != 0 || significant == 0 // 1e-400 is not nothing
+}
+
+// pathTo is the JSON pointer of the value at offset in valid JSON.
+func pathTo(raw []byte, offset int) string {
+	d := jsontext.NewDecoder(bytes.NewReader(raw))
+	for {
+		if _, err := d.ReadToken(); err != nil || d.InputOffset() > int64(offset) {
+			return shorten(string(d.StackPointer()), 512)
+		}
+	}
 }
 
 func firstInvalid(raw []byte) (offset int, ok bool) {
@@ -219,8 +273,8 @@ func completeBefore(raw []byte, offset int64) bool {
 func numberProblem(path string, number []byte) vocab.Problems {
 	n := string(number[:min(numberLength(number), 40)])
 	return refuse(path, "json.number",
-		"数值 %s 太大，双精度浮点数无法表示；请改小或写成字符串。",
-		"The number %s is too large for a double. Make it smaller or write it as a string.", n)
+		"数值 %s 超出 ±9007199254740991 或位数太多，不同的程序会读成不同的值；请改写，或放进引号写成文本。",
+		"The number %s is beyond ±9007199254740991 or has too many digits, so that programs read it differently. Change it or write it as a text, in quotation marks.", n)
 }
 
 func refuse(path, code, zh, en string, args ...any) vocab.Problems {

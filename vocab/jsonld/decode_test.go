@@ -59,6 +59,15 @@ func TestDecodeRefuses(t *testing.T) {
 		{"string", `"a"`, "json.not_object", ""},
 		{"null", `null`, "json.not_object", ""},
 		{"number too large", `{"a": [1, 1e999]}`, "json.number", "/a/1"},
+		{"integer beyond 2^53-1", `{"a": {"b~/c": 9007199254740992}}`, "json.number", "/a/b~0~1c"},
+		{"the same, altered", `{"a": [0, {}, -9007199254740993]}`, "json.number", "/a/2"},
+		{"the same, with a point", `{"a": 9007199254740993.0}`, "json.number", "/a"},
+		{"the same, with an exponent", `{"a": 9007199254740993e0}`, "json.number", "/a"},
+		{"1e30", `{"a": 1e30}`, "json.number", "/a"},
+		{"next to nothing", `{"a": 1e-400}`, "json.number", "/a"},
+		{"18 digits", `{"a": 121.473701234567891}`, "json.number", "/a"},
+		{"18 digits and an exponent", `{"a": 1.21473701234567891e-7}`, "json.number", "/a"},
+		{"invisible name", `{"a\u202eb": 1e999}`, "json.number", `/a\u202eb`},
 		{"depth 33", deep(33), "limit.depth", ""},
 		{"depth 10,000", deep(10_000), "limit.depth", ""},
 		{"unbalanced depth", strings.Repeat("[", 200_000), "limit.depth", ""},
@@ -81,7 +90,7 @@ func TestDecodeRefuses(t *testing.T) {
 
 func TestDecodeAccepts(t *testing.T) {
 	p := New(Limits{Depth: 3, Nodes: 6})
-	for _, in := range []string{`{}`, " {\"a\" : 1e308}\r\n", `{"a":[{"b":1}],"c":[]}`, `{"数据":"\ud83d\ude00 \u4e0a\" , [[[["}`} {
+	for _, in := range []string{`{}`, " {\"a\" : 9007199254740991}\r\n", `{"a":-9007199254740991,"b":0.10000000000000001,"c":-0.0e7}`, `{"a":"9007199254740993 1e999","b":120.00000000000000000000000,"c":1e-300}`, `{"a":[{"b":1}],"c":[]}`, `{"数据":"\ud83d\ude00 \u4e0a\" , [[[["}`} {
 		d, err := p.Decode([]byte(in))
 		if err != nil {
 			t.Errorf("%s: %v", in, err)
@@ -137,7 +146,7 @@ func anyJSON(depth int) *rapid.Generator[any] {
 		case 1:
 			return rapid.Bool().Draw(t, "bool")
 		case 2:
-			return rapid.Float64().Draw(t, "number")
+			return rapid.Float64Range(-maxSafeInteger, maxSafeInteger).Draw(t, "number")
 		case 5:
 			return rapid.SliceOfN(anyJSON(depth-1), 0, 4).Draw(t, "array")
 		case 6:
