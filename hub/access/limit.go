@@ -3,6 +3,7 @@ package access
 import (
 	"encoding/json"
 	"math"
+	"net"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -70,15 +71,32 @@ func network(remoteAddr string) netip.Prefix {
 	return p
 }
 
+// Allow takes a token for a claim from elsewhere than HTTP, from the bucket
+// that its address has there too; false if there is none.
+func (g *Guard) Allow(c Claim) bool {
+	from, err := netip.ParsePrefix(c.Client)
+	if err != nil {
+		from = netip.Prefix{}
+	}
+	return g.limits.wait(from, g.now()) <= 0
+}
+
+// ClientOf names the client at an address without a port, as HTTP would: so
+// that one address has one share, whatever way it comes. What cannot be read
+// is one client.
+func ClientOf(host string) string { return network(net.JoinHostPort(host, "0")).String() }
+
 // Limit wraps h with the rate limit by address; beyond it the answer is 429
 // with Retry-After in whole seconds, as problem+json. The address is that of
 // the connection: forwarded headers are anyone's to write, so they are not
-// believed.
+// believed. The request's context says whose claim it is (see ClaimOf).
 func (g *Guard) Limit(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		delay := g.limits.wait(network(r.RemoteAddr), g.now())
+		from := network(r.RemoteAddr)
+		delay := g.limits.wait(from, g.now())
 		if delay <= 0 {
-			h.ServeHTTP(w, r)
+			claim := Claim{Client: from.String()}
+			h.ServeHTTP(w, r.WithContext(WithClaim(r.Context(), claim)))
 			return
 		}
 		tooMany(w, int(math.Ceil(delay.Seconds())))
