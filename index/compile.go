@@ -172,6 +172,9 @@ func (c *compiler) word(text string) (search.Searcher, error) {
 		return searcher.NewMatchNoneSearcher(c.snap)
 	}
 	s, err := c.all(each(groups, func(g group) (search.Searcher, error) {
+		if len(g) == 1 && !g.single() {
+			return newAnyField(c.snap, g[0], otherFields)
+		}
 		parts := make([]func() (search.Searcher, error), len(textFields))
 		for i, f := range textFields {
 			parts[i] = func() (search.Searcher, error) { return c.inField(f.name, f.boost, g) }

@@ -8,8 +8,12 @@ import (
 	"lianmu/index/query"
 )
 
-// maxFragment is the length of a fragment of the description, in runes.
-const maxFragment = 160
+// maxFragment is the length of a fragment of the description, in runes, and
+// maxSearched how much of a description is searched for the best one.
+const (
+	maxFragment = 160
+	maxSearched = 600
+)
 
 // highlightTerms are the terms of what a query looks for, without what it
 // excludes.
@@ -57,7 +61,11 @@ func highlights(doc *stored, terms map[string]bool) map[string][]string {
 		}
 	}
 	for _, v := range doc.descriptions {
-		if s := spans(v, terms); len(s) > 0 {
+		s := spans(v[:forward(v, 0, maxSearched)], terms)
+		if len(s) == 0 {
+			s = spans(v, terms)
+		}
+		if len(s) > 0 {
 			out["summary"] = append(out["summary"], fragment(v, s))
 		}
 	}
