@@ -55,12 +55,18 @@ func highlights(doc *stored, terms map[string]bool) map[string][]string {
 	out := map[string][]string{}
 	for field, values := range map[string][]string{"title": doc.titles, "keyword": doc.keywords} {
 		for _, v := range values {
+			if !mayHold(v, terms) {
+				continue
+			}
 			if s := spans(v, terms); len(s) > 0 {
 				out[field] = append(out[field], marked(v, s))
 			}
 		}
 	}
 	for _, v := range doc.descriptions {
+		if !mayHold(v, terms) {
+			continue
+		}
 		s := spans(v[:forward(v, 0, maxSearched)], terms)
 		if len(s) == 0 {
 			s = spans(v, terms)
@@ -71,6 +77,38 @@ func highlights(doc *stored, terms map[string]bool) map[string][]string {
 	}
 	return out
 }
+
+// mayHold tells cheaply whether text can hold one of the terms, so that most
+// texts need not be cut into units. Of an English stem it looks for all but the
+// last letter, which stemming may have changed; a text with letters that
+// folding changes may hold anything.
+func mayHold(text string, terms map[string]bool) bool {
+	lower := ""
+	for t := range terms {
+		if t[0] >= utf8.RuneSelf {
+			if strings.Contains(text, t) {
+				return true
+			}
+			continue
+		}
+		if lower == "" {
+			if strings.ContainsFunc(text, foldable) {
+				return true
+			}
+			lower = strings.ToLower(text)
+		}
+		if len(t) > 3 {
+			t = t[:len(t)-1]
+		}
+		if strings.Contains(lower, t) {
+			return true
+		}
+	}
+	return false
+}
+
+// foldable: accented Latin and full-width letters and digits.
+func foldable(r rune) bool { return r >= 0xC0 && r < 0x250 || r >= 0xFF10 && r <= 0xFF5A }
 
 // span is a stretch of bytes.
 type span struct{ start, end int }
