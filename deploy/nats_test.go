@@ -52,7 +52,9 @@ func TestNATSConfiguration(t *testing.T) {
 	if b.ClientURL() != "" || b.Restart(t.Context()) == nil {
 		t.Error("an external server is taken for the hub's own")
 	}
-	t.Run("attack", func(t *testing.T) { bustest.Attack(t, b, clients, "") })
+	t.Run("attack", func(t *testing.T) {
+		bustest.Attack(t, b, strings.Replace(clients, "nats://", "nats://anonymous:anonymous@", 1), bus.Anonymous)
+	})
 	t.Run("log", func(t *testing.T) {
 		l, err := ledger.Open(t.Context(), ledger.Config{
 			JetStream: b.JetStream, Stream: bus.LogStream, State: b.State(), Dir: filepath.Join(dir, "log"),

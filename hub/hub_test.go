@@ -3,6 +3,7 @@ package hub_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -61,7 +62,7 @@ func start(t *testing.T, c hub.Config) *running {
 	}
 	r := &running{t: t, hub: h, info: h.Info()}
 	t.Cleanup(r.stop)
-	if r.conn, err = nats.Connect(r.info.NATS); err != nil {
+	if r.conn, err = nats.Connect(r.info.NATS, bus.ClientOptions(rand.Text())...); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.conn.Close)

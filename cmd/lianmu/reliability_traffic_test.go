@@ -152,9 +152,9 @@ func (tr *traffic) dial(url string) *client {
 		c.line, c.cut = context.WithCancel(context.Background())
 	}
 	renew()
-	conn, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.ReconnectJitter(0, 0),
+	conn, err := nats.Connect(url, append(bus.ClientOptions("traffic"), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.ReconnectJitter(0, 0),
 		nats.ReconnectBufSize(-1), nats.RetryOnFailedConnect(true), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
-		nats.DisconnectErrHandler(func(*nats.Conn, error) { renew() }))
+		nats.DisconnectErrHandler(func(*nats.Conn, error) { renew() }))...)
 	if err != nil {
 		tr.t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"crypto/subtle"
+	"encoding/json"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -11,7 +12,8 @@ import (
 // random secret that never leaves the process.
 const hubUser = "lianmu-hub"
 
-// guard puts every connection into its account.
+// guard puts every connection into its account, and refuses one without a name:
+// with no inboxes of its own it could hear the answers to others.
 type guard struct {
 	secret  string
 	hub     *server.Account
@@ -19,7 +21,7 @@ type guard struct {
 }
 
 // Check implements server.Authentication. A wrong password for the hub's name
-// is refused; everybody else is a client.
+// is refused, as is everybody who gives none; all others are clients.
 func (g *guard) Check(c server.ClientAuthentication) bool {
 	o := c.GetOpts()
 	if o.Username == hubUser {
@@ -30,7 +32,7 @@ func (g *guard) Check(c server.ClientAuthentication) bool {
 		return true
 	}
 	name := o.Username
-	if name != "" && !inboxToken(name) {
+	if !inboxToken(name) {
 		return false
 	}
 	c.RegisterUser(&server.User{Username: name, Account: g.clients, Permissions: clientPermissions(name)})
@@ -51,28 +53,24 @@ func clientPermissions(name string) *server.Permissions {
 	}
 }
 
+// Anonymous is the name of those who have none, on an external server that lets
+// them in (deploy/nats/lianmu.conf): they share its inboxes, and hear each other.
+const Anonymous = "anonymous"
+
 // InboxPrefix is where a client that connects under this user name receives
-// answers: "_INBOX_<name>"; for "" the common "_INBOX", which anonymous clients
-// share (one that listens to all of it sees the others' answers).
-func InboxPrefix(name string) string {
-	if name == "" {
-		return nats.InboxPrefix[:len(nats.InboxPrefix)-1]
-	}
-	return "_INBOX_" + name
-}
+// answers: "_INBOX_<name>".
+func InboxPrefix(name string) string { return "_INBOX_" + name }
 
 // ClientOptions are the options of a client that connects under a name: 1 to
 // 128 letters, digits, hyphens or underscores. The name gives the connection
-// inboxes of its own, and no right beyond that.
+// inboxes of its own, and no right beyond that: whoever guesses it hears the
+// answers, so it should be random. There is no connection without one.
 func ClientOptions(name string) []nats.Option {
-	if name == "" {
-		return nil
-	}
 	return []nats.Option{nats.UserInfo(name, ""), nats.CustomInboxPrefix(InboxPrefix(name))}
 }
 
 func inboxToken(s string) bool {
-	if len(s) > 128 {
+	if s == "" || len(s) > 128 {
 		return false
 	}
 	for _, r := range s {
@@ -81,4 +79,17 @@ func inboxToken(s string) bool {
 		}
 	}
 	return true
+}
+
+// Asker says from which address a client's request came ("" where the server
+// does not tell) and numbers its connection. The server writes it into the
+// request, in place of whatever the client wrote there.
+func Asker(m *nats.Msg) (host string, connection uint64) {
+	var info struct {
+		Host string `json:"host"`
+		ID   uint64 `json:"id"`
+	}
+	// What cannot be read comes from a server that shares nothing.
+	_ = json.Unmarshal([]byte(m.Header.Get(server.ClientInfoHdr)), &info)
+	return info.Host, info.ID
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,7 +14,8 @@ import (
 )
 
 // accountsConf declares the two accounts and what joins them. The same block
-// stands in deploy/nats/lianmu.conf for external servers.
+// stands in deploy/nats/lianmu.conf for external servers. "share" lets the hub
+// see from which connection a request comes (see Asker).
 const accountsConf = `
 accounts {
   HUB {
@@ -30,10 +30,10 @@ accounts {
   }
   CLIENTS {
     imports: [
-      { service: { account: HUB, subject: "lianmu.v1.submit.*" } }
-      { service: { account: HUB, subject: "lianmu.v1.receipt.*" } }
-      { service: { account: HUB, subject: "lianmu.v1.peer.*" } }
-      { service: { account: HUB, subject: "lianmu.v1.search" } }
+      { service: { account: HUB, subject: "lianmu.v1.submit.*" }, share: true }
+      { service: { account: HUB, subject: "lianmu.v1.receipt.*" }, share: true }
+      { service: { account: HUB, subject: "lianmu.v1.peer.*" }, share: true }
+      { service: { account: HUB, subject: "lianmu.v1.search" }, share: true }
       { stream:  { account: HUB, subject: "lianmu.v1.event.>" } }
     ]
   }
@@ -124,7 +124,7 @@ func (e *embedded) start(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("embedded NATS server: %w", err)
 	}
-	l := &serverLog{log: e.log}
+	l := &serverLog{log: e.log, now: time.Now}
 	srv.SetLoggerV2(l, false, false, false)
 	if guard.hub, err = srv.LookupAccount("HUB"); err != nil {
 		return err
@@ -192,36 +192,3 @@ func (e *embedded) clientURL() string {
 	}
 	return "nats://" + net.JoinHostPort(host, strconv.Itoa(e.port))
 }
-
-// serverLog passes the server's messages on to slog. A fatal one does not end
-// the process: it is kept for the error that start returns.
-type serverLog struct {
-	log   *slog.Logger
-	mu    sync.Mutex
-	fatal string
-}
-
-func (l *serverLog) lastFatal() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.fatal
-}
-
-func (l *serverLog) Fatalf(format string, v ...any) {
-	s := strings.TrimSpace(fmt.Sprintf(format, v...))
-	l.mu.Lock()
-	l.fatal = s
-	l.mu.Unlock()
-	l.log.Error("nats-server", "message", s)
-}
-func (l *serverLog) Errorf(format string, v ...any) {
-	l.log.Error("nats-server", "message", fmt.Sprintf(format, v...))
-}
-func (l *serverLog) Warnf(format string, v ...any) {
-	l.log.Warn("nats-server", "message", fmt.Sprintf(format, v...))
-}
-func (l *serverLog) Noticef(format string, v ...any) {
-	l.log.Debug("nats-server", "message", fmt.Sprintf(format, v...))
-}
-func (l *serverLog) Debugf(string, ...any) {}
-func (l *serverLog) Tracef(string, ...any) {}

@@ -5,6 +5,9 @@
 package bustest
 
 import (
+	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,18 +18,14 @@ import (
 	"lianmu/hub/bus"
 )
 
-// Attack connects to url as a client with this user name ("" is anonymous) and
-// tries what clients must not be able to do to b.
+// Attack connects to url as a client with this user name and tries what clients
+// must not be able to do to b. Connecting without a name is refused, or such a
+// client hears nothing in the common inboxes.
 func Attack(t *testing.T, b *bus.Bus, url, name string) {
 	t.Helper()
 	serve(t, b)
 	c := &client{t: t, refused: map[string]bool{}}
-	opts := append(bus.ClientOptions(name), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.refused[err.Error()] = true
-	}))
-	nc, err := nats.Connect(url, opts...)
+	nc, err := nats.Connect(url, append(bus.ClientOptions(name), c.errors())...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,8 +64,51 @@ func Attack(t *testing.T, b *bus.Bus, url, name string) {
 		for _, subject := range []string{">", "*", "lianmu.>", bus.LogSubjects + "*", bus.SubmitPrefix + "*", "$SYS.>", "$JS.>", "_R_.>", "$KV.>", "_INBOX_other.>"} {
 			c.mustBeRefused(func() error { _, err := nc.SubscribeSync(subject); return err }, "subscribe", subject)
 		}
-		if name != "" {
-			c.mustBeRefused(func() error { _, err := nc.SubscribeSync("_INBOX.>"); return err }, "subscribe", "_INBOX.>")
+		for _, subject := range []string{"_INBOX.>", "_INBOX.*.*", "_INBOX.x"} {
+			c.mustBeRefused(func() error { _, err := nc.SubscribeSync(subject); return err }, "subscribe", subject)
+		}
+	})
+	t.Run("cannot do so without a name", func(t *testing.T) {
+		plain := &client{t: t, refused: map[string]bool{}}
+		address := url[strings.LastIndexAny(url, "@/")+1:]
+		nc, err := nats.Connect(address, plain.errors())
+		if errors.Is(err, nats.ErrAuthorization) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		plain.nc = nc
+		for _, subject := range []string{"_INBOX.>", "_INBOX.*.*", "_INBOX_other.>"} {
+			plain.mustBeRefused(func() error { _, err := nc.SubscribeSync(subject); return err }, "subscribe", subject)
+		}
+	})
+	t.Run("cannot say that it is somebody else", func(t *testing.T) {
+		seen := make(chan string, 1)
+		sub, err := b.Conn.Subscribe(bus.PeerPrefix+"who", func(m *nats.Msg) {
+			host, connection := bus.Asker(m)
+			seen <- fmt.Sprint(host, " ", connection)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = sub.Unsubscribe() }()
+		if err := b.Conn.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		id, err := nc.GetClientID()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := nats.NewMsg(bus.PeerPrefix + "who")
+		m.Header["Nats-Request-Info"] = []string{`{"host":"192.0.2.7","id":77}`, `{"host":"192.0.2.8","id":78}`}
+		m.Header["nats-request-info"] = []string{`{"host":"192.0.2.9","id":79}`}
+		if err := nc.PublishMsg(m); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := <-seen, fmt.Sprint("127.0.0.1 ", id); got != want {
+			t.Errorf("the hub takes it for %s, it is %s", got, want)
 		}
 	})
 	t.Run("cannot make the hub write its answer into the log", func(t *testing.T) {
@@ -152,6 +194,15 @@ type client struct {
 
 	mu      sync.Mutex
 	refused map[string]bool
+}
+
+// errors is the option that lets c hear what it was refused.
+func (c *client) errors() nats.Option {
+	return nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.refused[err.Error()] = true
+	})
 }
 
 func (c *client) subscribe(subject string) *nats.Subscription {
