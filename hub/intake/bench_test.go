@@ -12,9 +12,11 @@ import (
 	"testing"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/piprate/json-gold/ld"
 
 	"lianmu/federation/identity"
+	"lianmu/vocab"
 	"lianmu/vocab/jsonld"
 	"lianmu/vocab/shape"
 )
@@ -73,10 +75,14 @@ func BenchmarkPrepare(b *testing.B) {
 		}
 		b.Logf("%s: %d bytes signed, %s, GOMAXPROCS %d", style.name, len(raw), runtime.Version(), runtime.GOMAXPROCS(0))
 		processor := jsonld.New(jsonld.Limits{})
-		in := &Intake{c: Config{Processor: processor, Reader: reader, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}}
+		cache, err := lru.New[vocab.Digest, advice](adviceKept)
+		if err != nil {
+			b.Fatal(err)
+		}
+		in := &Intake{advice: cache, c: Config{Processor: processor, Reader: reader, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}}
 		b.Run(style.name+"/lianmu", func(b *testing.B) {
 			for b.Loop() {
-				if j := (&job{raw: raw, claim: "http"}); !in.prepare(j) {
+				if j := (&job{raw: raw}); !in.prepare(j) {
 					b.Fatal(j.receipt.Problems)
 				}
 			}
@@ -97,7 +103,7 @@ func BenchmarkPrepare(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				g := &jsonld.Graph{Names: map[string]string{}}
+				g := &jsonld.Graph{}
 				for _, n := range nodes {
 					g.Nodes = append(g.Nodes, n.(map[string]any))
 				}

@@ -94,8 +94,8 @@ func TestCorpus(t *testing.T) {
 				if d.Object[member] != nil && g.Nodes[0][titleIRI] == nil {
 					t.Fatalf("line %d: no title", n)
 				}
-				if d.Object[member] != nil && g.Names[titleIRI] != member {
-					t.Fatalf("line %d: title is called %q", n, g.Names[titleIRI])
+				if d.Object[member] != nil && g.Name(titleIRI) != member {
+					t.Fatalf("line %d: title is called %q", n, g.Name(titleIRI))
 				}
 				count++
 			})

@@ -3,6 +3,8 @@ package jsonld
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/piprate/json-gold/ld"
 )
@@ -61,14 +63,29 @@ func (p *Processor) Expand(ctx context.Context, d *Document) (*Graph, error) {
 		}
 		return nil, p.explain(c.active, object, w, err)
 	}
-	g := &Graph{Nodes: topNodes(expanded)}
+	g := &Graph{Nodes: topNodes(expanded), active: c.active, source: object, costly: w.costly}
 	for _, node := range g.Nodes {
 		delete(node, proofIRI)
 	}
-	if len(g.Nodes) > 0 {
-		g.Names = names(c.active, object, g.Nodes[0])
+	if _, has := d.Object["@context"]; !has {
+		g.NoContext = hasTerms(object) || slices.ContainsFunc(ld.Arrayify(object["@graph"]), hasTerms)
 	}
 	return g, nil
+}
+
+// hasTerms reports whether v is an object without a context whose members need
+// one: neither keywords nor IRIs.
+func hasTerms(v any) bool {
+	m, _ := v.(map[string]any)
+	if _, has := m["@context"]; has {
+		return false
+	}
+	for name := range m {
+		if !strings.HasPrefix(name, "@") && !strings.Contains(name, ":") {
+			return true
+		}
+	}
+	return false
 }
 
 // parsedContext returns the document's active context, from the cache where the
@@ -165,80 +182,6 @@ func topNodes(expanded any) []map[string]any {
 		}
 	}
 	return nodes
-}
-
-// names finds out which member of the source became which property of node. It
-// is a help for messages: where it cannot tell, it leaves the property out.
-func names(active *ld.Context, source map[string]any, node map[string]any) map[string]string {
-	found := make(map[string]string, len(node))
-	_, err := contained(func() (any, error) {
-		collectNames(active, source, node, found, 0)
-		return nil, nil
-	})
-	if err != nil {
-		return nil
-	}
-	return found
-}
-
-func collectNames(active *ld.Context, source, node map[string]any, found map[string]string, depth int) {
-	if local, has := source["@context"]; has {
-		if c, err := active.Parse(local); err == nil {
-			active = c
-		}
-	}
-	active = typeScoped(active, source)
-	for name, v := range source {
-		iri, err := active.ExpandIri(name, false, true, nil, nil)
-		if err != nil {
-			continue
-		}
-		switch iri {
-		case "@nest":
-			for _, e := range ld.Arrayify(v) {
-				if m, isMap := e.(map[string]any); isMap && depth < DefaultDepth {
-					collectNames(active, m, node, found, depth+1)
-				}
-			}
-		case "@graph":
-			if _, named := node["@graph"]; named || depth > 0 {
-				continue
-			}
-			for _, e := range ld.Arrayify(v) {
-				if m, isMap := e.(map[string]any); isMap && len(m) > 1 {
-					collectNames(active, m, node, found, depth+1)
-					break
-				}
-			}
-		default:
-			if _, has := node[iri]; !has {
-				continue
-			}
-			// Of two names for one property, the same one on every run.
-			if other, has := found[iri]; !has || name < other {
-				found[iri] = name
-			}
-		}
-	}
-}
-
-// typeScoped applies the contexts that belong to the types of source.
-func typeScoped(active *ld.Context, source map[string]any) *ld.Context {
-	result := active
-	for name, v := range source {
-		if iri, err := active.ExpandIri(name, false, true, nil, nil); err != nil || iri != "@type" {
-			continue
-		}
-		for _, t := range ld.Arrayify(v) {
-			s, _ := t.(string)
-			if td := active.GetTermDefinition(s); td != nil && td.HasContext {
-				if c, err := result.Parse(td.Context); err == nil {
-					result = c
-				}
-			}
-		}
-	}
-	return result
 }
 
 // interrupted is thrown through json-gold to end an expansion.

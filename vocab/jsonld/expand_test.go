@@ -70,14 +70,63 @@ func TestStyles(t *testing.T) {
 				if byLang["zh"] != "标题" || byLang["en"] != "Title" || len(byLang) != 2 {
 					t.Errorf("titles: %v", byLang)
 				}
-				if g.Names[dct+"title"] != tt.member {
-					t.Errorf("the title is called %q, want %q", g.Names[dct+"title"], tt.member)
+				if g.Name(dct+"title") != tt.member {
+					t.Errorf("the title is called %q, want %q", g.Name(dct+"title"), tt.member)
 				}
 				if g.Nodes[0][proofIRI] != nil {
 					t.Error("the proof is still there")
 				}
 			}
 		})
+	}
+}
+
+// Members below the top go by their own names; the nearest to the top decides.
+func TestNames(t *testing.T) {
+	const own = `{"@context":["https://w3id.org/lianmu/v1"],"@id":"x:1",`
+	for _, tt := range []struct{ name, in, iri, want string }{
+		{"nested", own + `"提供方":{"统一社会信用代码":"1"}}`, "https://w3id.org/lianmu/ns#uscc", "统一社会信用代码"},
+		{"in a list", own + `"distribution":[{"格式":"CSV"}]}`, dct + "format", "格式"},
+		{"top before below", own + `"distribution":{"标题":"a"},"title":"b"}`, dct + "title", "title"},
+		{"near before far", own + `"a":{"b":{"标题":"a"}},"c":{"title":"b"}}`, dct + "title", "title"},
+		{"of two at one level", own + `"a":{"标题":"a"},"b":{"title":"b"}}`, dct + "title", "title"},
+		{"prefix", `{"@context":{"dct":"` + dct + `"},"@id":"x:1","x:a":{"dct:title":"a"}}`, dct + "title", "dct:title"},
+		{"in the second of a graph", own + `"@graph":[{"@id":"x:2","description":"d"},{"@id":"x:3","标题":"a"}]}`, dct + "title", "标题"},
+		{"not there", own + `"title":"b"}`, dct + "format", ""},
+		{"below a scoped context", `{"@context":{"@vocab":"v:/","T":{"@id":"v:/T","@context":{"n":"v:/m"}}},"@id":"x:1","p":{"@type":"T","n":1}}`, "v:/n", ""},
+	} {
+		g, err := expand(t, New(Limits{}), tt.in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := g.Name(tt.iri); got != tt.want {
+			t.Errorf("%s: called %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	if (&Graph{}).Name("x:1") != "" {
+		t.Error("an empty graph has names")
+	}
+}
+
+func TestNoContext(t *testing.T) {
+	for in, want := range map[string]bool{
+		`{"标题":"a"}`:                                            true,
+		`{"@id":"x:1","title":"a","x:y":1}`:                     true,
+		`{"@graph":[{"@id":"x:1"},{"title":"a"}]}`:              true,
+		`{"@graph":{"title":"a"}}`:                              true,
+		`{"@id":"x:1","x:title":"a","proof":{}}`:                false,
+		`{"@context":{},"title":"a"}`:                           false,
+		`{"@graph":[{"@context":{"title":"x:t"},"title":"a"}]}`: false,
+		`{"@id":"x:1","@type":"Withdrawal"}`:                    false,
+		`{}`:                                                    false,
+	} {
+		g, err := expand(t, New(Limits{}), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if g.NoContext != want {
+			t.Errorf("%s: %v", in, g.NoContext)
+		}
 	}
 }
 
@@ -373,9 +422,9 @@ func FuzzExpand(f *testing.F) {
 				t.Fatalf("%s: node %v", raw, n)
 			}
 		}
-		for iri := range g.Names {
-			if _, has := g.Nodes[0][iri]; !has {
-				t.Fatalf("%s: a name for %s, which is not there", raw, iri)
+		for iri, name := range g.collectAll() {
+			if name == "" || g.Name(iri) != name {
+				t.Fatalf("%s: %s is called %q and %q", raw, iri, name, g.Name(iri))
 			}
 		}
 	})

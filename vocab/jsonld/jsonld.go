@@ -12,7 +12,10 @@
 package jsonld
 
 import (
+	"sync"
 	"time"
+
+	"github.com/piprate/json-gold/ld"
 )
 
 // Limits bound the work that one document may cause. A zero field means the
@@ -65,17 +68,22 @@ type Document struct {
 	Object map[string]any // numbers are float64
 }
 
-// Graph is an expanded document. It may share JSON literals (@json) with the
+// Graph is an expanded document, safe for concurrent use. It may share JSON literals (@json) with the
 // document that it came from; neither may be changed.
 type Graph struct {
 	// Nodes are the expanded top-level node objects; of a document that is
 	// nothing but a @graph, the nodes in it. The proof
 	// (https://w3id.org/security#proof and the bare member "proof") is left out.
 	Nodes []map[string]any
-	// Names maps an expanded property IRI of the first top-level node to the
-	// member name that the document used for it, so that faults can be named
-	// by the writer's own words.
-	Names map[string]string
+	// NoContext tells that the document has no @context but members that need
+	// one, and which therefore mean nothing.
+	NoContext bool
+
+	active  *ld.Context    // of the document's top level
+	source  map[string]any // the document without context and proof
+	costly  bool           // there are contexts below the top level
+	collect sync.Once      // guards names
+	names   map[string]string
 }
 
 // Processor expands documents. It is safe for concurrent use and caches

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"lianmu/vocab"
 )
@@ -156,6 +157,9 @@ func (rd *reading) termsOf(v value, c *code) []vocab.Term {
 func (rd *reading) termsInText(v value, c *code, raw, tag string) []vocab.Term {
 	text, ok := rd.clean(raw, v.at, labelLimit)
 	if !ok {
+		if c.strict {
+			rd.badCode(v.at, c, "")
+		}
 		return nil
 	}
 	if t, ok := c.find(text); ok && text != "" {
@@ -253,17 +257,23 @@ func (rd *reading) termOfIRI(id string, c *code) (vocab.Term, bool) {
 func (rd *reading) badCode(at place, c *code, given string) {
 	switch {
 	case c.strict && rd.banned: // the reason has been said
-	case c.strict && given == "":
-		rd.refuse(at, "shape.type", "这里应为以下之一：%[1]s。", "This must be one of: %[2]s.", c.choices["zh"], c.choices["en"])
 	case c.strict:
-		rd.refuseChoice(at, given, c.choices["zh"], c.choices["en"])
+		rd.unknownLevel(at, given, c.choices["zh"], c.choices["en"])
 	default:
 		rd.warn(at, "shape.type", "这里应为代码、名称或文本，已略去。", "This should be a code, a name or text; it is left out.")
 	}
 }
 
-func (rd *reading) refuseChoice(at place, given, zh, en string) {
-	rd.refuse(at, "shape.code", "看不懂的值%[1]s。此项关系到谁能看到数据，不能猜测，请用以下之一：%[2]s。", "The value %[1]s is not understood. This decides who may see the data and is not guessed; use one of: %[3]s.", quote(given), zh, en)
+// unknownLevel refuses a level, importance or audience that was given and not
+// understood. It is said however many other problems there are, because the
+// text may be a secret one.
+func (rd *reading) unknownLevel(at place, given, zh, en string) {
+	if given != "" {
+		zh, en = "不认识"+quote(given)+"，请用以下之一："+zh, quote(given)+" is not understood; use one of: "+en
+	} else {
+		zh, en = "应为以下之一："+zh, "it must be one of: "+en
+	}
+	rd.always(at, CodeUnknownLevel, "此项关系到谁能看到数据，不能猜测："+zh+"。", "This decides who may see the data and is not guessed: "+en+".")
 }
 
 // forbidden looks for a level or importance that no hub may hold, in every
@@ -274,23 +284,46 @@ func (rd *reading) forbidden(field string, v any, at func() *place) {
 		return
 	}
 	eachText(v, 8, func(s string) {
-		low := strings.ToLower(strings.TrimSpace(s))
-		bad := slices.Contains(rule.Codes, low)
-		if t, ok := rd.p.codes[field].find(s); ok {
-			bad = slices.Contains(rule.Codes, t.Code)
-			for _, l := range t.Label {
-				low += " " + strings.ToLower(l)
-			}
-		} else if t, ok := rd.p.codes[field].findIRI(s, rd.p.namespaces); ok {
-			bad = slices.Contains(rule.Codes, t.Code)
-		}
-		for _, w := range rule.Words {
-			bad = bad || strings.Contains(low, w)
-		}
-		if bad {
-			rd.forbid(*at(), "机密、绝密级数据和核心数据的描述不得进入目录，内容不予保存。请撤回，并按保密规定处理。", "Descriptions of confidential (机密), top secret (绝密) or core (核心) data must not enter a catalogue; nothing of it is kept. Withdraw it and handle it under the rules of secrecy.")
+		if !rd.banned && (rule.speaks(s) || rd.listed(field, rule, s)) {
+			rd.forbid(*at(), "秘密、机密、绝密级数据和核心数据的描述不得进入目录，内容不予保存。请撤回，并按保密规定处理。", "Descriptions of secret (秘密), confidential (机密), top secret (绝密) or core (核心) data must not enter a catalogue; nothing of it is kept. Withdraw it and handle it under the rules of secrecy.")
 		}
 	})
+}
+
+// listed reports whether s is, or names, a forbidden code of the field's list.
+func (rd *reading) listed(field string, rule forbidRule, s string) bool {
+	c, ok := rd.p.codes[field]
+	if !ok {
+		return false
+	}
+	t, ok := c.find(bare(s))
+	if !ok {
+		t, ok = c.findIRI(strings.TrimSpace(s), rd.p.namespaces)
+	}
+	return ok && slices.Contains(rule.Codes, t.Code)
+}
+
+// speaks reports whether one of the rule's words is in s. Where the rule is
+// about statements in prose, only a short one counts, and only without a word
+// before it that turns its meaning: "不含机密" says that nothing is secret.
+func (r forbidRule) speaks(s string) bool {
+	if r.Within > 0 && looksLikeIRI(s) {
+		_, s = splitIRI(s)
+	}
+	s = bare(s)
+	if r.Within > 0 && utf8.RuneCountInString(s) > r.Within {
+		return false
+	}
+	for _, w := range r.Words {
+		i := strings.Index(s, w)
+		if i < 0 {
+			continue
+		}
+		if !slices.ContainsFunc(r.Unless, func(n string) bool { return strings.Contains(s[:i], n) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // eachText calls f with every text in v, at most depth levels down.

@@ -108,12 +108,31 @@ func parseDate(s string) (time.Time, unit, dateError) {
 	return t, u, dateOK
 }
 
-// date reads a field's first date.
-func (rd *reading) date(s subject, field string) time.Time {
+// clockSkew is how far a clock may be ahead of ours, dayAhead how far a day
+// without a zone: it begins first at UTC+14.
+const (
+	clockSkew = 5 * time.Minute
+	dayAhead  = 14 * time.Hour
+)
+
+// past reads the first date of a field that tells what has happened. One in
+// the future is left out: entries are ordered by it, and who wrote 9999 would
+// stand before all others for ever.
+func (rd *reading) past(s subject, field string) time.Time {
 	for _, v := range rd.values(s, field) {
-		if t, _, ok := rd.dateOf(v); ok {
-			return t
+		t, u, ok := rd.dateOf(v)
+		if !ok {
+			continue
 		}
+		limit := clockSkew
+		if u != unitTime {
+			limit = dayAhead
+		}
+		if t.After(rd.now.Add(limit)) {
+			rd.warn(v.at, "date.future", "日期在未来，已略去，也不用于排序：请检查时钟或日期。", "The date is in the future; it is left out and not used for order. Check your clock or the date.")
+			continue
+		}
+		return t
 	}
 	return time.Time{}
 }
@@ -144,19 +163,6 @@ func (rd *reading) dateOf(v value) (time.Time, unit, bool) {
 		rd.refuse(v.at, "date.range", "没有%[1]s这一天，或年份不在 1 至 9999 之间：请更正。", "There is no such day as %[1]s, or its year is not within 1 to 9999: correct it.", quote(text))
 	}
 	return t, u, bad == dateOK
-}
-
-// clockSkew is how far a clock may be ahead of ours.
-const clockSkew = 5 * time.Minute
-
-// modified reads when the data changed; a time in the future is kept, with a
-// warning, because nothing but the order of search results hangs on it.
-func (rd *reading) modified(s subject) time.Time {
-	t := rd.date(s, "modified")
-	if t.After(rd.now.Add(clockSkew)) {
-		rd.warn(s.at.member(rd.present(s, "modified")), "date.future", "更新时间在未来：请检查时钟或日期。", "The date of change is in the future: check your clock or the date.")
-	}
-	return t
 }
 
 // present is the first property of a field that s has, for naming it.

@@ -68,7 +68,7 @@ func TestGuidesNameWhatExists(t *testing.T) {
 		for _, code := range strings.Split(string(b), "`") {
 			prefix, rest, ok := strings.Cut(code, ".")
 			switch prefix {
-			case "id", "iri", "type", "offering", "title", "shape", "level", "identifier", "text", "date", "price", "geo", "contact", "member":
+			case "context", "audience", "id", "iri", "type", "offering", "title", "shape", "level", "identifier", "text", "date", "price", "geo", "contact", "member":
 				if ok && rest != "*" && !strings.ContainsAny(rest, " .") && !strings.Contains(src, `"`+code+`"`) {
 					t.Errorf("%s names the code %s, which nothing says", file, code)
 				}

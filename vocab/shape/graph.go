@@ -3,6 +3,7 @@ package shape
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"lianmu/vocab"
 )
@@ -341,8 +342,13 @@ func (p *profile) property(iri string) (prop property, guarded string) {
 		return prop, prop.guarded
 	}
 	_, local := splitIRI(iri)
-	return prop, p.guarded[local]
+	if guarded = p.guarded[local]; guarded == "" && strings.IndexFunc(local, beyondASCII) >= 0 {
+		guarded = p.guarded[bare(local)] // a name that only looks right
+	}
+	return prop, guarded
 }
+
+func beyondASCII(r rune) bool { return r > 0x7F }
 
 // asList is v as a list of values: expanded form always has lists, but a
 // damaged or hand-made graph may not.

@@ -13,7 +13,7 @@ var fieldNames = []string{
 	"title", "description", "keywords", "identifiers", "productCode", "license", "landingPage", "issued", "modified",
 	"publisher", "contact", "agentName", "uscc", "subjectCode", "platformCode", "email", "telephone", "contactURL", "vcardValue",
 	"theme", "scene", "industry", "region", "form", "frequency", "level", "quality", "importance", "source", "charging", "registration", "spaceType",
-	"audience", "accessRights", "personalData",
+	"audience", "accessRights", "rights", "personalData",
 	"price", "priceCurrency", "priceUnit", "offer", "free", "registrationCode",
 	"distribution", "accessService", "servesDataset", "accessURL", "downloadURL", "dataDump", "format", "mediaType", "byteSize", "endpointURL", "conformsTo",
 	"policy", "permission", "prohibition", "obligation", "action", "constraint", "operand", "leftOperand", "rightOperand",
@@ -24,7 +24,7 @@ var fieldNames = []string{
 var codedFields = []string{"theme", "scene", "industry", "region", "form", "frequency", "level", "quality", "importance", "source", "charging", "registration", "spaceType"}
 
 // guardedFields must not be overlooked, whatever namespace their key is in.
-var guardedFields = map[string]bool{"level": true, "importance": true, "audience": true, "personalData": true}
+var guardedFields = map[string]bool{"level": true, "importance": true, "audience": true, "accessRights": true, "personalData": true}
 
 const mostIdentifiers = 100
 
@@ -53,7 +53,7 @@ func (rd *reading) offering(s subject, c class) *vocab.Offering {
 	o.Importance = rd.term(s, "importance")
 	o.Source = rd.term(s, "source")
 	o.PersonalData = rd.personalData(s)
-	o.Audience = rd.audience(s, o.Level.Code != "")
+	o.Audience = rd.audience(s)
 
 	rd.charge(s, o)
 	o.License = rd.line(s, "license")
@@ -65,8 +65,8 @@ func (rd *reading) offering(s subject, c class) *vocab.Offering {
 	o.Policy = rd.policy(s)
 	o.LandingPage = rd.link(s, "landingPage")
 
-	o.Issued = rd.date(s, "issued")
-	o.Modified = rd.modified(s)
+	o.Issued = rd.past(s, "issued")
+	o.Modified = rd.past(s, "modified")
 	o.Temporal = rd.period(s)
 
 	rd.unknownMembers(s)
@@ -98,31 +98,46 @@ func (rd *reading) personalData(s subject) *bool {
 	return out
 }
 
-// audience reads who may see the offering: our own property decides; access
-// rights of DCAT are read where they are plain. Of several the narrowest
-// stands.
-func (rd *reading) audience(s subject, levelKnown bool) vocab.Audience {
+// audience reads who may see the offering. Our own property says it; other
+// statements of rights can only narrow it, the plain ones always, prose where
+// our own is absent. What the level means comes on top (vocab.AudienceOf).
+func (rd *reading) audience(s subject) vocab.Audience {
 	var out vocab.Audience
 	for _, v := range rd.values(s, "audience") {
 		word, given := rd.audienceWord("audience", v)
 		if word == "" {
-			rd.refuseChoice(v.at, given, "公开、互认、本空间", "public, recognised, space")
+			rd.unknownLevel(v.at, given, "公开、互认、本空间", "public, recognised, space")
 			continue
 		}
 		out = vocab.NarrowerAudience(out, word)
 	}
+	explicit := out != ""
 	for _, v := range rd.values(s, "accessRights") {
 		word, given := rd.audienceWord("accessRights", v)
 		switch {
 		case word != "":
-			out = vocab.NarrowerAudience(out, word)
-		case out == "" && !levelKnown:
+			out = rd.narrow(out, word, v, given)
+		case !explicit:
 			// A statement of rights in prose may well be a restriction.
 			out = vocab.AudienceSpace
-			rd.warn(v.at, "audience.unclear", "访问权限%[1]s看不出谁能看到，暂按“本空间”处理：请写明“可见范围”或“安全级别”。", "The access rights %[1]s do not tell who may see this; it is shown to its own space only. Say \"audience\" or \"securityLevel\".", quote(given))
+			rd.warn(v.at, "audience.unclear", "访问权限%[1]s看不出谁能看到，暂按“本空间”处理：请写明“可见范围”。", "The access rights %[1]s do not tell who may see this; it is shown to its own space only. Say \"audience\".", quote(given))
+		}
+	}
+	for _, v := range rd.values(s, "rights") { // mostly a licence in prose: only a plain word counts
+		if word, given := rd.audienceWord("accessRights", v); word != "" && word != vocab.AudiencePublic {
+			out = rd.narrow(out, word, v, given)
 		}
 	}
 	return out
+}
+
+// narrow takes a plain statement of rights into account and says so where it
+// closes.
+func (rd *reading) narrow(out, word vocab.Audience, v value, given string) vocab.Audience {
+	if word == vocab.AudienceSpace {
+		rd.warn(v.at, "audience.narrowed", "权限说明为%[1]s，因此只有本空间能看到：若本应公开，请改正此项。", "The rights say %[1]s, so only the own space can see this. If it should be public, correct that.", quote(given))
+	}
+	return vocab.NarrowerAudience(out, word)
 }
 
 func (rd *reading) audienceWord(field string, v value) (vocab.Audience, string) {
@@ -239,7 +254,8 @@ func (rd *reading) unknownMembers(s subject) {
 		if !strings.HasPrefix(iri, ownNamespace) {
 			continue
 		}
-		if _, known := rd.p.props[iri]; !known {
+		_, known := rd.p.props[iri]
+		if _, guarded := rd.p.property(iri); !known && guarded == "" {
 			odd = append(odd, iri)
 		}
 	}

@@ -2,6 +2,7 @@ package shape
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,12 +43,14 @@ func (rd *reading) pointer(p place) string {
 
 var escaper = strings.NewReplacer("~", "~0", "/", "~1")
 
-func escape(s string) string { return escaper.Replace(s) }
+// escape makes a member's name a part of a pointer (RFC 6901, section 3) that
+// is safe to show.
+func escape(s string) string { return vocab.Printable(escaper.Replace(s)) }
 
-// name is what the writer called a property: the member name at top level, or
-// else the property's short form ("dcat:byteSize").
+// name is what the writer called a property, or else its short form
+// ("dcat:byteSize").
 func (rd *reading) name(iri string) string {
-	if n, ok := rd.names[iri]; ok {
+	if n := rd.called(iri); n != "" {
 		return n
 	}
 	return rd.p.compact(iri)
@@ -72,7 +75,15 @@ func (rd *reading) warn(at place, code, zh, en string, args ...any) {
 func (rd *reading) forbid(at place, zh, en string) {
 	if !rd.banned {
 		rd.banned = true
-		rd.problems = append(rd.problems, problem(rd.pointer(at), CodeForbidden, zh, en, nil))
+		rd.always(at, CodeForbidden, zh, en)
+	}
+}
+
+// always refuses like refuse; the first problem of a code is told even where
+// there are too many others.
+func (rd *reading) always(at place, code, zh, en string) {
+	if len(rd.problems) < maxProblems || !slices.ContainsFunc(rd.problems, func(p vocab.Problem) bool { return p.Code == code }) {
+		rd.problems = append(rd.problems, problem(rd.pointer(at), code, zh, en, nil))
 	}
 }
 
@@ -88,17 +99,12 @@ func problem(path, code, zh, en string, args []any) vocab.Problem {
 // without anything that could steer a terminal.
 func quote(s string) string {
 	const most = 60
-	var b strings.Builder
 	n := 0
-	for _, r := range s {
+	for i := range s {
 		if n++; n > most {
-			b.WriteString("…")
+			s = s[:i] + "…"
 			break
 		}
-		if isControl(r) || isBidi(r) {
-			r = '�'
-		}
-		b.WriteRune(r)
 	}
-	return "“" + b.String() + "”"
+	return "“" + strings.ReplaceAll(vocab.Printable(s), "\n", " ") + "”"
 }

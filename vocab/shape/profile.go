@@ -42,9 +42,12 @@ type codeRule struct {
 	Unknown string `json:"unknown"` // "keep" or "refuse"
 }
 
+// forbidRule tells by what a forbidden value is known, see speaks.
 type forbidRule struct {
-	Codes []string `json:"codes"`
-	Words []string `json:"words"`
+	Codes  []string `json:"codes"`
+	Words  []string `json:"words"`
+	Within int      `json:"within"`
+	Unless []string `json:"unless"`
 }
 
 // profile is a profile made ready: prefixes expanded, tables turned round.
@@ -150,7 +153,7 @@ func (f *profileFile) compile() (*profile, error) {
 	p := &profile{
 		types: map[string]class{}, fields: map[string][]string{}, props: map[string]property{},
 		guarded: map[string]string{}, codes: map[string]*code{},
-		namespaces: f.CodeNamespaces, words: map[string]map[string]string{}, forbidden: f.Forbidden,
+		namespaces: f.CodeNamespaces, words: map[string]map[string]string{}, forbidden: map[string]forbidRule{},
 		formats: f.Formats, weights: f.Weights, prefixes: map[string]string{},
 	}
 	for prefix, ns := range f.Prefixes {
@@ -200,12 +203,26 @@ func (f *profileFile) compile() (*profile, error) {
 		}
 		for _, n := range names {
 			p.guarded[n] = field
+			p.guarded[bare(n)] = field
 		}
 		for _, iri := range p.fields[field] {
 			prop := p.props[iri]
 			prop.guarded = field
 			p.props[iri] = prop
 		}
+	}
+	for field, rule := range f.Forbidden {
+		if !slices.Contains(fieldNames, field) {
+			return nil, fmt.Errorf("shape: profile: unknown field %q under forbidden", field)
+		}
+		bared := forbidRule{Codes: rule.Codes, Within: rule.Within}
+		for _, w := range rule.Words {
+			bared.Words = append(bared.Words, bare(w))
+		}
+		for _, w := range rule.Unless {
+			bared.Unless = append(bared.Unless, bare(w))
+		}
+		p.forbidden[field] = bared
 	}
 	for field, words := range f.Words {
 		p.words[field] = map[string]string{}

@@ -8,7 +8,12 @@ package shape
 
 import (
 	"io"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
+
+	"golang.org/x/text/unicode/norm"
 
 	"lianmu/vocab"
 	"lianmu/vocab/jsonld"
@@ -28,6 +33,12 @@ type Reading struct {
 // Whoever gets it must not keep the document's body anywhere.
 const CodeForbidden = "level.forbidden"
 
+// CodeUnknownLevel is the code of the problem that a document carries whose
+// security level, importance or audience was given and not understood: it may
+// be of a forbidden level in words that nobody here knows. Whoever gets it
+// should keep as little of the document as with CodeForbidden.
+const CodeUnknownLevel = "level.unknown"
+
 // Reader reads graphs by a profile; safe for concurrent use.
 type Reader struct{ p *profile }
 
@@ -44,14 +55,14 @@ func NewReader(profiles ...io.Reader) (*Reader, error) {
 }
 
 // Read types g. now bounds dates. Errors are vocab.Problems and list all that
-// is wrong, not only the first (up to 100, and CodeForbidden always). With an
+// is wrong, not only the first (up to 100, and CodeForbidden and CodeUnknownLevel always). With an
 // error the Reading is not nil and holds no more than Kind and ID, as far as
 // they are known, so that a refusal can be filed under a name.
 func (r *Reader) Read(g *jsonld.Graph, now time.Time) (*Reading, error) {
 	if g == nil {
 		g = &jsonld.Graph{}
 	}
-	rd := &reading{p: r.p, now: now, names: g.Names}
+	rd := &reading{p: r.p, now: now, called: g.Name}
 	out := rd.read(g)
 	if len(rd.problems) > 0 {
 		return &Reading{Kind: out.Kind, ID: out.ID}, rd.problems
@@ -64,7 +75,7 @@ func (r *Reader) Read(g *jsonld.Graph, now time.Time) (*Reading, error) {
 type reading struct {
 	p        *profile
 	now      time.Time
-	names    map[string]string // property IRI → the writer's member name
+	called   func(iri string) string // the writer's member name for a property, or ""
 	g        *graph
 	problems vocab.Problems
 	warnings vocab.Problems
@@ -94,6 +105,9 @@ func (rd *reading) spend(n int) bool {
 func (rd *reading) read(g *jsonld.Graph) *Reading {
 	rd.g = indexGraph(rd.p, g.Nodes, rd.forbidden)
 	out := &Reading{}
+	if g.NoContext {
+		defer rd.noContext()
+	}
 	c, ok := rd.subject()
 	if !ok {
 		return out
@@ -113,6 +127,19 @@ func (rd *reading) read(g *jsonld.Graph) *Reading {
 		out.Space.DID = out.ID
 	}
 	return out
+}
+
+// noContext says of a refused document first what it lacks: without a context
+// plain members mean nothing, and most other problems come from that.
+func (rd *reading) noContext() {
+	if len(rd.problems) == 0 {
+		return
+	}
+	p := problem("/@context", "context.missing",
+		"缺少 @context，字段名因此都没有意义：请在文档开头加上 \"@context\": \"https://w3id.org/lianmu/v1\"。",
+		"@context is missing, so that the names of the members mean nothing: add \"@context\": \"https://w3id.org/lianmu/v1\" at the beginning.", nil)
+	rd.problems = slices.DeleteFunc(rd.problems, func(p vocab.Problem) bool { return p.Code == "type.missing" })
+	rd.problems = slices.Insert(rd.problems, 0, p)
 }
 
 // id checks the subject's @id: an absolute IRI (RFC 3986 section 4.3) of at
@@ -138,5 +165,23 @@ func (rd *reading) id(s subject, out *Reading) bool {
 		rd.refuse(at, "id.did", "数据空间描述的 @id 应为该空间的 DID，例如 did:key:… 。", "The @id of a space's descriptor must be the space's DID, such as did:key:….")
 		return false
 	}
+	if out.Kind == vocab.KindOffering {
+		rd.oddID(id, at)
+	}
 	return true
+}
+
+// oddID warns of names that are sound but easily taken for another's.
+func (rd *reading) oddID(id string, at place) {
+	scheme := strings.ToLower(id[:schemeLen(id)])
+	switch {
+	case !norm.NFC.IsNormalString(id):
+		rd.warn(at, "id.form", "@id 中的字符不是 Unicode 规范组合形式（NFC），看上去相同的写法会被当作另一条：请改用组合形式。", "The @id is not in Unicode's composed form (NFC); what looks the same would be another offering. Use the composed form.")
+	case scheme == "did" && !strings.ContainsAny(id, "/?#"):
+		rd.warn(at, "id.form", "@id 是一个完整的 DID，通常是空间或机构的名称：请确认它确实属于这项数据，或改用其他 IRI。", "The @id is a whole DID, which is usually the name of a space or an organisation: make sure that it belongs to this data, or use another IRI.")
+	case scheme == "http" || scheme == "https":
+		if u, err := url.Parse(id); err == nil && u.User != nil {
+			rd.warn(at, "id.form", "@id 的主机名前带有用户名（…@），容易被误认为别的网站：请去掉。", "The @id has a user name in front of its host (…@), which makes it look like another site's: take it out.")
+		}
+	}
 }

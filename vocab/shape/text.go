@@ -36,8 +36,8 @@ var (
 )
 
 // fold turns a BCP 47 tag into the tag that readers choose by (vocab.Text).
-// ok is false for what is no language: "", "und", "mul", or a word that is
-// not a tag at all.
+// ok is false for what is no language: "", "und", "mul", or a text that is
+// not a tag at all (RFC 5646, section 2.1).
 func fold(tag string) (string, bool) {
 	switch tag {
 	case "":
@@ -46,6 +46,9 @@ func fold(tag string) (string, bool) {
 		return tag, true
 	}
 	tag = strings.ToLower(strings.ReplaceAll(tag, "_", "-"))
+	if !isTag(tag) {
+		return "", false
+	}
 	primary, rest, _ := strings.Cut(tag, "-")
 	switch primary {
 	case "zh", "zho", "chi", "cmn":
@@ -63,15 +66,29 @@ func fold(tag string) (string, bool) {
 	case "und", "mul", "zxx", "mis":
 		return "", false
 	}
-	if len(primary) < 2 || len(primary) > 3 {
+	if len(primary) < 2 || len(primary) > 3 || strings.Trim(primary, "abcdefghijklmnopqrstuvwxyz") != "" {
 		return "", false
 	}
-	for _, c := range []byte(primary) {
-		if c < 'a' || c > 'z' {
-			return "", false
+	return primary, true
+}
+
+// isTag reports whether s has the form of a language tag: subtags of one to
+// eight letters and digits.
+func isTag(s string) bool {
+	if len(s) > 100 {
+		return false
+	}
+	for sub := range strings.SplitSeq(s, "-") {
+		if len(sub) < 1 || len(sub) > 8 {
+			return false
+		}
+		for i := range len(sub) {
+			if !isAlnum(sub[i]) {
+				return false
+			}
 		}
 	}
-	return primary, true
+	return true
 }
 
 // guess is the language of untagged text: "zh" for Han characters without
@@ -94,18 +111,11 @@ func guess(s string) string {
 	return "und"
 }
 
-// isControl: C0 and DEL. Line ends and tabs are treated before.
-func isControl(r rune) bool { return r < 0x20 || r == 0x7F }
-
-// isBidi: the overrides, embeddings and isolates that make text read as
-// something else (UAX #9; CVE-2021-42574).
-func isBidi(r rune) bool { return r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069 }
-
 // clean makes s fit to be shown: trimmed, with plain line ends, on one line
-// where lines are not wanted. Control characters, bidirectional overrides and
-// personal codes refuse the document; C1 controls (left over from a wrong
-// character encoding) are taken out with a warning. ok is false where s
-// cannot be used.
+// where lines are not wanted. Control characters, bidirectional overrides, tag
+// characters and personal codes refuse the document; C1 controls (left over
+// from a wrong character encoding) and what is invisible are taken out with a
+// warning. A text that shows nothing is "". ok is false where s cannot be used.
 func (rd *reading) clean(s string, at place, lim limit) (string, bool) {
 	if !rd.spend(len(s) / 64) {
 		return "", false
@@ -116,6 +126,9 @@ func (rd *reading) clean(s string, at place, lim limit) (string, bool) {
 		if s, ok = rd.scrub(s, at, lim.lines); !ok {
 			return "", false
 		}
+	}
+	if !shows(s) {
+		return "", true
 	}
 	if hasPersonalCode(s) {
 		rd.refusePersonal(at)
@@ -137,7 +150,7 @@ func isClean(s string, lines bool) bool {
 			return false
 		default:
 			r, size := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError || r < 0xA0 || isBidi(r) || r == 0x2028 || r == 0x2029 {
+			if r == utf8.RuneError || r < 0xA0 || r == 0x2028 || r == 0x2029 || isBidi(r) || isInvisible(r) || isBanned(r) {
 				return false
 			}
 			i += size - 1
@@ -149,8 +162,9 @@ func isClean(s string, lines bool) bool {
 func (rd *reading) scrub(s string, at place, lines bool) (string, bool) {
 	var b strings.Builder
 	b.Grow(len(s))
-	c1 := false
+	c1, unseen := false, rune(0)
 	for i, r := range s {
+		c1 = c1 || r > 0x7F && r < 0xA0
 		switch {
 		case r == '\r':
 			if i+1 < len(s) && s[i+1] == '\n' {
@@ -164,14 +178,16 @@ func (rd *reading) scrub(s string, at place, lines bool) (string, bool) {
 			} else if r != '\t' {
 				r = '\n'
 			}
-		case isControl(r):
+		case isControl(r), isBanned(r):
 			rd.refuse(at, "text.control", "文本含控制字符 U+%04X：请删去后重新提交。", "The text has the control character U+%04X: take it out and submit again.", r)
 			return "", false
 		case isBidi(r):
 			rd.refuse(at, "text.bidi", "文本含改变书写方向的字符 U+%04X，会使人看到的与实际不同：请删去。", "The text has the direction override U+%04X, which makes it read as something else: take it out.", r)
 			return "", false
+		case isInvisible(r):
+			unseen = r
+			continue
 		case r > 0x7F && r < 0xA0:
-			c1 = true
 			continue
 		case r == utf8.RuneError:
 			r = '�'
@@ -180,6 +196,9 @@ func (rd *reading) scrub(s string, at place, lines bool) (string, bool) {
 	}
 	if c1 {
 		rd.warn(at, "text.encoding", "文本含乱码字符（U+0080 至 U+009F），已略去：请检查来源的字符编码。", "The text has characters U+0080 to U+009F, left over from a wrong character encoding; they are left out. Check the encoding of your source.")
+	}
+	if unseen != 0 {
+		rd.warn(at, "text.invisible", "文本含看不见的字符（例如 U+%04X），已略去：请删去。", "The text has characters that cannot be seen, such as U+%04X; they are left out. Take them out.", unseen)
 	}
 	return strings.TrimSpace(b.String()), true
 }

@@ -386,10 +386,5 @@ func (rd *reading) linkOf(v value) string {
 		rd.warn(v.at, why.code, "此网址无效，已略去："+why.zh, "This address is not valid and is left out: "+why.en)
 		return ""
 	}
-	switch scheme := strings.ToLower(raw[:schemeLen(raw)]); scheme {
-	case "javascript", "vbscript", "data", "blob", "file":
-		rd.warn(v.at, "iri.scheme", "不显示 %s: 开头的地址，已略去。", "Addresses that begin with %s: are not shown; it is left out.", scheme)
-		return ""
-	}
 	return raw
 }
