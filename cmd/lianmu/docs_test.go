@@ -6,8 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/alecthomas/kong"
 )
 
 // TestDocumentedCommandsParse: every command line in the description of the
@@ -30,11 +28,11 @@ func TestDocumentedCommandsParse(t *testing.T) {
 			for i := range args {
 				args[i] = strings.Trim(args[i], "'")
 			}
-			parser, err := kong.New(&commands{})
+			parser, err := newParser()
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := parser.Parse(args); err != nil {
+			if _, err := parser.Parse(arrange(args)); err != nil {
 				t.Errorf("%s: %s: %v", name, line, err)
 			}
 			seen++

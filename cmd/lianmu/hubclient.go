@@ -81,8 +81,17 @@ func (h *hubClient) operate(ctx context.Context, method, path string, out any) e
 	return h.call(ctx, method, path, nil, out, true)
 }
 
+// maxWaits is how often a request is repeated that a hub puts off.
+const maxWaits = 20
+
 func (h *hubClient) call(ctx context.Context, method, path string, body []byte, out any, token bool) error {
-	status, _, data, err := h.do(ctx, method, path, "application/json", body, token)
+	status, header, data, err := h.do(ctx, method, path, "application/json", body, token)
+	// 429: nothing was done, only too much was asked for at once.
+	for waits := 0; err == nil && status == http.StatusTooManyRequests && waits < maxWaits; waits++ {
+		if err = sleep(ctx, retryAfter(header)); err == nil {
+			status, header, data, err = h.do(ctx, method, path, "application/json", body, token)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -100,6 +109,12 @@ func (h *hubClient) call(ctx context.Context, method, path string, body []byte, 
 		return fmt.Errorf(tr("%s 的答复读不懂：%w（是联目节点吗？）", "the answer of %s is not understood: %w (is it a lianmu hub?)"), h.base+path, err)
 	}
 	return nil
+}
+
+// retryAfter is how long a hub asks to wait, from one second to a minute.
+func retryAfter(h http.Header) time.Duration {
+	seconds, _ := strconv.Atoi(h.Get("Retry-After")) // absent or a date: a second
+	return time.Duration(min(max(seconds, 1), 60)) * time.Second
 }
 
 // do makes one request and reads its answer, at most maxAnswer bytes.
@@ -125,11 +140,13 @@ func (h *hubClient) do(ctx context.Context, method, path, contentType string, bo
 	}
 	resp, err := h.http.Do(req)
 	if err != nil {
-		return 0, nil, nil, err
+		return 0, nil, nil, unreachable(h.base, err)
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err == nil && len(data) > maxAnswer {
+	if err != nil {
+		err = unreachable(h.base, err)
+	} else if len(data) > maxAnswer {
 		err = errors.New(tr("答复太大", "the answer is too large"))
 	}
 	return resp.StatusCode, resp.Header, data, err
@@ -151,37 +168,3 @@ func problemOf(status int, data []byte) error {
 	}
 	return fmt.Errorf("%d %s %s", status, http.StatusText(status), p.Title)
 }
-
-// httpSender submits by POST /api/v1/submissions, the same bytes as on NATS.
-type httpSender struct{ *hubClient }
-
-// Submit implements sender.
-func (s httpSender) Submit(ctx context.Context, _ string, raw []byte) (vocab.Receipt, error) {
-	status, header, data, err := s.do(ctx, http.MethodPost, "/api/v1/submissions", "application/ld+json", raw, false)
-	if err != nil {
-		return vocab.Receipt{}, err
-	}
-	switch status {
-	case http.StatusOK, http.StatusCreated, http.StatusUnprocessableEntity, http.StatusServiceUnavailable:
-		if receipt, err := decodeReceipt(data); err == nil {
-			return receipt, nil
-		}
-	case http.StatusTooManyRequests:
-		seconds, _ := strconv.Atoi(header.Get("Retry-After"))
-		return vocab.Receipt{Status: vocab.Busy, RetryAfterMS: 1000 * min(seconds, 60)}, nil
-	}
-	err = problemOf(status, data)
-	if status >= 400 && status < 500 {
-		return vocab.Receipt{Status: vocab.Refused, Problems: vocab.ProblemsOf(err, "http."+strconv.Itoa(status))}, nil
-	}
-	return vocab.Receipt{}, err
-}
-
-// Known implements sender: there is no such question over HTTP, so every
-// document is signed and sent, and the hub says which are unchanged.
-func (s httpSender) Known(context.Context, string, []vocab.Digest) (map[vocab.Digest]standing, error) {
-	return nil, nil
-}
-
-// Close implements sender.
-func (s httpSender) Close() { s.http.CloseIdleConnections() }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"lianmu/vocab"
 )
@@ -27,6 +28,7 @@ type document struct {
 	Line int // of its first character, from 1
 	Raw  []byte
 	outline
+	Removal  bool // made from a deletion in a feed of changes
 	Problems vocab.Problems
 }
 
@@ -36,6 +38,7 @@ type input struct {
 	stdin io.Reader
 	paths []string
 	total int64        // bytes of all files as they lie on disk; 0: unknown
+	again bool         // all are files that give the same when read again
 	read  atomic.Int64 // bytes read of them so far
 }
 
@@ -51,6 +54,7 @@ func openInput(args []string, stdin io.Reader) (*input, error) {
 		args = []string{"-"}
 	}
 	known := true
+	in.again = true
 	for _, arg := range args {
 		if arg == "-" {
 			in.paths = append(in.paths, arg)
@@ -72,6 +76,8 @@ func openInput(args []string, stdin io.Reader) (*input, error) {
 			}
 			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
 				in.total += info.Size()
+			} else {
+				in.again = false // a pipe
 			}
 			in.paths = append(in.paths, path)
 			return nil
@@ -84,7 +90,7 @@ func openInput(args []string, stdin io.Reader) (*input, error) {
 		}
 	}
 	if !known {
-		in.total = 0
+		in.total, in.again = 0, false
 	}
 	return in, nil
 }
@@ -104,7 +110,16 @@ func hasKnownExtension(path string) bool {
 func (in *input) documents() iter.Seq[document] {
 	return func(yield func(document) bool) {
 		for _, path := range in.paths {
-			if !in.file(path, yield) {
+			found := false
+			more := in.file(path, func(d document) bool {
+				found = true
+				return yield(d)
+			})
+			if more && !found {
+				more = yield(document{File: nameOf(path), Line: 1, Problems: vocab.Problems{vocab.NewProblem("", "input.empty",
+					"里面没有任何文档：文件是空的；请检查是否选错了文件", "there is no document in it: it is empty; check whether this is the right file")}})
+			}
+			if !more {
 				return
 			}
 		}
@@ -114,10 +129,8 @@ func (in *input) documents() iter.Seq[document] {
 // file yields the documents of one file; it returns false where the reader
 // has had enough.
 func (in *input) file(path string, yield func(document) bool) bool {
-	name, r := path, in.stdin
-	if path == "-" {
-		name = "stdin"
-	} else {
+	name, r := nameOf(path), in.stdin
+	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
 			return yield(unreadable(name, 0, err))
@@ -136,6 +149,9 @@ func (in *input) file(path string, yield func(document) bool) bool {
 	if bom, _ := br.Peek(3); bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
 		_, _ = br.Discard(3)
 	}
+	if head, _ := br.Peek(2); isUTF16(head) {
+		return yield(document{File: name, Line: 1, Problems: notUTF8("UTF-16")})
+	}
 	switch filepath.Ext(strings.TrimSuffix(strings.ToLower(path), ".gz")) {
 	case ".jsonl", ".ndjson":
 		return readLines(name, br, yield)
@@ -143,9 +159,42 @@ func (in *input) file(path string, yield func(document) bool) bool {
 	return readAny(name, br, yield)
 }
 
-// documentAt checks a document's size and reads its outline.
+func nameOf(path string) string {
+	if path == "-" {
+		return "stdin"
+	}
+	return path
+}
+
+// isUTF16 tells a file in UTF-16 by its first two bytes: the byte order mark,
+// or a character of JSON's with a zero byte beside it.
+func isUTF16(head []byte) bool {
+	return len(head) == 2 && (head[0] == 0 || head[1] == 0 || head[0] == 0xff && head[1] == 0xfe || head[0] == 0xfe && head[1] == 0xff)
+}
+
+// notUTF8 says how to convert what is in another encoding; which one it is can
+// only be guessed.
+func notUTF8(encoding string) vocab.Problems {
+	return vocab.Problems{vocab.NewProblem("", "input.encoding",
+		"文件不是 UTF-8 编码（看起来是 %[1]s）；请先转换：iconv -f %[1]s -t UTF-8 原文件 > 新文件，或在编辑器里另存为 UTF-8",
+		"the file is not UTF-8 (it looks like %[1]s); convert it to UTF-8: iconv -f %[1]s -t UTF-8 OLD > NEW, or save it as UTF-8 in an editor", encoding)}
+}
+
+// documentAt checks a document's encoding and size and reads its outline. Of a
+// change event it is the document published, or the withdrawal it means.
 func documentAt(name string, line int, raw []byte) document {
 	d := document{File: name, Line: line}
+	switch {
+	case len(raw) > maxDocument+maxEnvelope:
+		d.Problems = tooLarge(len(raw))
+		return d
+	case !utf8.Valid(raw):
+		d.Problems = notUTF8("GBK")
+		return d
+	}
+	if event, ok := changeOf(raw); ok {
+		return event.document(d)
+	}
 	if len(raw) > maxDocument {
 		d.Problems = tooLarge(len(raw))
 		return d

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -28,7 +29,7 @@ func readLines(name string, br *bufio.Reader, yield func(document) bool) bool {
 			var part []byte
 			part, err = br.ReadSlice('\n')
 			size += len(part)
-			if len(line) <= maxDocument {
+			if len(line) <= maxDocument+maxEnvelope {
 				line = append(line, part...)
 			}
 			if err != bufio.ErrBufferFull {
@@ -110,6 +111,11 @@ func syntaxFault(name string, at *placeReader, dec *jsontext.Decoder, err error)
 	if !errors.As(err, &syntax) || errors.Is(err, errTooLong) {
 		return unreadable(name, at.lineOf(dec.InputOffset()), err)
 	}
+	if at.encoding.bad {
+		// In GBK the second byte of a character may be a backslash, which then
+		// takes the closing quote.
+		return document{File: name, Line: at.lineOf(syntax.ByteOffset), Problems: notUTF8("GBK")}
+	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return unreadable(name, at.lineOf(syntax.ByteOffset), io.ErrUnexpectedEOF)
 	}
@@ -129,6 +135,30 @@ type placeReader struct {
 	from     int64   // where the value being read begins
 	line     int     // line of the last offset asked for
 	newlines []int64 // offsets of line ends beyond it
+	encoding utf8Watch
+}
+
+// utf8Watch tells whether what has passed is UTF-8, read in any pieces.
+type utf8Watch struct {
+	bad  bool
+	rest []byte // the beginning of a character whose end is in the next piece
+}
+
+func (u *utf8Watch) pass(b []byte) {
+	if u.bad {
+		return
+	}
+	if len(u.rest) > 0 {
+		b = append(u.rest, b...)
+	}
+	u.rest = nil
+	for i := max(0, len(b)-utf8.UTFMax+1); i < len(b); i++ {
+		if utf8.RuneStart(b[i]) && !utf8.FullRune(b[i:]) {
+			u.rest = bytes.Clone(b[i:])
+			b = b[:i]
+		}
+	}
+	u.bad = !utf8.Valid(b)
 }
 
 func (p *placeReader) Read(b []byte) (int, error) {
@@ -142,6 +172,7 @@ func (p *placeReader) Read(b []byte) (int, error) {
 		}
 	}
 	p.offset += int64(n)
+	p.encoding.pass(b[:n])
 	return n, err
 }
 

@@ -215,6 +215,7 @@ func (l *loading) publish(ctx context.Context, seen *poller) error {
 	}
 	bar := newProgress(l.streams, l.cmd.Progress, int64(l.cmd.Count), tr("份已发布", "published"))
 	defer bar.finish()
+	hub := &patience{giveUp: time.Minute, tell: bar.waiting}
 	slots := make(chan struct{}, l.cmd.Window)
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -241,7 +242,7 @@ func (l *loading) publish(ctx context.Context, seen *poller) error {
 		wg.Go(func() {
 			defer func() { <-slots }()
 			start := time.Now()
-			receipt, err := deliver(ctx, l.to, l.fleet.key(i).DID(), raw, time.Minute)
+			receipt, err := deliver(ctx, l.to, l.fleet.key(i).DID(), raw, hub)
 			took := time.Since(start)
 			if err != nil {
 				stop(err)

@@ -16,11 +16,16 @@ import (
 )
 
 // httpSource reads a hub's log over HTTP, for a verifier that believes none
-// of it. It implements ledger.Source.
-type httpSource struct{ hub *hubClient }
+// of it. It implements ledger.Source and ledger.Withholder, for one goroutine.
+type httpSource struct {
+	hub      *hubClient
+	withheld map[vocab.Digest]bool // of the last call of Documents
+}
+
+func newSource(hub *hubClient) *httpSource { return &httpSource{hub: hub} }
 
 // Checkpoint implements ledger.Source.
-func (s httpSource) Checkpoint(ctx context.Context) ([]byte, error) {
+func (s *httpSource) Checkpoint(ctx context.Context) ([]byte, error) {
 	var note []byte
 	err := s.hub.get(ctx, "/checkpoint", &note)
 	var ps vocab.Problems
@@ -31,30 +36,36 @@ func (s httpSource) Checkpoint(ctx context.Context) ([]byte, error) {
 }
 
 // Tile implements ledger.Source.
-func (s httpSource) Tile(ctx context.Context, path string) ([]byte, error) {
+func (s *httpSource) Tile(ctx context.Context, path string) ([]byte, error) {
 	var tile []byte
 	err := s.hub.get(ctx, "/"+path, &tile)
 	return tile, err
 }
 
-// Withholds implements ledger.Withholder: an operator is given everything.
-func (s httpSource) Withholds() bool { return s.hub.key == nil }
+// Withheld implements ledger.Withholder.
+func (s *httpSource) Withheld(d vocab.Digest) bool { return s.withheld[d] }
 
 // Documents implements ledger.Source; nil stands for a document that is not
-// there, or not for this reader. A hub may answer the first ones only, where all of them would be too much; the
-// rest is asked for again.
-func (s httpSource) Documents(ctx context.Context, digests []vocab.Digest) ([][]byte, error) {
+// there, or, where the hub names it as withheld, not for this reader. A hub may
+// answer the first ones only, where all of them would be too much; the rest is
+// asked for again.
+func (s *httpSource) Documents(ctx context.Context, digests []vocab.Digest) ([][]byte, error) {
+	s.withheld = make(map[vocab.Digest]bool)
 	docs := make([][]byte, 0, len(digests))
 	for len(docs) < len(digests) {
 		ask := digests[len(docs):min(len(docs)+100, len(digests))]
 		var answer struct {
-			Documents []*string `json:"documents"`
+			Documents []*string      `json:"documents"`
+			Withheld  []vocab.Digest `json:"withheld"`
 		}
 		if err := s.hub.post(ctx, "/api/v1/documents", map[string]any{"digests": ask}, &answer); err != nil {
 			return nil, err
 		}
-		if n := len(answer.Documents); n == 0 || n > len(ask) {
+		if n := len(answer.Documents); n == 0 || n > len(ask) || len(answer.Withheld) > len(ask) {
 			return nil, fmt.Errorf(tr("节点对 %d 份文档答复了 %d 份", "asked for %d documents, the hub answered with %d"), len(ask), n)
+		}
+		for _, d := range answer.Withheld {
+			s.withheld[d] = true
 		}
 		for _, text := range answer.Documents {
 			if text == nil {
@@ -73,7 +84,7 @@ func (s httpSource) Documents(ctx context.Context, digests []vocab.Digest) ([][]
 
 // size is the number of entries that the last checkpoint covers (C2SP
 // tlog-checkpoint: the second line).
-func (s httpSource) size(ctx context.Context) (uint64, error) {
+func (s *httpSource) size(ctx context.Context) (uint64, error) {
 	note, err := s.Checkpoint(ctx)
 	if err != nil || note == nil {
 		return 0, err
@@ -89,7 +100,7 @@ func (s httpSource) size(ctx context.Context) (uint64, error) {
 const tileWidth = 256
 
 // entries yields the entries [from, to) of a log of the given size, unverified.
-func (s httpSource) entries(ctx context.Context, from, to, size uint64) iter.Seq2[entryLine, error] {
+func (s *httpSource) entries(ctx context.Context, from, to, size uint64) iter.Seq2[entryLine, error] {
 	return func(yield func(entryLine, error) bool) {
 		for n := from / tileWidth; n*tileWidth < to; n++ {
 			leaves, err := s.leaves(ctx, n, size)
@@ -119,7 +130,7 @@ func (s httpSource) entries(ctx context.Context, from, to, size uint64) iter.Seq
 }
 
 // leaves reads the n-th tile of leaf records; the last one may be partial.
-func (s httpSource) leaves(ctx context.Context, n, size uint64) ([]ledger.Leaf, error) {
+func (s *httpSource) leaves(ctx context.Context, n, size uint64) ([]ledger.Leaf, error) {
 	width := min(tileWidth, size-n*tileWidth)
 	path := "tile/entries/" + tileNumber(n)
 	if width < tileWidth {
@@ -159,7 +170,7 @@ func tileNumber(n uint64) string {
 }
 
 // describe adds to leaf records what their documents say.
-func (s httpSource) describe(ctx context.Context, first uint64, leaves []ledger.Leaf) ([]entryLine, error) {
+func (s *httpSource) describe(ctx context.Context, first uint64, leaves []ledger.Leaf) ([]entryLine, error) {
 	digests := make([]vocab.Digest, len(leaves))
 	for i, l := range leaves {
 		digests[i] = l.SHA256
@@ -185,4 +196,7 @@ func (s httpSource) describe(ctx context.Context, first uint64, leaves []ledger.
 	return lines, nil
 }
 
-var _ ledger.Source = httpSource{}
+var (
+	_ ledger.Source     = (*httpSource)(nil)
+	_ ledger.Withholder = (*httpSource)(nil)
+)

@@ -40,11 +40,7 @@ func run(ctx context.Context, args []string, s *streams) (code int) {
 			code = int(e)
 		}
 	}()
-	var root commands
-	parser, err := kong.New(&root,
-		kong.Name("lianmu"),
-		kong.Description(tr("联目：可信数据空间的跨空间目录。", "lianmu 联目: a federated catalogue of trusted data spaces.")),
-		kong.UsageOnError(),
+	parser, err := newParser(
 		kong.Writers(s.Out, s.Err),
 		kong.Exit(func(code int) { panic(exited(code)) }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
@@ -54,11 +50,11 @@ func run(ctx context.Context, args []string, s *streams) (code int) {
 		fmt.Fprintln(s.Err, err)
 		return 2
 	}
-	command, err := parser.Parse(args)
-	if err == nil {
-		err = command.Run()
+	command, err := parser.Parse(arrange(args))
+	if err != nil {
+		return status(misused(err, args), s)
 	}
-	return status(err, s)
+	return status(command.Run(), s)
 }
 
 // status shows err, if it has not been shown, and tells its exit code.

@@ -296,7 +296,7 @@ func waitForCheckpoint(t *testing.T, info hub.Info, size uint64) {
 		t.Fatal(err)
 	}
 	for {
-		n, err := httpSource{client}.size(t.Context())
+		n, err := newSource(client).size(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,12 +20,14 @@ type progress struct {
 	start time.Time
 	now   func() time.Time
 	shown time.Time
+	err   io.Writer
+	note  string // why nothing moves; "" where it does
 }
 
 // newProgress makes a bar over total steps; total ≤ 0 is unknown. unit names
 // what count counts.
 func newProgress(s *streams, forced bool, total int64, unit string) *progress {
-	p := &progress{unit: unit, now: s.Now, start: s.Now()}
+	p := &progress{unit: unit, now: s.Now, start: s.Now(), err: s.Err}
 	if !forced && !isTerminal(s.Err) {
 		return p
 	}
@@ -43,8 +45,9 @@ func newProgress(s *streams, forced bool, total int64, unit string) *progress {
 	return p
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+// isTerminal tells whether a reader or writer is a person's terminal.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
@@ -60,8 +63,38 @@ func (p *progress) set(done int64, count uint64) {
 		return
 	}
 	p.shown = now
-	p.bar.Describe(fmt.Sprintf("%s %s  %s/s", number(count), p.unit, number(int64(perSecond(count, now.Sub(p.start))))))
+	text := fmt.Sprintf("%s %s  %s/s", number(count), p.unit, number(int64(perSecond(count, now.Sub(p.start)))))
+	if p.note != "" {
+		text += "  " + cut(p.note, 40)
+	}
+	p.bar.Describe(text)
 	_ = p.bar.Set64(done) // beyond the total only where a file grew meanwhile
+}
+
+// say prints a line for the person watching, above the bar.
+func (p *progress) say(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+	fmt.Fprintln(p.err, text)
+}
+
+// waiting says why the hub takes nothing, and keeps it beside the bar; "" is
+// that it takes again.
+func (p *progress) waiting(reason string) {
+	p.mu.Lock()
+	p.note = reason
+	if p.bar != nil && reason != "" {
+		p.bar.Describe(cut(reason, 60))
+	}
+	p.mu.Unlock()
+	if reason == "" {
+		p.say(tr("节点恢复受理", "the hub takes documents again"))
+		return
+	}
+	p.say(fmt.Sprintf(tr("节点暂不受理：%s（等候中）", "the hub takes nothing at present: %s (waiting)"), reason))
 }
 
 // finish takes the bar away.

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -17,8 +17,9 @@ type publishCmd struct {
 	Expires  time.Duration `default:"8760h" help:"How long new signatures hold; 0 is for ever."`
 	Resign   bool          `help:"Sign anew what is signed already, with this key."`
 	Window   int           `default:"256" help:"Requests in flight, 1 to 4096."`
-	GiveUp   time.Duration `default:"5m" help:"Stop when the hub has not answered for so long."`
+	GiveUp   time.Duration `default:"5m" help:"Stop when the hub has not answered, or has taken nothing, for so long."`
 	Refused  string        `placeholder:"FILE" help:"Write what was refused or failed, and why, as JSON lines."`
+	Warnings string        `placeholder:"FILE" help:"Write what was taken with warnings, and which, as JSON lines."`
 	Progress bool          `help:"Show the progress bar even where this is no terminal."`
 	JSON     bool          `name:"json" help:"Print the summary as JSON."`
 }
@@ -46,28 +47,53 @@ func (c *publishCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	to, err := dial(ctx, c.Hub, func(text string) { fmt.Fprintln(s.Err, text) })
+	bar := newProgress(s, c.Progress, in.total, tr("份", "documents"))
+	defer bar.finish()
+	p.Tell = bar.waiting
+	if p.To, err = dial(ctx, c.Hub, bar.say); err != nil {
+		return err
+	}
+	defer p.To.Close()
+
+	sum := newSummary(s.Now)
+	refused, err := createList(c.Refused, &sum.list)
 	if err != nil {
 		return err
 	}
-	defer to.Close()
-	p.To = to
-
-	sum := newSummary(s.Now)
-	if c.Refused != "" {
-		f, err := os.Create(c.Refused)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		sum.list = f
+	defer refused.Close()
+	warned, err := createList(c.Warnings, &sum.warned.list)
+	if err != nil {
+		return err
 	}
-	bar := newProgress(s, c.Progress, in.total, tr("份", "documents"))
+	defer warned.Close()
+	if len(c.Files) == 0 && isTerminal(s.In) {
+		bar.say(tr("没有给出文件，从标准输入读取（Ctrl-D 结束）", "no files given: reading standard input (Ctrl-D ends it)"))
+	}
 	p.Done = func(o outcome) {
 		sum.add(o)
 		bar.set(in.read.Load(), sum.Documents)
 	}
-	stopped := p.Run(ctx, in.documents())
+	docs := in.documents()
+	if in.again {
+		if p.Repeats, err = p.repeats(ctx, docs); err != nil {
+			return err
+		}
+		in.read.Store(0)
+	}
+	stopped := p.Run(ctx, docs)
 	bar.finish()
 	return sum.finish(s, c.JSON, stopped)
+}
+
+// createList opens the file for a list, if it has a name; closing none is
+// harmless.
+func createList(name string, list *io.Writer) (*os.File, error) {
+	if name == "" {
+		return nil, nil
+	}
+	f, err := os.Create(name)
+	if err == nil {
+		*list = f
+	}
+	return f, err
 }

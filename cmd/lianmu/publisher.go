@@ -23,10 +23,15 @@ type publisher struct {
 	Expires time.Duration   // of new signatures; 0: none
 	Resign  bool            // sign anew what is signed already
 	Window  int             // requests in flight
-	GiveUp  time.Duration   // silence after which the hub counts as gone
+	GiveUp  time.Duration   // silence, or time without a receipt but busy, after which the hub counts as gone
+	Tell    func(string)    // told why the hub takes nothing, "" when it does again; may be nil
 	Now     func() time.Time
 	Done    func(outcome) // told of every document, one at a time
+	// Repeats are @ids with several versions in the input, the last of which
+	// stands: all of them count as unchanged.
+	Repeats map[idHash]standing
 
+	hub      *patience
 	created  creations
 	mu       sync.Mutex               // guards Done
 	inFlight map[string]chan struct{} // by @id; owned by run, values closed when answered
@@ -54,6 +59,7 @@ const (
 func (p *publisher) Run(ctx context.Context, docs iter.Seq[document]) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	p.hub = &patience{giveUp: p.GiveUp, tell: p.Tell}
 	p.inFlight = make(map[string]chan struct{})
 	p.slots = make(chan struct{}, max(1, p.Window))
 	var err error
@@ -142,6 +148,10 @@ func (p *publisher) batch(ctx context.Context, stop context.CancelCauseFunc, bat
 		}
 		if d.Problems != nil {
 			p.report(outcome{document: d, Receipt: vocab.Receipt{Status: vocab.Refused, ID: d.ID, Problems: d.Problems}})
+			continue
+		}
+		if s, ok := p.standsLast(d); ok {
+			p.report(outcome{document: d, Receipt: vocab.Receipt{Status: vocab.Unchanged, ID: d.ID, Content: contents[i], Log: s.Log}})
 			continue
 		}
 		if s, ok := known[contents[i]]; ok && !doubtful[d.ID] && p.holds(s) {
@@ -265,9 +275,12 @@ func (p *publisher) send(ctx context.Context, stop context.CancelCauseFunc, d do
 		defer p.wg.Done()
 		defer func() { <-p.slots }()
 		defer close(answered)
-		receipt, err := deliver(ctx, p.To, space, raw, p.GiveUp)
+		receipt, err := deliver(ctx, p.To, space, raw, p.hub)
 		if err != nil && ctx.Err() == nil && !errors.As(err, new(permanentError)) {
 			stop(err) // the hub is gone: there is no use in trying the rest
+		}
+		if err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
 		}
 		p.report(outcome{document: d, Receipt: receipt, Err: err})
 	}()

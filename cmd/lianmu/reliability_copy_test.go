@@ -205,7 +205,7 @@ func epochEntry(t *testing.T, n *node, at uint64, cited []byte) *submission {
 	if err != nil {
 		t.Fatal(err)
 	}
-	docs, err := httpSource{client}.Documents(t.Context(), []vocab.Digest{leaf.SHA256})
+	docs, err := newSource(client).Documents(t.Context(), []vocab.Digest{leaf.SHA256})
 	if err != nil || docs[0] == nil {
 		t.Fatalf("the epoch's entry cannot be read: %v", err)
 	}

@@ -291,7 +291,7 @@ func (n *node) leaves() []ledger.Leaf {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	source := httpSource{client}
+	source := newSource(client)
 	var size uint64
 	n.within(30*time.Second, "a checkpoint covers the log", func() bool {
 		var info logInfo

@@ -42,11 +42,7 @@ func dial(ctx context.Context, url string, notice func(string)) (sender, error) 
 	case "nats", "tls", "ws", "wss":
 		return dialNATS(ctx, url, notice)
 	case "http", "https":
-		h, err := newHubClient(url, nil, time.Now)
-		if err != nil {
-			return nil, err
-		}
-		return httpSender{h}, nil
+		return dialHTTP(ctx, url)
 	}
 	return nil, fmt.Errorf(tr("--hub 应写成 nats://主机:端口 或 http://主机:端口，而不是 %q", "--hub must be nats://HOST:PORT or http://HOST:PORT, not %q"), url)
 }
@@ -59,9 +55,9 @@ const (
 
 // deliver submits a document until there is a receipt other than busy: it
 // repeats with back-off what got no answer, and waits as long as a busy hub
-// asks for. It gives up after giveUp without an answer, or when ctx ends; a
-// hub that says busy is alive and is never given up on.
-func deliver(ctx context.Context, to sender, space string, raw []byte, giveUp time.Duration) (vocab.Receipt, error) {
+// asks for. It gives up when ctx ends, after giveUp without an answer, or when
+// the hub has been nothing but busy for so long.
+func deliver(ctx context.Context, to sender, space string, raw []byte, hub *patience) (vocab.Receipt, error) {
 	pause := firstPause
 	silentSince := time.Now()
 	for {
@@ -69,21 +65,26 @@ func deliver(ctx context.Context, to sender, space string, raw []byte, giveUp ti
 		var permanent permanentError
 		switch {
 		case err == nil && receipt.Status != vocab.Busy:
+			hub.served()
 			return receipt, nil
 		case err == nil:
 			silentSince = time.Now()
+			left, why := hub.busy(receipt.Problems)
+			if left <= 0 {
+				return vocab.Receipt{}, why
+			}
 			wait := time.Duration(receipt.RetryAfterMS) * time.Millisecond
 			if wait <= 0 {
 				wait = pause
 			}
 			pause = firstPause
-			err = sleep(ctx, min(wait, time.Minute))
+			err = sleep(ctx, min(wait, left, time.Minute))
 		case errors.As(err, &permanent), ctx.Err() != nil:
 			return vocab.Receipt{}, err
-		case time.Since(silentSince) >= giveUp:
-			return vocab.Receipt{}, fmt.Errorf(tr("%v 内没有得到答复：%w", "no answer for %v: %w"), giveUp, err)
+		case time.Since(silentSince) >= hub.giveUp:
+			return vocab.Receipt{}, fmt.Errorf(tr("%v 内没有得到答复：%w", "no answer for %v: %w"), hub.giveUp, err)
 		default:
-			err = sleep(ctx, min(pause, max(0, giveUp-time.Since(silentSince))))
+			err = sleep(ctx, min(pause, max(0, hub.giveUp-time.Since(silentSince))))
 			pause = min(2*pause, longPause)
 		}
 		if err != nil {

@@ -32,7 +32,7 @@ type natsSender struct {
 
 // dialNATS connects. It fails at once where nothing answers at hub; after
 // that it reconnects for as long as it takes. notice tells a person of losses.
-func dialNATS(_ context.Context, hub string, notice func(string)) (*natsSender, error) {
+func dialNATS(ctx context.Context, hub string, notice func(string)) (*natsSender, error) {
 	s := &natsSender{}
 	s.line, s.cut = context.WithCancel(context.Background())
 	opts := []nats.Option{
@@ -64,22 +64,40 @@ func dialNATS(_ context.Context, hub string, notice func(string)) (*natsSender, 
 	}
 	nc, err := nats.Connect(hub, append(ownInbox(hub), opts...)...)
 	if errors.Is(err, nats.ErrAuthorization) {
-		// A server of its own, whose users are configured: one without a name
-		// there shares its inboxes with all such.
-		nc, err = nats.Connect(hub, opts...)
+		// A server of its own, whose users are configured: those without a name
+		// share their inboxes there.
+		nc, err = nats.Connect(hub, append([]nats.Option{nats.CustomInboxPrefix(bus.InboxPrefix(bus.Anonymous))}, opts...)...)
 	}
 	if err != nil {
-		return nil, fmt.Errorf(tr("连不上 %s：%w（节点在运行吗？地址和端口对吗？）", "cannot connect to %s: %w (is the hub running there? are host and port right?)"), hub, err)
+		return nil, noNATS(ctx, hub, err)
 	}
 	s.nc = nc
 	return s, nil
 }
 
-// ownInbox gives the connection inboxes that nobody else can listen to, unless
-// the URL brings a user of its own, whose server decides that.
+// noNATS says what to check where no NATS server took the connection.
+func noNATS(ctx context.Context, hub string, err error) error {
+	where := hub
+	if u, perr := url.Parse(hub); perr == nil && u.Host != "" {
+		where = u.Scheme + "://" + u.Host
+		if speaksHTTP(ctx, u.Host) {
+			return unreachableError{fmt.Sprintf(tr("%s 是 HTTP 端口，不是 NATS 端口：请用节点就绪时打印的 nats= 地址，或写 http://%s",
+				"%s is the HTTP port, not the NATS port: use the nats= address of the hub's ready line, or http://%s"), where, u.Host), err}
+		}
+	}
+	if errors.Is(err, nats.ErrAuthorization) {
+		return unreachableError{fmt.Sprintf(tr("%s 不接受这个用户：请核对地址里的用户名和密码", "%s does not take this user: check name and password in the address"), where), err}
+	}
+	return unreachableError{fmt.Sprintf(tr("连不上 %s（%v）：节点在运行吗？地址和端口对吗？（节点就绪时会打印 nats= 地址）",
+		"cannot connect to %s (%v): is the hub running there, are host and port right? (it prints nats= when it is ready)"), where, err), err}
+}
+
+// ownInbox gives the connection inboxes that nobody else can listen to: under a
+// random name, or those of the user in the URL, as deploy/nats/lianmu.conf has
+// them.
 func ownInbox(hub string) []nats.Option {
 	if u, err := url.Parse(hub); err == nil && u.User != nil {
-		return nil
+		return []nats.Option{nats.CustomInboxPrefix(bus.InboxPrefix(u.User.Username()))}
 	}
 	return bus.ClientOptions(rand.Text())
 }

@@ -7,9 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"lianmu/vocab"
@@ -25,9 +22,13 @@ type summary struct {
 	Superseded uint64 `json:"superseded"`
 	Refused    uint64 `json:"refused"`
 	Failed     uint64 `json:"failed"` // no receipt could be had
-	// Warnings counts warnings by code; WarnedDocuments who had any.
+	// Absent are deletions in a feed of changes of what is not published.
+	Absent uint64 `json:"nothing_to_take_down"`
+	// Warnings counts warnings by code; WarnedDocuments who had any. What is
+	// unchanged is left out: whether the hub was asked depends on the run.
 	Warnings        map[string]uint64 `json:"warnings"`
 	WarnedDocuments uint64            `json:"warned_documents"`
+	WarningExamples []warning         `json:"warning_examples"` // the maxWarnings most frequent
 	ElapsedS        float64           `json:"elapsed_s"`
 	PerSecond       float64           `json:"per_second"`
 	Refusals        []refusal         `json:"refusals"` // the first maxListed
@@ -36,6 +37,7 @@ type summary struct {
 	now     func() time.Time
 	start   time.Time
 	list    io.Writer // every refusal as a JSON line; nil: not written
+	warned  warnings
 	listErr error
 }
 
@@ -52,18 +54,19 @@ type refusal struct {
 }
 
 func newSummary(now func() time.Time) *summary {
-	return &summary{Warnings: make(map[string]uint64), Refusals: []refusal{}, now: now, start: now()}
+	return &summary{Warnings: make(map[string]uint64), Refusals: []refusal{}, WarningExamples: []warning{}, now: now, start: now()}
 }
 
 func (s *summary) add(o outcome) {
 	s.Documents++
-	if len(o.Receipt.Warnings) > 0 {
+	if len(o.Receipt.Warnings) > 0 && o.Receipt.Status != vocab.Unchanged {
 		s.WarnedDocuments++
 		for _, w := range o.Receipt.Warnings {
 			if _, seen := s.Warnings[w.Code]; seen || len(s.Warnings) < 256 {
 				s.Warnings[w.Code]++
 			}
 		}
+		s.warned.add(o)
 	}
 	r := refusal{File: o.File, Line: o.Line, ID: cmp.Or(o.Receipt.ID, o.ID)}
 	switch {
@@ -81,6 +84,9 @@ func (s *summary) add(o outcome) {
 		return
 	case o.Receipt.Status == vocab.Superseded:
 		s.Superseded++
+		return
+	case o.Removal && len(o.Receipt.Problems) > 0 && o.Receipt.Problems[0].Code == "offering.unknown":
+		s.Absent++
 		return
 	default:
 		s.Refused++
@@ -113,10 +119,13 @@ func (s *summary) finish(c *streams, asJSON bool, stopped error) error {
 			s.Stopped = tr("被中断", "interrupted")
 		}
 	}
+	s.WarningExamples = s.warned.top(maxWarnings)
 	err := s.write(c.Out, asJSON)
 	switch {
 	case err != nil:
 		return err
+	case s.warned.err != nil:
+		return fmt.Errorf(tr("写不了提醒清单：%w", "cannot write the list of warnings: %w"), s.warned.err)
 	case s.listErr != nil:
 		return fmt.Errorf(tr("写不了退回清单：%w", "cannot write the list of refusals: %w"), s.listErr)
 	case stopped != nil:
@@ -139,9 +148,15 @@ func (s *summary) write(w io.Writer, asJSON bool) error {
 	t.add(tr("已有更新版本", "superseded"), number(s.Superseded))
 	t.add(tr("被退回", "refused"), number(s.Refused))
 	t.add(tr("未得到答复", "failed"), number(s.Failed))
+	if s.Absent > 0 {
+		t.add(tr("无可下架", "not there"), number(s.Absent), tr("要求删除、而本来就没有在架的", "deletions of what is not published"))
+	}
 	t.add(tr("合计", "total"), number(s.Documents), s.rate())
-	t.add(tr("有提醒的", "with warnings"), number(s.WarnedDocuments), s.topWarnings())
-	if err := t.write(w); err != nil || len(s.Refusals) == 0 {
+	t.add(tr("有提醒的", "with warnings"), number(s.WarnedDocuments))
+	if err := t.write(w); err != nil {
+		return err
+	}
+	if err := s.writeWarnings(w); err != nil || len(s.Refusals) == 0 {
 		return err
 	}
 	fmt.Fprintln(w)
@@ -161,16 +176,4 @@ func (s *summary) write(w io.Writer, asJSON bool) error {
 
 func (s *summary) rate() string {
 	return fmt.Sprintf(tr("用时 %.1f 秒，每秒 %.0f 份", "in %.1f s, %.0f a second"), s.ElapsedS, s.PerSecond)
-}
-
-// topWarnings names the five most frequent.
-func (s *summary) topWarnings() string {
-	codes := slices.SortedFunc(maps.Keys(s.Warnings), func(a, b string) int {
-		return cmp.Or(cmp.Compare(s.Warnings[b], s.Warnings[a]), cmp.Compare(a, b))
-	})
-	var parts []string
-	for _, code := range codes[:min(5, len(codes))] {
-		parts = append(parts, fmt.Sprintf("%s %s", code, number(s.Warnings[code])))
-	}
-	return strings.Join(parts, tr("，", ", "))
 }

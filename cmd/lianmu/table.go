@@ -109,7 +109,7 @@ func describe(err error) string {
 	if errors.As(err, &ps) {
 		return sayProblems(ps)
 	}
-	return err.Error()
+	return translated(err.Error())
 }
 
 // sayProblems joins problems in the reader's language, each with its path.

@@ -79,11 +79,7 @@ func withdrawals(ids []string, final bool) iter.Seq[document] {
 	}
 	return func(yield func(document) bool) {
 		for i, id := range ids {
-			raw, err := json.Marshal(struct {
-				Context string `json:"@context"`
-				Type    string `json:"@type"`
-				ID      string `json:"@id"`
-			}{"https://w3id.org/lianmu/v1", typ, id})
+			raw, err := takeDown(typ, id)
 			d := document{File: "args", Line: i + 1, Raw: raw, outline: outline{ID: id}}
 			if err != nil {
 				d.Problems = vocab.ProblemsOf(err, "json.syntax")
@@ -93,6 +89,15 @@ func withdrawals(ids []string, final bool) iter.Seq[document] {
 			}
 		}
 	}
+}
+
+// takeDown is the unsigned document that withdraws or deregisters id.
+func takeDown(typ, id string) ([]byte, error) {
+	return json.Marshal(struct {
+		Context string `json:"@context"`
+		Type    string `json:"@type"`
+		ID      string `json:"@id"`
+	}{"https://w3id.org/lianmu/v1", typ, id})
 }
 
 // sayStatus names what became of a submission.

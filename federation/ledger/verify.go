@@ -26,10 +26,14 @@ type Source interface {
 	Documents(ctx context.Context, digests []vocab.Digest) ([][]byte, error)
 }
 
-// Withholder is a Source that may keep documents from this reader, and shows
-// no difference between one kept back and one that is gone: what it does not
-// give counts as withheld, not as a fault.
-type Withholder interface{ Withholds() bool }
+// Withholder is a Source that may keep documents from this reader. One that it
+// says to keep back counts as withheld; any other that it does not give is
+// missing, and a fault.
+type Withholder interface {
+	// Withheld tells whether a document that the last call of Documents did
+	// not give is there, and kept from this reader.
+	Withheld(vocab.Digest) bool
+}
 
 // Source returns the log as a source for Verify.
 func (l *Log) Source() Source { return source{l} }
@@ -192,8 +196,10 @@ func verifyTiles(ctx context.Context, src Source, t *tree, r *Report) error {
 
 func verifyDocuments(ctx context.Context, src Source, t *tree, r *Report, check func(Record) error, progress func(done, total uint64)) error {
 	var last time.Time
-	w, ok := src.(Withholder)
-	withholds := ok && w.Withholds()
+	withheld := func(vocab.Digest) bool { return false }
+	if w, ok := src.(Withholder); ok {
+		withheld = w.Withheld
+	}
 	for from := uint64(0); from < t.size(); from += documentsAtOnce {
 		to := min(from+documentsAtOnce, t.size())
 		digests := make([]vocab.Digest, 0, documentsAtOnce)
@@ -216,7 +222,7 @@ func verifyDocuments(ctx context.Context, src Source, t *tree, r *Report, check 
 			r.Checked++
 			r.Bytes += uint64(len(document))
 			switch {
-			case document == nil && withholds:
+			case document == nil && withheld(leaf.SHA256):
 				r.Withheld++
 				continue
 			case document == nil:

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+
+	"lianmu/federation/identity"
+	"lianmu/federation/ledger"
+	"lianmu/hub"
+	"lianmu/hub/view"
+	"lianmu/vocab/jsonld"
+	"lianmu/vocab/shape"
+)
+
+type logVerifyCmd struct {
+	Hub      string `placeholder:"URL" env:"LIANMU_HTTP_HUB" help:"http://HOST:PORT of a running hub."`
+	Dir      string `placeholder:"DIR" help:"Instead of --hub: the folder of a hub that is stopped."`
+	NATSURL  string `name:"nats-url" placeholder:"URL" env:"LIANMU_NATS_URL" help:"With --dir: the external NATS server that holds the log, where the hub uses one."`
+	Key      string `placeholder:"FILE" env:"LIANMU_OPERATOR_KEY" help:"With --hub: an operator's key, to check the views and what is not public too."`
+	Vkey     string `placeholder:"KEY" help:"With --hub: the log's verifier key, had from elsewhere; without it the hub's own word is taken."`
+	Progress bool   `help:"Show the progress bar even where this is no terminal."`
+	JSON     bool   `name:"json" help:"Print the report as JSON."`
+}
+
+// Run verifies and prints a report; exit code 1 on any fault.
+func (c *logVerifyCmd) Run(ctx context.Context, s *streams) error {
+	switch {
+	case c.Hub == "" && c.Dir == "":
+		return errors.New(tr("要核验哪里：--hub http://主机:端口（运行中的节点），还是 --dir 文件夹（已停止的节点）？",
+			"verify what: --hub http://HOST:PORT (a running hub), or --dir DIR (one that is stopped)?"))
+	case c.Dir != "" && c.Hub != "" && c.Hub != os.Getenv("LIANMU_HTTP_HUB"):
+		return errors.New(tr("--hub 和 --dir 只能用一个", "--hub and --dir cannot be used together"))
+	}
+	start := s.Now()
+	var bar *progress
+	tick := func(done, total uint64) {
+		if bar == nil {
+			bar = newProgress(s, c.Progress, int64(total), tr("条", "entries"))
+		}
+		bar.set(int64(done), done)
+	}
+	var r *verification
+	var err error
+	if c.Dir != "" {
+		r, err = c.verifyFolder(ctx, s, tick)
+	} else {
+		r, err = c.verifyHub(ctx, s, tick)
+	}
+	if bar != nil {
+		bar.finish()
+	}
+	if err != nil {
+		return err
+	}
+	r.ElapsedS = s.Now().Sub(start).Seconds()
+	if c.JSON {
+		err = json.NewEncoder(s.Out).Encode(r)
+	} else {
+		err = r.write(s.Out)
+	}
+	if err == nil && !r.Clean() {
+		return exitCode(1)
+	}
+	return err
+}
+
+// verification is the report of one verification.
+type verification struct {
+	*hub.VerifyReport
+	ViewsChecked bool    `json:"views_checked"`
+	ElapsedS     float64 `json:"elapsed_s"`
+}
+
+// verifyFolder verifies a stopped hub.
+func (c *logVerifyCmd) verifyFolder(ctx context.Context, s *streams, tick func(done, total uint64)) (*verification, error) {
+	log := slog.New(slog.NewTextHandler(s.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	r, err := hub.Verify(ctx, hub.Config{Dir: c.Dir, NATSURL: c.NATSURL, Open: true, Now: s.Now, Logger: log}, tick)
+	if err != nil {
+		return nil, err
+	}
+	return &verification{VerifyReport: r, ViewsChecked: true}, nil
+}
+
+// verifyHub verifies a running hub by what it serves to anybody, and with an
+// operator's key also what is not public, and what its views show.
+func (c *logVerifyCmd) verifyHub(ctx context.Context, s *streams, tick func(done, total uint64)) (*verification, error) {
+	var key identity.Signer
+	if c.Key != "" {
+		k, err := identity.ReadKey(c.Key)
+		if err != nil {
+			return nil, err
+		}
+		key = k
+	}
+	client, err := newHubClient(c.Hub, key, s.Now)
+	if err != nil {
+		return nil, err
+	}
+	info, err := client.info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	vkey := c.Vkey
+	if vkey == "" {
+		vkey = info.VerifierKey
+	}
+	reader, err := shape.NewReader()
+	if err != nil {
+		return nil, err
+	}
+	source := newSource(client)
+	r := &verification{VerifyReport: &hub.VerifyReport{Views: []view.State{}, Faults: []string{}}, ViewsChecked: key != nil}
+	fold := &foldAt{Fold: hub.NewFold(jsonld.New(jsonld.Limits{}), reader), now: s.Now()}
+	if key != nil {
+		if r.Views, err = viewsWithin(ctx, client, source); err != nil {
+			return nil, err
+		}
+		fold.want = r.Views
+	}
+	r.Log, err = ledger.Verify(ctx, source, vkey, func(rec ledger.Record) error {
+		fold.upTo(rec.Index)
+		_, err := fold.Add(rec)
+		return err
+	}, tick)
+	if err != nil {
+		return nil, err
+	}
+	fold.upTo(r.Log.Size)
+	r.Folded = fold.State(s.Now())
+	if key == nil || r.Log.Checked < r.Log.Size || len(fold.states) < len(r.Views) {
+		r.ViewsChecked = false // nothing to compare them with; the log's faults say why
+		return r, nil
+	}
+	for i, v := range r.Views {
+		r.Faults = append(r.Faults, hub.CompareViews(fold.states[i], []view.State{v})...)
+	}
+	stuck, err := behind(ctx, client, r.Views, r.Log.Size)
+	r.Faults = append(r.Faults, stuck...)
+	return r, err
+}
+
+// foldAt folds a log and keeps the state at each position where a view stood
+// when it was asked: a hub that goes on working is compared at that position.
+type foldAt struct {
+	*hub.Fold
+	now    time.Time
+	want   []view.State
+	states []view.State // as many as have been passed, in the order of want
+}
+
+// upTo is called before entry n is folded. The views' positions never decrease
+// in want.
+func (f *foldAt) upTo(n uint64) {
+	for len(f.states) < len(f.want) && f.want[len(f.states)].Position <= n {
+		state := f.State(f.now)
+		state.Position = f.want[len(f.states)].Position // also where the entry ahead of it has no document
+		f.states = append(f.states, state)
+	}
+}
+
+// patientTries at patientPause are how long a verifier waits for what a hub
+// does in the background.
+const (
+	patientTries = 50
+	patientPause = 200 * time.Millisecond
+)
+
+// viewsWithin returns the views in the order of their positions, all of them
+// covered by the signed checkpoint, which follows the log by about a second.
+func viewsWithin(ctx context.Context, client *hubClient, source *httpSource) ([]view.State, error) {
+	views := []view.State{}
+	if err := client.operate(ctx, http.MethodGet, "/api/v1/views", &views); err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(views, func(a, b view.State) int { return cmp.Compare(a.Position, b.Position) })
+	for try := 0; ; try++ {
+		size, err := source.size(ctx)
+		if err != nil || len(views) == 0 || views[len(views)-1].Position <= size {
+			return views, err
+		}
+		if try == patientTries {
+			return nil, fmt.Errorf(tr("视图已到第 %d 条，签封只到第 %d 条，等不到新的签封；请查看节点日志",
+				"the views are at %d entries, the signed checkpoint at %d, and no new one comes; look into the hub's log"), views[len(views)-1].Position, size)
+		}
+		if err := sleep(ctx, patientPause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// behind names the views that do not reach the end of the log that was
+// verified and do not move either.
+func behind(ctx context.Context, client *hubClient, before []view.State, size uint64) (faults []string, err error) {
+	for try := 0; ; try++ {
+		var now []view.State
+		if err := client.operate(ctx, http.MethodGet, "/api/v1/views", &now); err != nil {
+			return nil, err
+		}
+		faults = nil
+		for _, v := range before {
+			i := slices.IndexFunc(now, func(n view.State) bool { return n.View == v.View })
+			if v.Position < size && (i < 0 || now[i].Position <= v.Position) {
+				faults = append(faults, fmt.Sprintf(tr("视图 %s 停在第 %d 条，账本有 %d 条", "%s stands at entry %d, the log has %d"), v.View, v.Position, size))
+			}
+		}
+		if len(faults) == 0 || try == patientTries {
+			return faults, nil
+		}
+		if err := sleep(ctx, patientPause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (r *verification) write(w io.Writer) error {
+	t := table{}
+	t.add(tr("账本", "log"), r.Log.Origin)
+	t.add(tr("根", "root"), r.Log.Root)
+	t.add(tr("记录", "entries"), fmt.Sprintf(tr("%s 条，已核 %s 条，%.1f MB", "%s, %s checked, %.1f MB"), number(r.Log.Size), number(r.Log.Checked), float64(r.Log.Bytes)/1e6))
+	if r.Log.Withheld > 0 {
+		t.add("", fmt.Sprintf(tr("其中 %s 条的正文没有向您出示，未核，只核了叶记录（用 --key 给出运营者密钥可全部核验）", "%s documents were not shown to you and not checked, only their leaf records (an operator's --key checks them all)"), number(r.Log.Withheld)))
+	}
+	if r.Folded.Position > 0 && r.Log.Withheld == 0 {
+		t.add(tr("在架", "on offer"), number(r.Folded.Offerings))
+	}
+	for _, v := range r.Views {
+		t.add(tr("视图 ", "view ")+v.View, fmt.Sprintf(tr("到第 %s 条，%s 项", "at %s entries, %s offerings"), number(v.Position), number(v.Offerings)))
+	}
+	if !r.ViewsChecked {
+		t.add(tr("视图", "views"), tr("没有核（要用 --key 给出运营者密钥）", "not checked (needs an operator's --key)"))
+	}
+	t.add(tr("用时", "time"), fmt.Sprintf(tr("%.1f 秒", "%.1f s"), r.ElapsedS))
+	switch {
+	case r.Clean() && r.Log.Withheld > 0:
+		t.add(tr("结论", "result"), fmt.Sprintf(tr("无误，但有 %s 份文档没有向您出示，未核", "clean, except %s documents not shown to you"), number(r.Log.Withheld)))
+	case r.Clean():
+		t.add(tr("结论", "result"), tr("无误", "clean"))
+	default:
+		t.add(tr("结论", "result"), fmt.Sprintf(tr("发现 %s 处问题", "%s faults found"), number(r.Log.Faults+uint64(len(r.Faults)))))
+	}
+	if err := t.write(w); err != nil {
+		return err
+	}
+	for _, p := range append(r.Log.Problems, r.Faults...) {
+		if _, err := fmt.Fprintf(w, "  %s\n", clean(translated(p))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
