@@ -41,6 +41,8 @@ var (
 	// ErrUnavailable: the store does not answer or did not confirm. Retry: the
 	// fence makes a repetition harmless.
 	ErrUnavailable = errors.New("the log's store does not answer; try again")
+	// ErrDamaged: an entry as stored is not what the tree says that it is.
+	ErrDamaged = errors.New("the log is damaged")
 	// ErrEntry: an entry is beyond what the log takes; nothing was appended.
 	ErrEntry = errors.New("the log cannot take this entry")
 )
@@ -92,6 +94,10 @@ type Config struct {
 	Ready func() error
 	// Failed hears that the store failed or did not confirm a write. May be nil.
 	Failed func(error)
+	// Damaged hears, at every reading, of an entry that is not in the store any
+	// more or is not what its leaf record says (the error wraps ErrDamaged). It
+	// must not block. May be nil.
+	Damaged func(index uint64, err error)
 }
 
 // Log is an open log. One goroutine appends; any may read.
@@ -178,6 +184,9 @@ func (c *Config) fill() error {
 	}
 	if c.Failed == nil {
 		c.Failed = func(error) {}
+	}
+	if c.Damaged == nil {
+		c.Damaged = func(uint64, error) {}
 	}
 	return nil
 }

@@ -27,8 +27,8 @@ func (l *Log) Read(ctx context.Context, from, to uint64) iter.Seq2[Record, error
 	return l.records(ctx, from, to, func(vocab.EntryKind) bool { return true })
 }
 
-// Get returns one record with its document (nil where it was deleted), or
-// fs.ErrNotExist beyond the log's end.
+// Get returns one record with its document (nil where it was deleted),
+// ErrDamaged where it is another's, or fs.ErrNotExist beyond the log's end.
 func (l *Log) Get(ctx context.Context, index uint64) (Record, error) {
 	if index >= l.Size() {
 		return Record{}, fmt.Errorf("entry %d: %w", index, fs.ErrNotExist)
@@ -55,6 +55,7 @@ func (l *Log) records(ctx context.Context, from, to uint64, withDocument func(vo
 				if has {
 					return fmt.Errorf("%w (%w)", ErrUnavailable, errLagging)
 				}
+				l.c.Damaged(next, fmt.Errorf("%w: entry %d of stream %s is missing", ErrDamaged, next, l.c.Stream))
 				_, leaf := l.leafAt(next)
 				r := Record{Index: next, ReceivedAt: leaf.ReceivedAt, Leaf: leaf, Fact: vocab.Fact{Kind: leaf.Kind, Digest: leaf.SHA256}}
 				if !yield(r, nil) {
@@ -114,7 +115,9 @@ func (l *Log) record(m stored, withDocument func(vocab.EntryKind) bool) (Record,
 		r.Document = m.msg.Data
 	}
 	if err != nil {
-		return r, fmt.Errorf("entry %d of stream %s is damaged: %w", i, l.c.Stream, err)
+		err = fmt.Errorf("%w: entry %d of stream %s: %w", ErrDamaged, i, l.c.Stream, err)
+		l.c.Damaged(i, err)
+		return r, err
 	}
 	return r, nil
 }

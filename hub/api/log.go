@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/gorilla/mux"
 
 	"lianmu/federation/ledger"
@@ -78,7 +78,10 @@ func (a *api) log(w http.ResponseWriter, r *http.Request) error {
 }
 
 // documents gives documents by their digests, in order: base64, or null for
-// what is not in the log, redacted, or not for this reader; those look alike.
+// what is not given. Of these, "withheld" lists the digests of those that the hub
+// has whole and keeps from this reader; the others are not in the log, or lost,
+// and a verifier must hear of that. Nothing is told of a withheld document beyond
+// what its leaf record shows to everybody.
 // With an operator's token every document is given: a log is verified so.
 // It is written as it is read, so a hundred large documents cost the memory of
 // one. Where the answer would grow beyond maxDocumentBytes it ends early, and
@@ -96,11 +99,12 @@ func (a *api) documents(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	left, size := len(digests), 0
+	var withheld []string
 	var chunk []byte
 	chunk = append(chunk, `{"documents":[`...)
 	w.Header().Set("Content-Type", "application/json")
 	for i, d := range digests {
-		doc, err := a.document(r, d, mayRead)
+		doc, kept, err := a.document(r, d, mayRead)
 		if err != nil {
 			return err
 		}
@@ -110,6 +114,9 @@ func (a *api) documents(w http.ResponseWriter, r *http.Request) error {
 		}
 		size += n
 		left--
+		if kept {
+			withheld = append(withheld, d.String())
+		}
 		if i > 0 {
 			chunk = append(chunk, ',')
 		}
@@ -129,6 +136,13 @@ func (a *api) documents(w http.ResponseWriter, r *http.Request) error {
 	}
 	chunk = append(chunk, `],"left":`...)
 	chunk = strconv.AppendInt(chunk, int64(left), 10)
+	if len(withheld) > 0 {
+		list, err := json.Marshal(withheld)
+		if err != nil {
+			return err
+		}
+		chunk = append(append(chunk, `,"withheld":`...), list...)
+	}
 	chunk = append(chunk, "}\n"...)
 	_, _ = w.Write(chunk)
 	return nil
@@ -149,23 +163,27 @@ func (a *api) reader(r *http.Request) (func(ledger.Record) bool, error) {
 	return func(ledger.Record) bool { return true }, nil
 }
 
-// document returns one document's bytes, or nil where the reader gets none.
-func (a *api) document(r *http.Request, d vocab.Digest, mayRead func(ledger.Record) bool) ([]byte, error) {
+// document returns one document's bytes, or nil where the reader gets none:
+// withheld, if it is there and not for this reader.
+func (a *api) document(r *http.Request, d vocab.Digest, mayRead func(ledger.Record) bool) (doc []byte, withheld bool, err error) {
 	i, ok := a.Log.Find(d)
 	if !ok {
-		return nil, nil
+		return nil, false, nil
 	}
 	rec, err := a.Log.Get(r.Context(), i)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ledger.ErrDamaged) {
+		return nil, false, nil // the log has told the operator of a damaged one
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read entry %d: %w", i, err)
+		return nil, false, fmt.Errorf("read entry %d: %w", i, err)
 	}
-	if len(rec.Document) == 0 || !mayRead(rec) {
-		return nil, nil
+	if len(rec.Document) == 0 {
+		return nil, false, nil
 	}
-	return rec.Document, nil
+	if !mayRead(rec) {
+		return nil, true, nil
+	}
+	return rec.Document, false, nil
 }
 
 func readDigests(w http.ResponseWriter, r *http.Request) ([]vocab.Digest, error) {
@@ -194,15 +212,8 @@ func readDigests(w http.ResponseWriter, r *http.Request) ([]vocab.Digest, error)
 	return digests, nil
 }
 
-// decode reads exactly one JSON value without members that v does not have.
+// decode reads exactly one JSON value, without members that v does not have and
+// none twice.
 func decode(raw []byte, v any) error {
-	d := json.NewDecoder(strings.NewReader(string(raw)))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return errors.New("bytes after the JSON value")
-	}
-	return nil
+	return jsonv2.Unmarshal(raw, v, jsonv2.RejectUnknownMembers(true))
 }

@@ -74,6 +74,7 @@ func TestLogInfo(t *testing.T) {
 type documents struct {
 	Documents [][]byte
 	Left      int
+	Withheld  []vocab.Digest
 }
 
 func asking(digests ...vocab.Digest) string {
@@ -96,11 +97,15 @@ func TestDocuments(t *testing.T) {
 	if got.Left != 0 || fmt.Sprintf("%q", got.Documents) != fmt.Sprintf("%q", want) {
 		t.Errorf("got %q", got.Documents)
 	}
+	// Only what the hub has and keeps back is withheld: not what is lost.
+	if len(got.Withheld) != 1 || got.Withheld[0] != hidden.Fact.Digest {
+		t.Errorf("withheld %v, not the hidden one alone", got.Withheld)
+	}
 
 	r := asOperator(request(http.MethodPost, "/api/v1/documents", ask))
 	r.Header.Set("Content-Type", "application/json")
-	if got := read[documents](t, s.send(t, r)); !bytes.Equal(got.Documents[0], hidden.Document) {
-		t.Errorf("the operator got %q", got.Documents)
+	if got := read[documents](t, s.send(t, r)); !bytes.Equal(got.Documents[0], hidden.Document) || got.Withheld != nil {
+		t.Errorf("the operator got %q, withheld %v", got.Documents, got.Withheld)
 	}
 	for token, status := range map[string]int{"Bearer stranger": 403, "Bearer nonsense": 401} {
 		r.Header.Set("Authorization", token)
@@ -165,6 +170,8 @@ func TestDocumentsRefuse(t *testing.T) {
 		{`{"digests":"x"}`, 400, "request.json"},
 		{`{"digests":[],"more":1}`, 400, "request.json"},
 		{`{"digests":[]} {}`, 400, "request.json"},
+		{`{"digests":[],"digests":[]}`, 400, "request.json"},
+		{`{"Digests":[]}`, 400, "request.json"},
 		{`{"digests":[]}`, 400, "request.count"},
 		{`{}`, 400, "request.count"},
 		{asking(make([]vocab.Digest, 101)...), 400, "request.count"},
@@ -188,6 +195,14 @@ func TestDocumentsLogFails(t *testing.T) {
 		t.Errorf("%d %s", got.status, got.body)
 	}
 
+	// One damaged document costs nobody the others, and is not called withheld.
+	s = newSite(t)
+	s.ledger.err = fmt.Errorf("%w: entry 0", ledger.ErrDamaged)
+	got := s.post(t, "/api/v1/documents", asking(s.ledger.records[0].Fact.Digest))
+	if d := read[documents](t, got); got.status != 200 || d.Documents[0] != nil || d.Withheld != nil {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+
 	s = newSite(t)
 	big := bytes.Repeat([]byte("x"), 200<<10)
 	s.ledger.add(vocab.Fact{Kind: vocab.KindOffering, Digest: vocab.DigestOf(big)}, big)
@@ -202,8 +217,8 @@ func TestDocumentsLogFails(t *testing.T) {
 		return // cut before the headers left
 	}
 	defer res.Body.Close()
-	var got documents
-	if err := json.NewDecoder(res.Body).Decode(&got); err == nil {
-		t.Errorf("half an answer was taken for a whole one: %d documents", len(got.Documents))
+	var half documents
+	if err := json.NewDecoder(res.Body).Decode(&half); err == nil {
+		t.Errorf("half an answer was taken for a whole one: %d documents", len(half.Documents))
 	}
 }

@@ -162,6 +162,7 @@ func (c *memoryCatalog) RebuildProgress() (done, total uint64, running bool) {
 type memoryIntake struct {
 	receipts map[vocab.Digest]vocab.Receipt
 	refused  []intake.Quarantined // newest first
+	log      *memoryLog
 	seen     []byte
 }
 
@@ -181,7 +182,12 @@ func (in *memoryIntake) Submit(_ context.Context, raw []byte) vocab.Receipt {
 	return r
 }
 
-func (in *memoryIntake) Receipt(_ context.Context, d vocab.Digest) (vocab.Receipt, bool) {
+func (in *memoryIntake) Receipt(ctx context.Context, d vocab.Digest, mayRead func(ledger.Record) bool) (vocab.Receipt, bool) {
+	if i, ok := in.log.Find(d); ok {
+		if rec, err := in.log.Get(ctx, i); err != nil || !mayRead(rec) {
+			return vocab.Receipt{}, false
+		}
+	}
 	r, ok := in.receipts[d]
 	return r, ok
 }

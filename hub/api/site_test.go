@@ -50,7 +50,8 @@ type site struct {
 func newSite(t *testing.T, change ...func(*Config)) *site {
 	t.Helper()
 	logged := &bytes.Buffer{}
-	catalog, taken, kept := newCatalog(), &memoryIntake{receipts: map[vocab.Digest]vocab.Receipt{}}, newLog()
+	catalog, kept := newCatalog(), newLog()
+	taken := &memoryIntake{receipts: map[vocab.Digest]vocab.Receipt{}, log: kept}
 	c := Config{
 		Catalog: catalog, Intake: taken, Log: kept, Guard: memoryGuard{},
 		HubDID: "did:key:z6Mkhub", BodySize: 4096,

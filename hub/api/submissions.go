@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"lianmu/vocab"
 )
@@ -34,10 +35,8 @@ func (a *api) submit(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, http.StatusOK, receipt)
 }
 
-// receipt answers by the digest of the bytes submitted. Digests of all entries
-// are public in the leaf records, so a receipt that names what its reader may
-// not see is not found; an operator reads all. Who submitted it learns the same
-// by submitting it again.
+// receipt answers by the digest of the bytes submitted, to whoever may read what
+// it names (see intake.Receipt); an operator reads all.
 func (a *api) receipt(w http.ResponseWriter, r *http.Request) error {
 	if err := readParams(r).end(); err != nil {
 		return err
@@ -57,16 +56,7 @@ func (a *api) receipt(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if i, ok := a.Log.Find(d); ok {
-		rec, err := a.Log.Get(r.Context(), i)
-		if err != nil {
-			return err
-		}
-		if !mayRead(rec) {
-			return absent
-		}
-	}
-	receipt, ok := a.Intake.Receipt(r.Context(), d)
+	receipt, ok := a.Intake.Receipt(r.Context(), d, mayRead)
 	if !ok {
 		return absent
 	}
@@ -140,7 +130,11 @@ func checkMedia(r *http.Request, mediaTypes []string) error {
 		return vocab.Problems{vocab.NewProblem("", "request.media_type",
 			"请求内容请不要压缩（Content-Encoding）。", "Send the body uncompressed (Content-Encoding).")}
 	}
-	got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	got, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if charset := params["charset"]; err == nil && charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return vocab.Problems{vocab.NewProblem("", "request.media_type",
+			"请求内容应为 UTF-8 编码（JSON 只用 UTF-8），请转换后重发。", "JSON is UTF-8 (RFC 8259, section 8.1): convert the body and send it again.")}
+	}
 	for _, want := range mediaTypes {
 		if err == nil && got == want {
 			return nil

@@ -84,6 +84,8 @@ func TestSubmitMediaType(t *testing.T) {
 		{"application/ld+json", "", 201},
 		{`application/ld+json; profile="http://www.w3.org/ns/json-ld#expanded"`, "", 201},
 		{"Application/JSON; charset=utf-8", "identity", 201},
+		{"application/ld+json; charset=UTF-8", "", 201},
+		{"application/json; charset=gbk", "", 415},
 		{"", "", 415},
 		{"text/plain", "", 415}, // what a form of a foreign page could send
 		{"application/x-www-form-urlencoded", "", 415},

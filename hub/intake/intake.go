@@ -13,10 +13,13 @@ import (
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"lianmu/federation/ledger"
 	"lianmu/federation/registry"
+	"lianmu/hub/access"
+	"lianmu/hub/bus"
 	"lianmu/vocab"
 	"lianmu/vocab/jsonld"
 	"lianmu/vocab/shape"
@@ -26,6 +29,8 @@ import (
 const (
 	defaultQueue = 4096     // submissions under way
 	queueBytes   = 64 << 20 // of their documents
+	queueParties = 1000     // who have some under way
+	adviceKept   = 512      // documents whose warnings are remembered, some 2 KB each
 	batchEntries = 1000     // appended at once
 	batchBytes   = 6 << 20  // below the log's 8 MB a batch, headers included
 	busyRetry    = 200 * time.Millisecond
@@ -41,6 +46,12 @@ type Config struct {
 	Processor  *jsonld.Processor
 	Reader     *shape.Reader
 	Quarantine *Quarantine
+	// MayRead tells whether anybody may read a record of the log; a receipt over
+	// NATS names nothing else. nil fails closed: nobody may.
+	MayRead func(ledger.Record) bool
+	// Allow tells whether one more question of a claim about receipts is to be
+	// looked at, by its rate. May be nil.
+	Allow func(access.Claim) bool
 	// Queue is how many submissions may be under way before "busy"; default 4,096.
 	Queue int
 	// Appended is told of every entry after it is durable, in log order, with
@@ -60,14 +71,10 @@ type Intake struct {
 	c       Config
 	metrics metrics
 
-	jobs  chan *job // queued; its capacity is the bound
-	ready chan *job // prepared, for the sequencer
-
-	mu      sync.Mutex // guards the four below
-	queued  map[string]int
-	waiting int
-	bytes   int
-	closed  bool
+	queue  *queue    // all submissions under way
+	ready  chan *job // prepared, for the sequencer
+	advice *lru.Cache[vocab.Digest, advice]
+	asks   *access.Desk // for questions about receipts
 
 	// foldMu is held by whoever brings the registry level with the log.
 	foldMu sync.Mutex
@@ -76,19 +83,29 @@ type Intake struct {
 	unappended int       // sequencer's own: documents that failed since
 
 	workers   sync.WaitGroup
+	asking    sync.WaitGroup // about receipts; grows by queue.hold alone
 	sequencer sync.WaitGroup
 }
 
-// job is one submission on its way; done is called exactly once.
+// job is one submission on its way; done is called exactly once. It is owned by
+// who has taken it from the queue: a worker, then the sequencer.
 type job struct {
-	raw   []byte
-	claim string // whose queue share it uses: a subject's space, or "http"
-	done  func(vocab.Receipt)
+	raw     []byte
+	subject string       // the space's token in the subject where it came; "" over HTTP
+	claim   access.Claim // whose share of the queue it uses
+	done    func(vocab.Receipt)
 
 	fact    vocab.Fact
 	reading *shape.Reading
 	receipt vocab.Receipt
-	read    bool // the reader has seen the whole document
+	read    bool   // the reader has seen the whole document
+	secret  bool   // refused for what it may hold: nothing of it is kept
+	same    []*job // equal submissions that wait for this one; the queue's own
+}
+
+// mayBring reports whether a document of this space may come on the job's subject.
+func (j *job) mayBring(space string) bool {
+	return j.subject == "" || j.subject == bus.SpaceToken(space)
 }
 
 // New starts the pipeline. The registry must be level with the log.
@@ -98,19 +115,15 @@ func New(c Config) *Intake {
 	}
 	in := &Intake{
 		c: c, metrics: newMetrics(c.Metrics),
-		jobs: make(chan *job, c.Queue), ready: make(chan *job, batchEntries),
-		queued: map[string]int{},
+		queue: newQueue(c.Queue), ready: make(chan *job, batchEntries),
+		asks: access.NewDesk(asksAtOnce, asksWaiting, asksWait, c.Now),
+	}
+	var err error
+	if in.advice, err = lru.New[vocab.Digest, advice](adviceKept); err != nil { // only a size below one is refused
+		panic(err)
 	}
 	for range max(2, runtime.GOMAXPROCS(0)) {
-		in.workers.Go(func() {
-			for j := range in.jobs {
-				if in.prepare(j) {
-					in.ready <- j
-				} else {
-					in.finish(j)
-				}
-			}
-		})
+		in.workers.Go(in.work)
 	}
 	in.sequencer.Go(in.sequence)
 	return in
@@ -118,25 +131,22 @@ func New(c Config) *Intake {
 
 // Close takes no more submissions, answers those under way, and stops.
 func (in *Intake) Close() {
-	in.mu.Lock()
-	already := in.closed
-	in.closed = true
-	in.mu.Unlock()
-	if already {
+	if !in.queue.close() {
 		return
 	}
-	close(in.jobs)
 	in.workers.Wait()
 	close(in.ready)
 	in.sequencer.Wait()
+	in.asking.Wait()
 }
 
 // Submit takes one document and returns its receipt. It copies nothing: raw
-// must not change until it returns. With ctx done it answers Busy; what was
+// must not change until it returns. ctx says whose share of the queue it uses
+// (access.ClaimOf). With ctx done it answers Busy; what was
 // already under way goes on, and repeating is harmless.
 func (in *Intake) Submit(ctx context.Context, raw []byte) vocab.Receipt {
 	answer := make(chan vocab.Receipt, 1)
-	in.enqueue(&job{raw: raw, claim: "http", done: func(r vocab.Receipt) { answer <- r }})
+	in.enqueue(&job{raw: raw, claim: access.ClaimOf(ctx), done: func(r vocab.Receipt) { answer <- r }})
 	select {
 	case r := <-answer:
 		return r
@@ -145,41 +155,51 @@ func (in *Intake) Submit(ctx context.Context, raw []byte) vocab.Receipt {
 	}
 }
 
-// enqueue queues j or answers it with Busy. Nobody may hold more than a fair
-// share of a queue that others wait in: with n claims waiting, 1/(n+1) of it.
+// enqueue queues j or answers it with Busy.
 func (in *Intake) enqueue(j *job) {
-	in.mu.Lock()
-	share := cap(in.jobs) / (len(in.queued) + 1)
-	if len(in.queued) == 0 || (len(in.queued) == 1 && in.queued[j.claim] > 0) {
-		share = cap(in.jobs) * 3 / 4
-	}
-	if in.closed || in.waiting >= cap(in.jobs) || in.bytes+len(j.raw) > queueBytes || in.queued[j.claim] >= max(share, 1) {
-		in.mu.Unlock()
+	if !in.queue.put(j) {
 		in.metrics.receipts.WithLabelValues(string(vocab.Busy)).Inc()
 		j.done(busy(j.raw, busyRetry, nil))
-		return
 	}
-	in.queued[j.claim]++
-	in.waiting++
-	in.bytes += len(j.raw)
-	in.jobs <- j // has room: waiting counts what is in it and beyond
-	in.mu.Unlock()
 }
 
-// finish answers j and gives its share back.
+// work prepares submissions until the queue is closed and empty.
+func (in *Intake) work() {
+	for {
+		j, ok := in.queue.take()
+		if !ok {
+			return
+		}
+		began := in.c.Now()
+		settled := in.repeated(j) || !in.prepare(j)
+		in.queue.charge(j, in.c.Now().Sub(began))
+		if settled {
+			in.finish(j)
+		} else {
+			in.ready <- j
+		}
+	}
+}
+
+// finish answers j and what equals it, and gives their shares back.
 func (in *Intake) finish(j *job) {
-	in.mu.Lock()
-	if in.queued[j.claim]--; in.queued[j.claim] <= 0 {
-		delete(in.queued, j.claim)
-	}
-	in.waiting--
-	in.bytes -= len(j.raw)
-	in.mu.Unlock()
-	in.metrics.receipts.WithLabelValues(string(j.receipt.Status)).Inc()
+	same := in.queue.done(j)
 	if j.receipt.Status == vocab.Refused && in.c.Quarantine != nil {
-		in.c.Quarantine.Put(j.receipt, j.raw, j.read)
+		in.c.Quarantine.Put(j.receipt, j.raw, j.read, j.secret)
 	}
-	j.done(j.receipt)
+	in.give(j, j.receipt)
+	repeat := j.receipt
+	if repeat.Status == vocab.Accepted || repeat.Status == vocab.Renewed {
+		repeat.Status = vocab.Unchanged
+	}
+	for _, s := range same {
+		in.give(s, repeat)
+	}
+}
+
+func (in *Intake) give(j *job, r vocab.Receipt) {
+	in.metrics.receipts.WithLabelValues(string(r.Status)).Inc()
+	j.done(r)
 }
 
 func busy(raw []byte, after time.Duration, problems vocab.Problems) vocab.Receipt {
@@ -213,17 +233,23 @@ func Fold(ctx context.Context, log *ledger.Log, reg *registry.Registry, p *jsonl
 	return nil
 }
 
-// Receipt finds the receipt of a document submitted before, by its digest.
-func (in *Intake) Receipt(ctx context.Context, d vocab.Digest) (vocab.Receipt, bool) {
+// Receipt finds the receipt of a document submitted before, by its digest, for
+// a reader who may read the records that mayRead allows. Digests of all entries
+// are public in the leaf records, so a receipt that names what its reader may
+// not read is not found. That of a refusal is anybody's who knows its digest,
+// for only who has the document does. Who submitted it learns the same by
+// submitting it again.
+func (in *Intake) Receipt(ctx context.Context, d vocab.Digest, mayRead func(ledger.Record) bool) (vocab.Receipt, bool) {
 	if index, ok := in.c.Log.Find(d); ok {
 		rec, err := in.c.Log.Get(ctx, index)
-		if err == nil {
-			return vocab.Receipt{
-				Status: vocab.Accepted, Kind: rec.Fact.Kind.String(), Space: rec.Fact.Space, ID: rec.Fact.ID,
-				Digest: d, Content: rec.Fact.Content, ReceivedAt: rec.ReceivedAt,
-				Log: &vocab.Position{Origin: in.c.Log.Origin(), Index: index},
-			}, true
+		if err != nil || mayRead == nil || !mayRead(rec) {
+			return vocab.Receipt{}, false
 		}
+		return vocab.Receipt{
+			Status: vocab.Accepted, Kind: rec.Fact.Kind.String(), Space: rec.Fact.Space, ID: rec.Fact.ID,
+			Digest: d, Content: rec.Fact.Content, ReceivedAt: rec.ReceivedAt,
+			Log: &vocab.Position{Origin: in.c.Log.Origin(), Index: index},
+		}, true
 	}
 	if in.c.Quarantine == nil {
 		return vocab.Receipt{}, false

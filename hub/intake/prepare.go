@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"lianmu/federation/identity"
-	"lianmu/hub/bus"
 	"lianmu/vocab"
 )
 
@@ -14,12 +13,11 @@ const maxProblems = 100
 
 // prepare decodes, verifies and reads a submission; false if it is refused.
 func (in *Intake) prepare(j *job) (ok bool) {
-	j.receipt = vocab.Receipt{Digest: vocab.DigestOf(j.raw)}
 	defer func() {
 		if p := recover(); p != nil {
 			in.c.Logger.Error("a document made the hub panic", "digest", j.receipt.Digest, "panic", fmt.Sprint(p))
 			ok = in.refuse(j, vocab.Problems{vocab.NewProblem("", "internal",
-				"处理该文件时发生内部错误,请把摘要告诉运营方", "an internal fault while reading this document; tell the operator its digest")})
+				"处理该文件时发生内部错误，请把摘要告诉运营方", "an internal fault while reading this document; tell the operator its digest")})
 		}
 	}()
 	now := in.c.Now()
@@ -35,10 +33,10 @@ func (in *Intake) prepare(j *job) (ok bool) {
 		return in.refuse(j, vocab.ProblemsOf(err, "proof"))
 	}
 	j.receipt.Space, j.receipt.Content = sec.Space, sec.Content
-	if j.claim != "http" && j.claim != bus.SpaceToken(sec.Space) {
+	if !j.mayBring(sec.Space) {
 		return in.refuse(j, vocab.Problems{vocab.NewProblem("/proof", "subject.space",
-			"提交主题属于 %s,文件却由 %s 签名;请用自己空间的主题提交",
-			"the subject belongs to %s but the document is signed by %s; submit on your own space's subject", j.claim, sec.Space)})
+			"提交主题属于 %s，文件却由 %s 签名；请用自己空间的主题提交",
+			"the subject belongs to %s but the document is signed by %s; submit on your own space's subject", j.subject, sec.Space)})
 	}
 	graph, err := in.c.Processor.Expand(context.Background(), doc)
 	if err != nil {
@@ -51,7 +49,7 @@ func (in *Intake) prepare(j *job) (ok bool) {
 	}
 	if r.Kind == vocab.KindSpace && r.ID != sec.Space {
 		return in.refuse(j, vocab.Problems{vocab.NewProblem("/@id", "space.other",
-			"数据空间的描述只能由它自己签名:@id 是 %s,签名者是 %s", "a space's descriptor is signed by the space itself: @id is %s, signed by %s", r.ID, sec.Space)})
+			"数据空间的描述只能由它自己签名：@id 是 %s，签名者是 %s", "a space's descriptor is signed by the space itself: @id is %s, signed by %s", r.ID, sec.Space)})
 	}
 	if r.Kind == vocab.KindEpoch {
 		return in.refuse(j, vocab.Problems{vocab.NewProblem("/@type", "kind.reserved", "该类型只由目录节点自己写入", "only the hub itself writes this type")})
@@ -66,10 +64,12 @@ func (in *Intake) prepare(j *job) (ok bool) {
 	if r.Offering != nil {
 		j.receipt.Completeness = r.Offering.Completeness
 	}
+	in.advice.Add(j.receipt.Digest, advice{j.receipt.Warnings, j.receipt.Completeness})
 	return true
 }
 
 func (in *Intake) refuse(j *job, ps vocab.Problems) bool {
+	j.secret = j.secret || secret(ps) // before the list is cut
 	j.receipt.Status, j.receipt.Problems = vocab.Refused, bound(ps)
 	return false
 }

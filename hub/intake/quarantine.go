@@ -111,20 +111,21 @@ func (q *Quarantine) load(ctx context.Context) error {
 }
 
 // Put keeps a refusal; the same bytes are kept once. read tells whether the
-// document was read whole: only then is it known that its body may be kept
-// (it is not classified and names no natural person).
-func (q *Quarantine) Put(r vocab.Receipt, raw []byte, read bool) {
+// document was read whole, secret whether it may hold what must not be kept.
+// Only of one that was read and is not secret are body and @id kept: of any
+// other it is not known that they are not classified and name no person.
+func (q *Quarantine) Put(r vocab.Receipt, raw []byte, read, secret bool) {
 	if found, _ := q.seen.ContainsOrAdd(r.Digest, 0); found {
 		return
 	}
 	item := Quarantined{
-		ReceivedAt: q.now().UTC(), Space: r.Space, ID: r.ID, Digest: r.Digest, Bytes: len(raw), Problems: r.Problems,
+		ReceivedAt: q.now().UTC(), Space: r.Space, Digest: r.Digest, Bytes: len(raw), Problems: r.Problems,
 	}
-	switch {
-	case !keepBody(r.Problems):
-		item.ID = "" // it might hold what must not be kept
-	case read && len(raw) <= quarantineBody:
-		item.Document = raw
+	if read && !secret {
+		item.ID = r.ID
+		if len(raw) <= quarantineBody {
+			item.Document = raw
+		}
 	}
 	select {
 	case q.backlog <- item:
@@ -133,15 +134,16 @@ func (q *Quarantine) Put(r vocab.Receipt, raw []byte, read bool) {
 	}
 }
 
-// keepBody is false where a problem says that the content must be nowhere, or
-// that reading stopped early.
-func keepBody(ps vocab.Problems) bool {
+// secret reports whether a problem says that the content must be nowhere, that
+// it is in doubt who may see it, or that reading stopped early.
+func secret(ps vocab.Problems) bool {
 	for _, p := range ps {
-		if p.Code == shape.CodeForbidden || p.Code == "identifier.personal" || p.Code == "shape.work" {
-			return false
+		switch p.Code {
+		case shape.CodeForbidden, shape.CodeUnknownLevel, "identifier.personal", "shape.work", "shape.code", "shape.several":
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 func (q *Quarantine) write() {

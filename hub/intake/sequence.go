@@ -13,7 +13,7 @@ import (
 // being written the next one gathers, so batches grow with the load.
 func (in *Intake) sequence() {
 	for j := range in.ready {
-		if in.c.Pace != nil && !in.closing() {
+		if in.c.Pace != nil && !in.queue.closing() {
 			in.c.Pace()
 		}
 		batch, size := append(make([]*job, 0, 64), j), len(j.raw)
@@ -35,12 +35,6 @@ func (in *Intake) sequence() {
 			in.finish(j)
 		}
 	}
-}
-
-func (in *Intake) closing() bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.closed
 }
 
 // settle decides every job of a batch, appends what becomes an entry, and
@@ -84,11 +78,11 @@ func (in *Intake) failing(documents int, err error) {
 func stopped(err error) vocab.Problem {
 	switch {
 	case errors.Is(err, ledger.ErrFull):
-		return vocab.NewProblem("", "hub.disk_full", "目录节点的磁盘已满,暂不受理;未写入任何内容,请稍后重试", "the hub's disk is full; nothing was written, try again later")
+		return vocab.NewProblem("", "hub.disk_full", "目录节点的磁盘已满，暂不受理；未写入任何内容，请稍后重试", "the hub's disk is full; nothing was written, try again later")
 	case errors.Is(err, ledger.ErrReadOnly):
-		return vocab.NewProblem("", "hub.read_only", "目录账本处于只读状态,等待运营方处理;请稍后重试", "the hub's log is read-only until its operator acts; try again later")
+		return vocab.NewProblem("", "hub.read_only", "目录账本处于只读状态，等待运营方处理；请稍后重试", "the hub's log is read-only until its operator acts; try again later")
 	}
-	return vocab.NewProblem("", "hub.unavailable", "目录账本暂时不可写;请稍后重试,重复提交无害", "the hub's log cannot be written just now; try again, repeating is harmless")
+	return vocab.NewProblem("", "hub.unavailable", "目录账本暂时不可写；请稍后重试，重复提交无害", "the hub's log cannot be written just now; try again, repeating is harmless")
 }
 
 // try decides the batch on the registry as it stands and appends once.
@@ -105,23 +99,15 @@ func (in *Intake) try(ctx context.Context, batch []*job) error {
 	var beside []*job // answered by an entry of this very batch
 	for _, j := range batch {
 		d := b.Decide(j.fact, j.reading.Space)
-		j.receipt.Status, j.receipt.Log, j.receipt.Problems = d.Status, nil, nil
-		switch {
-		case d.Logged():
+		if d.Logged() {
+			j.receipt.Status, j.receipt.Log, j.receipt.Problems = d.Status, nil, nil
 			entries = append(entries, ledger.Entry{Document: j.raw, Fact: j.fact})
 			logged = append(logged, j)
-		case d.Unknown:
-			in.refuse(j, vocab.Problems{vocab.NewProblem("/@id", "offering.unknown",
-				"本空间没有以 %s 发布过产品,无可下架;请核对 @id", "this space has published nothing as %s, so there is nothing to take down; check the @id", j.fact.ID)})
-		case d.Final:
-			in.refuse(j, vocab.Problems{vocab.NewProblem("/@id", "offering.deregistered",
-				"%s 已注销,不能再发布;请换用新的 @id", "%s was deregistered and cannot be published again; use a new @id", j.fact.ID)})
-		default: // unchanged or superseded: say where what stands is
-			j.receipt.Log = &vocab.Position{Origin: in.c.Log.Origin(), Index: d.Stands.Position}
-			j.receipt.ReceivedAt = d.Stands.ReceivedAt
-			if d.Stands.Position >= expect {
-				beside = append(beside, j)
-			}
+			continue
+		}
+		in.answer(j, d)
+		if j.receipt.Log != nil && j.receipt.Log.Index >= expect {
+			beside = append(beside, j)
 		}
 	}
 	if len(entries) == 0 {

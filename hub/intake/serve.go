@@ -8,8 +8,10 @@ import (
 	"strings"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/nats-io/nats.go"
 
+	"lianmu/hub/access"
 	"lianmu/hub/bus"
 	"lianmu/vocab"
 )
@@ -21,6 +23,9 @@ const (
 	receiptAsks   = 1000 // digests or contents in one request
 	receiptBody   = 128 << 10
 	answerTimeout = 5 * time.Second
+	asksAtOnce    = 2 // receipt requests looked up at the same time
+	asksWaiting   = 256
+	asksWait      = 3 * time.Second
 )
 
 // ReceiptRequest asks, on the receipt subject of a space, what became of
@@ -31,7 +36,10 @@ type ReceiptRequest struct {
 	Contents []vocab.Digest `json:"contents,omitempty"`
 }
 
-// ReceiptAnswer answers it. Digests not found are left out.
+// ReceiptAnswer answers it. Digests not found are left out, as are those of
+// entries that not everybody may read: a space is not authenticated here yet, so
+// anyone may ask. A content is known only to who has it. An answer that could not
+// be finished in time says so in Problems.
 type ReceiptAnswer struct {
 	Receipts []vocab.Receipt         `json:"receipts,omitempty"`
 	Known    map[string]KnownContent `json:"known,omitempty"` // content digest → where it stands
@@ -58,7 +66,7 @@ func (in *Intake) Serve(conn *nats.Conn) (stop func(), err error) {
 		return nil, err
 	}
 	for _, s := range []*nats.Subscription{submit, receipts} {
-		if err := s.SetPendingLimits(2*cap(in.jobs), pendingBytes); err != nil {
+		if err := s.SetPendingLimits(2*in.c.Queue, pendingBytes); err != nil {
 			return nil, err
 		}
 	}
@@ -75,34 +83,74 @@ func (in *Intake) onSubmit(m *nats.Msg) {
 	if m.Reply == "" {
 		return // nobody would see the receipt; nothing is done unseen
 	}
+	subject := strings.TrimPrefix(m.Subject, bus.SubmitPrefix)
+	if subject == "" {
+		return // no publisher can send this: it would pass for HTTP
+	}
 	in.enqueue(&job{
-		raw:   m.Data,
-		claim: strings.TrimPrefix(m.Subject, bus.SubmitPrefix),
-		done:  func(r vocab.Receipt) { in.reply(m, r) },
+		raw: m.Data, subject: subject, claim: claimOf(m, subject),
+		done: func(r vocab.Receipt) { in.reply(m, r) },
 	})
 }
 
+// claimOf says whose account a message goes on: the address that it comes from
+// and, of those who share it, the connection and the subject. An external server
+// that shares no addresses leaves the subject alone, which anybody may use.
+func claimOf(m *nats.Msg, subject string) access.Claim {
+	host, connection := bus.Asker(m)
+	return access.Claim{Client: access.ClientOf(host), Party: fmt.Sprint(connection, " ", subject)}
+}
+
+// onReceipt answers in a goroutine of its own; the desk bounds how many there are.
 func (in *Intake) onReceipt(m *nats.Msg) {
-	token := strings.TrimPrefix(m.Subject, bus.ReceiptPrefix)
-	var q ReceiptRequest
-	if len(m.Data) > receiptBody {
-		in.reply(m, ReceiptAnswer{Problems: vocab.Problems{vocab.NewProblem("", "request.size", "请求超过 %d 字节", "the request is over %d bytes", receiptBody)}})
+	if m.Reply == "" {
 		return
 	}
-	if err := json.Unmarshal(m.Data, &q); err != nil {
-		in.reply(m, ReceiptAnswer{Problems: vocab.Problems{vocab.NewProblem("", "request.json",
-			`请求应为 {"digests":[…]} 或 {"contents":[…]}`, `the request should be {"digests":[…]} or {"contents":[…]}: %v`, err)}})
+	token := strings.TrimPrefix(m.Subject, bus.ReceiptPrefix)
+	claim := claimOf(m, "")
+	if in.c.Allow != nil && !in.c.Allow(claim) {
+		in.reply(m, ReceiptAnswer{Problems: access.Busy()})
 		return
+	}
+	if !in.queue.hold(&in.asking) {
+		return // whoever asked asks another process, or again
+	}
+	go func() {
+		defer in.asking.Done()
+		leave, err := in.asks.Enter(context.Background(), claim)
+		if err != nil {
+			in.reply(m, ReceiptAnswer{Problems: vocab.ProblemsOf(err, "busy")})
+			return
+		}
+		defer leave()
+		in.reply(m, in.receipts(token, m.Data))
+	}()
+}
+
+// receipts answers a question about the space with this subject token.
+func (in *Intake) receipts(token string, question []byte) ReceiptAnswer {
+	refuse := func(code, zh, en string, args ...any) ReceiptAnswer {
+		return ReceiptAnswer{Problems: vocab.Problems{vocab.NewProblem("", code, zh, en, args...)}}
+	}
+	if len(question) > receiptBody {
+		return refuse("request.size", "请求超过 %d 字节", "the request is over %d bytes", receiptBody)
+	}
+	var q ReceiptRequest
+	if err := jsonv2.Unmarshal(question, &q, jsonv2.RejectUnknownMembers(true)); err != nil {
+		return refuse("request.json", `请求应为 {"digests":[…]} 或 {"contents":[…]}：%v`, `the request should be {"digests":[…]} or {"contents":[…]}: %v`, err)
 	}
 	if len(q.Digests)+len(q.Contents) > receiptAsks {
-		in.reply(m, ReceiptAnswer{Problems: vocab.Problems{vocab.NewProblem("", "request.many", "一次最多查询 %d 个", "at most %d at a time", receiptAsks)}})
-		return
+		return refuse("request.many", "一次最多查询 %d 个", "at most %d at a time", receiptAsks)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 	defer cancel()
 	a := ReceiptAnswer{Known: map[string]KnownContent{}}
-	for _, d := range q.Digests {
-		if r, ok := in.Receipt(ctx, d); ok && bus.SpaceToken(r.Space) == token {
+	for i, d := range q.Digests {
+		if ctx.Err() != nil {
+			a.Problems = refuse("request.timeout", "时间不够，只查询了前 %d 个；其余请再次查询", "there was only time for the first %d; ask again for the rest", i).Problems
+			break
+		}
+		if r, ok := in.Receipt(ctx, d, in.c.MayRead); ok && bus.SpaceToken(r.Space) == token {
 			a.Receipts = append(a.Receipts, r)
 		}
 	}
@@ -115,7 +163,7 @@ func (in *Intake) onReceipt(m *nats.Msg) {
 			}
 		}
 	}
-	in.reply(m, a)
+	return a
 }
 
 // spaceOf turns a subject token back into the DID it stands for; only did:key
