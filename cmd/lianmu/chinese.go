@@ -23,7 +23,7 @@ var translations = []struct {
 	{regexp.MustCompile(`^expected (".*")$`), "后面要写 $1"},
 	{regexp.MustCompile(`^(--\S+) and (--\S+) can't be used together$`), "$1 和 $2 不能一起用"},
 	{regexp.MustCompile(`^(--\S+): missing value.*$`), "$1 缺少值"},
-	{regexp.MustCompile(`^(--\S+): expected (?:a|an) (\S+) .*but got ("[^"]*").*$`), "$1 的值 $3 不对，应为 $2"},
+	{regexp.MustCompile(`^(--\S+): expected a valid \d+ bit u?int but got ("[^"]*").*$`), "$1 的值 $2 不对，应为整数"},
 	{regexp.MustCompile(`^(--\S+): expected duration but got ("[^"]*").*$`), "$1 的值 $2 不是时长，应写成 30s、5m 或 8760h 这样"},
 	{regexp.MustCompile(`^(--\S+): (.*)$`), "$1 的值不对：$2"},
 	// Starting a hub.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -51,6 +52,7 @@ func (c *demoCmd) Run(ctx context.Context, s *streams) error {
 	}
 	info := h.Info()
 	sum, err := publishDemo(ctx, s, info.NATS)
+	info = h.Info() // the log has grown
 	if err == nil {
 		err = awaitDemo(ctx, s, info.HTTP)
 	}
@@ -130,7 +132,10 @@ func announce(s *streams, info hub.Info, sum *summary) error {
 		"  %d accepted, %d unchanged, %d refused (a few are faulty on purpose, to show what a refusal says)\n"),
 		sum.Accepted+sum.Renewed, sum.Unchanged, sum.Refused)
 	for _, r := range sum.Refusals {
-		fmt.Fprintf(s.Out, "    %s  %s\n", cut(r.ID, 48), cut(sayProblems(r.Problems), 100))
+		fmt.Fprintf(s.Out, "    %s\n", clean(cmp.Or(r.ID, r.File)))
+		for _, line := range wrap(sayProblems(r.Problems), 90) {
+			fmt.Fprintf(s.Out, "      %s\n", line)
+		}
 	}
 	fmt.Fprintln(s.Out, tr("试着检索：", "searches to try:"))
 	for _, words := range samples {
@@ -138,6 +143,5 @@ func announce(s *streams, info hub.Info, sum *summary) error {
 	}
 	fmt.Fprintf(s.Out, tr("命令行：lianmu search --hub %s 港口；发布：lianmu publish --hub %s --key FILE FILES\n",
 		"on the command line: lianmu search --hub %s 港口; publish: lianmu publish --hub %s --key FILE FILES\n"), info.HTTP, info.NATS)
-	_, err := fmt.Fprintf(s.Out, "ready  did=%s  http=%s  nats=%s\n", info.DID, info.HTTP, info.NATS)
-	return err
+	return ready(s, info)
 }

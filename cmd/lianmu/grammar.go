@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/alecthomas/kong"
 )
@@ -25,33 +24,24 @@ func newParser(options ...kong.Option) (*kong.Kong, error) {
 	err = kong.Visit(parser.Model, func(node kong.Visitable, next kong.Next) error {
 		switch n := node.(type) {
 		case *kong.Node:
-			n.Help = inOneLanguage(n.Help)
+			n.Help = help(n.Help)
 			for _, arg := range n.Positional {
-				arg.Help = inOneLanguage(arg.Help)
+				arg.Help = help(arg.Help)
 			}
 		case *kong.Flag:
-			n.Help = inOneLanguage(n.Help)
+			n.Help = help(n.Help)
 		}
 		return next(nil)
 	})
 	return parser, err
 }
 
-// inOneLanguage chooses from a help text that is English first and then
-// Chinese; one without Chinese stays as it is.
-func inOneLanguage(help string) string {
-	at := strings.IndexFunc(help, func(r rune) bool { return unicode.Is(unicode.Han, r) })
-	if at <= 0 {
-		return help
+// help is a help text in the reader's language.
+func help(english string) string {
+	if zh := helpInChinese[english]; chinese && zh != "" {
+		return zh
 	}
-	// A Chinese sentence may begin with an ASCII word; it follows a full stop.
-	if stop := strings.LastIndex(help[:at], ". "); stop >= 0 {
-		at = stop + 2
-	}
-	if chinese {
-		return help[at:]
-	}
-	return strings.TrimSpace(help[:at])
+	return english
 }
 
 // arrange lets the words of a search begin with "-", as the ones that must not
@@ -112,19 +102,19 @@ func usageOf(err error) string {
 
 // printHelp is kong's, with its headings in Chinese where that is wanted.
 func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
-	var help bytes.Buffer
+	var english bytes.Buffer
 	out := ctx.Stdout
-	ctx.Stdout = &help
+	ctx.Stdout = &english
 	err := kong.DefaultHelpPrinter(options, ctx)
 	ctx.Stdout = out
 	if err != nil {
 		return err
 	}
-	text := help.String()
+	text := english.String()
 	if chinese {
 		text = strings.NewReplacer(
 			"Usage: ", "用法：", "\nArguments:\n", "\n参数：\n", "\nFlags:\n", "\n选项：\n", "\nCommands:\n", "\n命令：\n",
-			"Show context-sensitive help.", "显示帮助。", "<command>", "<命令>", "[flags]", "[选项]",
+			"<command>", "<命令>", "[flags]", "[选项]",
 			`Run "lianmu <command> --help" for more information on a command.`, "某个命令的详细用法：lianmu <命令> --help",
 		).Replace(text)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,9 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"os"
+	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"lianmu/hub"
@@ -65,9 +69,15 @@ func (c *hubCmd) Run(ctx context.Context, s *streams) error {
 	if c.JSON {
 		err = json.NewEncoder(s.Out).Encode(info)
 	} else {
-		_, err = fmt.Fprintf(s.Out, "ready  did=%s  http=%s  nats=%s  log=%d\n", info.DID, info.HTTP, info.NATS, info.LogSize)
+		err = ready(s, info)
 	}
 	return errors.Join(err, serve(ctx, h, config.Logger))
+}
+
+// ready prints the one line that scripts wait for, the same in every language.
+func ready(s *streams, info hub.Info) error {
+	_, err := fmt.Fprintf(s.Out, "ready  did=%s  http=%s  nats=%s  log=%d\n", info.DID, info.HTTP, info.NATS, info.LogSize)
+	return err
 }
 
 // serve waits for ctx or a failing part, then closes the hub in order.
@@ -91,15 +101,49 @@ func closeAfter(ctx context.Context, h *hub.Hub, err error) error {
 	return errors.Join(err, h.Close(stop))
 }
 
-// startHub starts a hub and explains what users meet most: a busy port.
+// startHub starts a hub and explains what users meet most: an address that is
+// wrong or taken.
 func startHub(ctx context.Context, c hub.Config) (*hub.Hub, error) {
-	h, err := hub.Start(ctx, c)
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "listen" && op.Addr != nil {
-		return nil, fmt.Errorf(tr("地址 %s 不能用：%w。也许已有一个节点在运行；换一个端口，例如 --http 127.0.0.1:8081，或用端口 0 自动选择",
-			"cannot listen on %s: %w. Another hub may be running; choose another port, such as --http 127.0.0.1:8081, or port 0 to have one picked"), op.Addr, err)
+	if err := checkAddress("--http", c.HTTP); err != nil {
+		return nil, err
 	}
-	return h, err
+	if err := checkAddress("--nats", c.NATS); err != nil {
+		return nil, err
+	}
+	h, err := hub.Start(ctx, c)
+	if err == nil {
+		return h, nil
+	}
+	var op *net.OpError
+	switch {
+	case errors.As(err, &op) && op.Op == "listen" && errors.Is(err, syscall.EADDRINUSE):
+		return nil, taken("--http", op.Addr.String())
+	case errors.As(err, &op) && op.Op == "listen":
+		return nil, fmt.Errorf(tr("不能在 %s 上提供网页和接口：%w；请核对 --http", "pages and API cannot be served on %s: %w; check --http"), c.HTTP, op.Err)
+	case strings.Contains(err.Error(), "NATS") && strings.Contains(err.Error(), "address already in use"):
+		return nil, taken("--nats", cmp.Or(c.NATS, "127.0.0.1:4222"))
+	}
+	return nil, err
+}
+
+// taken says that another program listens on an address.
+func taken(flag, address string) error {
+	return fmt.Errorf(tr("地址 %[2]s 已被占用，也许已有一个节点在运行；请用 %[1]s 换一个端口，端口写 0 则自动选择",
+		"%[2]s is in use, perhaps by another hub; choose another port with %[1]s, or port 0 to have one picked"), flag, address)
+}
+
+// checkAddress wants HOST:PORT with a port from 0 to 65535; "" is the default.
+func checkAddress(flag, address string) error {
+	if address == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		if n, perr := strconv.Atoi(port); perr == nil && n >= 0 && n <= 65535 {
+			return nil
+		}
+	}
+	return fmt.Errorf(tr("%s 应写成 主机:端口，端口在 0 到 65535 之间，例如 127.0.0.1:8080，而不是 %q", "%s is HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:8080, not %q"), flag, address)
 }
 
 func (c *hubCmd) logger(s *streams) *slog.Logger {

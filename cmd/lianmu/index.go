@@ -11,7 +11,7 @@ import (
 )
 
 type indexCmd struct {
-	Rebuild indexRebuildCmd `cmd:"" help:"Build the index anew from the log, beside the one in use, and swap. 重建索引。"`
+	Rebuild indexRebuildCmd `cmd:"" help:"Build the index anew from the log, beside the one in use, and swap."`
 }
 
 type indexRebuildCmd struct {

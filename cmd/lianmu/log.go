@@ -11,10 +11,10 @@ import (
 )
 
 type logCmd struct {
-	Checkpoint logCheckpointCmd `cmd:"" help:"Print the last signed checkpoint. 账本签封。"`
-	Epoch      logEpochCmd      `cmd:"" help:"Let the log of a stopped hub go on under a new name and key, after an older copy had to be restored. 另立账本。"`
-	Show       logShowCmd       `cmd:"" help:"List entries. 列出账本记录。"`
-	Verify     logVerifyCmd     `cmd:"" help:"Check checkpoint, tree, every document and its proof, and the views. 核验账本。"`
+	Checkpoint logCheckpointCmd `cmd:"" help:"Print the last signed checkpoint."`
+	Epoch      logEpochCmd      `cmd:"" help:"Let the log of a stopped hub go on under a new name and key, after an older copy had to be restored."`
+	Show       logShowCmd       `cmd:"" help:"List entries."`
+	Verify     logVerifyCmd     `cmd:"" help:"Check checkpoint, tree, every document and its proof, and the views."`
 }
 
 type logCheckpointCmd struct {

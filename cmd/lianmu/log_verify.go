@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -82,6 +83,10 @@ type verification struct {
 
 // verifyFolder verifies a stopped hub.
 func (c *logVerifyCmd) verifyFolder(ctx context.Context, s *streams, tick func(done, total uint64)) (*verification, error) {
+	// Opening would make a hub of a folder that is none, and find it clean.
+	if _, err := os.Stat(filepath.Join(c.Dir, "log.key")); err != nil {
+		return nil, fmt.Errorf(tr("%s 不是节点的文件夹：%w；请核对 --dir", "%s is no hub's folder: %w; check --dir"), c.Dir, err)
+	}
 	log := slog.New(slog.NewTextHandler(s.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	r, err := hub.Verify(ctx, hub.Config{Dir: c.Dir, NATSURL: c.NATSURL, Open: true, Now: s.Now, Logger: log}, tick)
 	if err != nil {

@@ -97,11 +97,12 @@ func (c *searchCmd) show(s *streams, a *view.Answer) error {
 		fmt.Fprintf(s.Out, "\n%s\n", field)
 		counts := table{Right: map[int]bool{1: true}}
 		for _, v := range a.Facets[field] {
-			label := v.Value
+			// The label is for reading, the value for --filter.
 			if text := say(v.Label); text != "" && text != v.Value {
-				label += " " + text
+				counts.add("  "+cut(text, 48), number(v.Count), v.Value)
+			} else {
+				counts.add("  "+v.Value, number(v.Count))
 			}
-			counts.add("  "+cut(label, 48), number(v.Count))
 		}
 		if err := counts.write(s.Out); err != nil {
 			return err

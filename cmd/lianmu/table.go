@@ -103,6 +103,29 @@ func cutStart(s string, cells int) string {
 	return "…" + s
 }
 
+// wrap breaks s into lines of at most that many terminal cells: between words,
+// and inside what has none, as Chinese.
+func wrap(s string, cells int) (lines []string) {
+	for s = clean(s); uniseg.StringWidth(s) > cells; {
+		used, end, blank := 0, 0, 0
+		for g := uniseg.NewGraphemes(s); g.Next() && used+g.Width() <= cells; {
+			used += g.Width()
+			if _, end = g.Positions(); g.Str() == " " {
+				blank = end
+			}
+		}
+		if end == 0 { // one character wider than the line
+			break
+		}
+		if blank > end/2 {
+			end = blank
+		}
+		lines = append(lines, strings.TrimRight(s[:end], " "))
+		s = s[end:]
+	}
+	return append(lines, s)
+}
+
 // describe is an error in the reader's language.
 func describe(err error) string {
 	var ps vocab.Problems

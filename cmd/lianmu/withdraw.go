@@ -15,7 +15,7 @@ import (
 type withdrawCmd struct {
 	Hub        string        `required:"" placeholder:"URL" env:"LIANMU_HUB" help:"nats://HOST:PORT, or http://HOST:PORT."`
 	Key        string        `required:"" placeholder:"FILE" env:"LIANMU_KEY" help:"The space's key."`
-	Deregister bool          `help:"Deregister: final, the @id cannot be published again. 注销，不可恢复。"`
+	Deregister bool          `help:"Deregister: final, the @id cannot be published again."`
 	GiveUp     time.Duration `default:"5m" help:"Stop when the hub has not answered for so long."`
 	JSON       bool          `name:"json" help:"Print the receipts as JSON lines."`
 	IDs        []string      `arg:"" name:"id" help:"@id of each offering."`
