@@ -39,6 +39,7 @@ type record struct {
 	Descriptions []string                `json:"dl,omitempty"`
 	Publisher    vocab.Text              `json:"p,omitempty"`
 	Modified     time.Time               `json:"m"`
+	Received     bool                    `json:"r,omitempty"`
 	Position     uint64                  `json:"n"`
 	Terms        map[string][]vocab.Term `json:"t,omitempty"`
 	Formats      []string                `json:"f,omitempty"`
@@ -52,10 +53,10 @@ type record struct {
 func (d *Doc) document() (index.Document, error) {
 	b := builder{doc: document.NewDocument(string(d.Key[:]))}
 	o := d.Offering
-	modified := modifiedOf(d)
+	modified, received := modifiedOf(d)
 	publisher := cutText(o.Publisher.Name, maxValue)
 	rec := record{
-		ID: o.ID, Space: d.Space, Hub: d.Hub, Kind: o.Kind, Publisher: publisher, Modified: modified, Position: d.Position,
+		ID: o.ID, Space: d.Space, Hub: d.Hub, Kind: o.Kind, Publisher: publisher, Modified: modified, Received: received, Position: d.Position,
 		Terms: map[string][]vocab.Term{}, Personal: o.PersonalData, Policy: o.Policy.Present, Completeness: o.Completeness,
 	}
 
@@ -181,14 +182,15 @@ func coded(o *vocab.Offering) []namedTerms {
 	}
 }
 
-// modifiedOf is when the offering last changed, by its own word or else by when it came.
-func modifiedOf(d *Doc) time.Time {
+// modifiedOf is when the offering last changed, by its own word or else by when
+// it came, which received tells.
+func modifiedOf(d *Doc) (t time.Time, received bool) {
 	for _, t := range []time.Time{d.Offering.Modified, d.Offering.Issued} {
 		if !t.IsZero() {
-			return t.UTC()
+			return t.UTC(), false
 		}
 	}
-	return d.ReceivedAt.UTC()
+	return d.ReceivedAt.UTC(), true
 }
 
 // yearZero is the origin of timeKey; what lies before it counts as it.

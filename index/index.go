@@ -71,6 +71,7 @@ type Hit struct {
 	Highlights   map[string][]string     `json:"highlights,omitempty"` // field → fragments, HTML-escaped, hits in <mark>
 	Score        float64                 `json:"score"`
 	Modified     time.Time               `json:"modified,omitzero"`
+	Received     bool                    `json:"received,omitempty"` // Modified is only when it came: the description names no date
 	Position     uint64                  `json:"position"`
 	Terms        map[string][]vocab.Term `json:"terms,omitempty"` // theme, industry, region, form, frequency, level … for badges
 	Formats      []string                `json:"formats,omitempty"`

@@ -67,7 +67,7 @@ func FacetFields() []string { return slices.Clone(facetFields) }
 
 // analysisVersion rises with every change of what a field holds or how text is
 // cut that the table of fields does not show.
-const analysisVersion = 1
+const analysisVersion = 2
 
 // fingerprint tells mappings apart.
 func fingerprint() []byte {

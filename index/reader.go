@@ -94,7 +94,7 @@ func (r *reader) stored(num uint64) (*stored, error) {
 	s.hit = Hit{
 		Key: s.hit.Key, ID: rec.ID, Space: rec.Space, Hub: rec.Hub, Kind: rec.Kind,
 		Title: texts(rec.Titles, s.titles, maxTitle), Summary: texts(rec.Descriptions, s.descriptions, maxSummary), Publisher: rec.Publisher,
-		Modified: rec.Modified, Position: rec.Position, Terms: rec.Terms, Formats: rec.Formats,
+		Modified: rec.Modified, Received: rec.Received, Position: rec.Position, Terms: rec.Terms, Formats: rec.Formats,
 		Personal: rec.Personal, Policy: rec.Policy, Completeness: rec.Completeness,
 	}
 	for field, terms := range rec.Terms {

@@ -133,7 +133,7 @@ func (s *site) space(q *request) {
 		state := &searchState{Filters: []filter{mine}}
 		b := spaceBody{Space: sp, Total: a.Total, All: state.url(), Coverage: a.Coverage}
 		for _, h := range a.Hits {
-			b.Newest = append(b.Newest, s.hit(q.t, h, map[string]string{did: sp.Name.In(q.t.lang)}))
+			b.Newest = append(b.Newest, s.hit(q.t, h, map[string]string{did: q.t.named(did, sp.Name).Text}))
 		}
 		list := func(field string) (out []choice) {
 			for _, v := range a.Facets[field] {
@@ -143,7 +143,7 @@ func (s *site) space(q *request) {
 			return out
 		}
 		b.Themes, b.Forms = list("theme"), list("form")
-		s.render(q, http.StatusOK, "space", page{Title: sp.Name.In(q.t.lang), Body: b})
+		s.render(q, http.StatusOK, "space", page{Title: q.t.named(did, sp.Name).Text, Body: b})
 		return
 	}
 	s.problem(q, http.StatusNotFound, nil)

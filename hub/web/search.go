@@ -124,6 +124,7 @@ type hitView struct {
 	Publisher    phrase
 	Regions      string
 	Modified     time.Time
+	Received     bool // Modified is when it came here
 	Summary      template.HTML
 	SummaryLang  string
 	Badges       []badge
@@ -146,6 +147,7 @@ type results struct {
 	Coverage []view.Coverage
 	TookMS   float64
 	Samples  []choice
+	Nearer   []choice // where nothing was found: searches for less that find something
 }
 
 func (s *site) search(q *request) {
@@ -163,6 +165,9 @@ func (s *site) search(q *request) {
 	res := results{State: state, Total: a.Total, Coverage: a.Coverage, TookMS: a.TookMS, Samples: q.t.samples()}
 	for _, h := range a.Hits {
 		res.Hits = append(res.Hits, s.hit(q.t, h, names))
+	}
+	if a.Total == 0 {
+		res.Nearer = s.nearer(q, ask, state)
 	}
 	res.Facets = q.t.facets(state, a.Facets, names)
 	for _, f := range state.Filters {
@@ -221,7 +226,7 @@ func (s *site) hit(t *tongue, h view.Hit, names map[string]string) hitView {
 		URL:   offeringURL(h.Space, h.ID),
 		Title: t.highlight("title", title.Text, h.Highlights), TitleLang: title.Lang, Other: t.other(h.Title),
 		Kind: t.sayOr("kind."+string(h.Kind), string(h.Kind)), Space: h.SpaceName.In(t.lang), SpaceURL: "/space?" + url.Values{"did": {h.Space}}.Encode(),
-		Publisher: t.pick(h.Publisher), Modified: h.Modified, Completeness: min(max(h.Completeness, 0), 100),
+		Publisher: t.pick(h.Publisher), Modified: h.Modified, Received: h.Received, Completeness: min(max(h.Completeness, 0), 100),
 		Summary: t.highlight("summary", summary.Text, h.Highlights), SummaryLang: summary.Lang,
 		Demo: s.config.Demo && isDemo(h.Publisher, h.Summary),
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"golang.org/x/net/idna"
 	"golang.org/x/text/language"
 
 	"lianmu/vocab"
@@ -113,6 +114,14 @@ func (t *tongue) pick(x vocab.Text) phrase {
 	return p
 }
 
+// named is a space's name or, where it has not described itself, its DID.
+func (t *tongue) named(did string, name vocab.Text) phrase {
+	if p := t.pick(name); p.Text != "" {
+		return p
+	}
+	return phrase{Text: short(did)}
+}
+
 // other is the text in the page's other language, where it says something else.
 func (t *tongue) other(x vocab.Text) phrase {
 	for _, l := range languages {
@@ -138,6 +147,8 @@ func (t *tongue) funcs() template.FuncMap {
 		"lang":   func() string { return t.lang },
 		"htmllg": func() string { return htmlLang[t.lang] },
 		"pick":   t.pick,
+		"named":  t.named,
+		"host":   asciiHost,
 		"other":  t.other,
 		"label":  t.label,
 		"date":   date,
@@ -173,7 +184,9 @@ func stamp(x time.Time) string {
 }
 
 // link returns u where it is safe and useful as a link, else "": only http,
-// https and mailto, nothing with control characters.
+// https and mailto, nothing with control characters, and no user name before
+// the host, which would make https://bank.example@evil.example look like the
+// bank's.
 func link(u string) string {
 	if len(u) > 4096 || strings.ContainsFunc(u, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 		return ""
@@ -184,7 +197,7 @@ func link(u string) string {
 	}
 	switch strings.ToLower(p.Scheme) {
 	case "http", "https":
-		if p.Host != "" {
+		if p.Host != "" && p.User == nil {
 			return u
 		}
 	case "mailto":
@@ -193,6 +206,21 @@ func link(u string) string {
 		}
 	}
 	return ""
+}
+
+// asciiHost is the host of a web address as the network knows it, where that
+// differs from how it is written: letters of other alphabets may look like
+// those of a well-known name. It is "" where there is nothing to add.
+func asciiHost(u string) string {
+	p, err := url.Parse(u)
+	if err != nil || !strings.ContainsFunc(p.Host, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return ""
+	}
+	host, err := idna.Punycode.ToASCII(p.Hostname())
+	if err != nil {
+		return ""
+	}
+	return host
 }
 
 // marked returns a fragment with its <mark> kept and everything else escaped,

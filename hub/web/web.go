@@ -296,7 +296,7 @@ func (s *site) fail(q *request, err error) {
 		s.problem(q, http.StatusNotFound, nil)
 	case errors.Is(err, index.ErrCursor):
 		s.problem(q, http.StatusBadRequest, vocab.Problems{vocab.NewProblem("", "cursor.foreign",
-			"翻页标记已经失效,或者不属于这次检索。请从第一页重新开始。",
+			"翻页标记已经失效，或者不属于这次检索。请从第一页重新开始。",
 			"The page marker has expired or belongs to another search. Please start again from the first page.")})
 	case errors.As(err, &ps):
 		s.problem(q, http.StatusBadRequest, ps)
