@@ -276,3 +276,28 @@ func TestNoCodeOfTheCorpus(t *testing.T) {
 		}
 	}
 }
+
+// What a visitor is likely to try first finds something.
+func TestObviousWords(t *testing.T) {
+	read := reader(t)
+	found := map[string]int{"地铁": 0, "海关": 0, "企业信用": 0, "交通流量": 0, "电力负荷": 0, "集装箱": 0, "ridership": 0}
+	for _, s := range spaces(t) {
+		for _, raw := range s.Offerings {
+			g, err := read(raw)
+			if err != nil || vocab.AudienceOf(g.Offering, vocab.AudiencePublic) != vocab.AudiencePublic {
+				continue
+			}
+			o := g.Offering
+			text := o.Title["zh"] + "\n" + o.Description["zh"] + "\n" + strings.Join(o.Keywords["zh"], "\n") + "\n" + strings.Join(o.Keywords["en"], "\n")
+			for w := range found {
+				found[w] += count(strings.Contains(text, w))
+			}
+		}
+	}
+	for w, n := range found {
+		if n == 0 {
+			t.Errorf("nothing for %s", w)
+		}
+	}
+	t.Log(found)
+}
