@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"lianmu/vocab"
 )
@@ -163,15 +164,31 @@ func dateTime(t time.Time) map[string]string {
 	return map[string]string{"@type": "xsd:dateTime", "@value": t.Format(time.RFC3339)}
 }
 
-// query returns a real word to search for: a frequent or rarer one, in either
-// language. rnd belongs to the caller.
+// query returns a word to search for. In Chinese it is two characters side by
+// side in one of the titles, so common ones come as often as they stand in
+// titles; in English, or without titles, one of the 2,000 commonest words of
+// the texts, each as likely. rnd belongs to the caller.
 func (g *synthesis) query(rnd *rand.Rand) string {
-	rank := rnd.IntN(30) + int(rnd.ExpFloat64()*200)
 	if rnd.IntN(2) == 0 {
-		return g.zh[min(rank, vocabulary-1)]
+		return g.en[rnd.IntN(commonest)]
 	}
-	return g.en[min(rank, vocabulary-1)]
+	for range 100 {
+		if len(g.titles) == 0 {
+			break
+		}
+		title := []rune(g.titles[rnd.IntN(len(g.titles))])
+		if len(title) < 2 {
+			continue
+		}
+		i := rnd.IntN(len(title) - 1)
+		if unicode.Is(unicode.Han, title[i]) && unicode.Is(unicode.Han, title[i+1]) {
+			return string(title[i : i+2])
+		}
+	}
+	return g.zh[rnd.IntN(commonest)]
 }
+
+const commonest = 2000
 
 // maxTitles bounds the memory that a file of titles takes.
 const maxTitles = 1 << 20
