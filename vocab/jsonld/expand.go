@@ -44,11 +44,11 @@ func (p *Processor) Expand(ctx context.Context, d *Document) (*Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := allow(d.Object, &c.bill, c.price, p.limits)
+	object := withoutProof(d.Object) // whose contexts, too, are never parsed here
+	w, err := allow(object, &c.bill, c.price, p.limits)
 	if err != nil {
 		return nil, err
 	}
-	object := withoutProof(d.Object)
 	expanded, err := p.run(ctx, c.active, object, w.costly)
 	if errors.Is(err, errInterrupted) && ctx.Err() == nil {
 		// The clock runs on while the machine stands still for others: once more.

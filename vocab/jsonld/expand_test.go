@@ -86,6 +86,7 @@ func TestNames(t *testing.T) {
 	const own = `{"@context":["https://w3id.org/lianmu/v1"],"@id":"x:1",`
 	for _, tt := range []struct{ name, in, iri, want string }{
 		{"nested", own + `"提供方":{"统一社会信用代码":"1"}}`, "https://w3id.org/lianmu/ns#uscc", "统一社会信用代码"},
+		{"signed", own + `"提供方":{"统一社会信用代码":"1"},"proof":{"@context":["https://w3id.org/lianmu/v1","https://w3id.org/security/data-integrity/v2"],"type":"DataIntegrityProof"}}`, "https://w3id.org/lianmu/ns#uscc", "统一社会信用代码"},
 		{"in a list", own + `"distribution":[{"格式":"CSV"}]}`, dct + "format", "格式"},
 		{"top before below", own + `"distribution":{"标题":"a"},"title":"b"}`, dct + "title", "title"},
 		{"near before far", own + `"a":{"b":{"标题":"a"}},"c":{"title":"b"}}`, dct + "title", "title"},
