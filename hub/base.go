@@ -31,11 +31,12 @@ type base struct {
 	processor *jsonld.Processor
 	reader    *shape.Reader
 	catalog   *view.Catalog
+	damage    damage
 }
 
 // openBase opens everything in order; listen is the embedded server's address.
 func openBase(ctx context.Context, c Config, listen string) (_ *base, err error) {
-	b := &base{}
+	b := &base{damage: damage{log: c.Logger}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.close(ctx))
@@ -72,7 +73,7 @@ func openBase(ctx context.Context, c Config, listen string) (_ *base, err error)
 	b.log, err = ledger.Open(ctx, ledger.Config{
 		JetStream: b.bus.JetStream, Stream: bus.LogStream, State: b.bus.State(), Dir: filepath.Join(c.Dir, "log"),
 		Origin: origin(b.did, epoch), Seed: logKey.Seed(), Now: c.Now, Logger: c.Logger,
-		Ready: b.bus.Healthy, Failed: b.bus.Report,
+		Ready: b.bus.Healthy, Failed: b.bus.Report, Damaged: b.damage.report,
 	})
 	if err != nil {
 		return nil, err

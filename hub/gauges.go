@@ -15,6 +15,7 @@ type gauges struct {
 	h *Hub
 
 	logSize, indexed, behind, logBytes, indexBytes, healthy *prometheus.Desc
+	damaged                                                 *prometheus.Desc
 
 	mu       sync.Mutex
 	measured time.Time
@@ -31,6 +32,7 @@ func newGauges(h *Hub) *gauges {
 		logBytes:   desc("lianmu_log_bytes", "Disk used by the embedded JetStream and the log's caches."),
 		indexBytes: desc("lianmu_index_bytes", "Disk used by the index."),
 		healthy:    desc("lianmu_healthy", "1 when submissions and search work."),
+		damaged:    desc("lianmu_log_damaged_total", "Entries of the log found missing or altered since the start."),
 	}
 }
 
@@ -42,9 +44,11 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	set := func(d *prometheus.Desc, v float64) { ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v) }
 	b := g.h.base
 	ok := 0.0
-	if g.h.Healthy() == nil {
+	if len(g.h.faults()) == 0 {
 		ok = 1
 	}
+	damaged, _ := b.damage.count()
+	ch <- prometheus.MustNewConstMetric(g.damaged, prometheus.CounterValue, float64(damaged))
 	set(g.healthy, ok)
 	set(g.logSize, float64(b.log.Size()))
 	set(g.behind, float64(b.catalog.Behind()))

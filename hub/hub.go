@@ -17,7 +17,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"lianmu/federation/ledger"
 	"lianmu/hub/access"
 	"lianmu/hub/api"
 	"lianmu/hub/intake"
@@ -39,6 +38,9 @@ type Hub struct {
 	c    Config
 	base *base // what also works offline: keys, bus, log, registry, catalogue
 
+	guard      *access.Guard
+	readable   *readable
+	searches   *searches
 	quarantine *intake.Quarantine
 	intake     *intake.Intake
 	stopNATS   []func()
@@ -83,6 +85,12 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 		return err
 	}
 	h.base = b
+	h.guard = access.New(access.Config{HubDID: b.did, Operators: h.c.Operators, Now: h.c.Now,
+		PerSecond: float64(h.c.RequestsPerSecond), Burst: 2 * h.c.RequestsPerSecond})
+	if h.readable, err = newReadable(b.catalog); err != nil {
+		return err
+	}
+	h.searches = newSearches(b.catalog, h.c.Now)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newGauges(h))
 	h.quarantine, err = intake.OpenQuarantine(ctx, b.bus.JetStream, h.c.Now, h.c.Logger, b.bus.Report)
@@ -91,6 +99,7 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 	}
 	h.intake = intake.New(intake.Config{
 		Log: b.log, Registry: b.registry, Processor: b.processor, Reader: b.reader, Quarantine: h.quarantine,
+		MayRead: h.readable.mayRead, Allow: h.guard.Allow,
 		Queue: h.c.QueueLength, Appended: b.catalog.Appended, Pace: b.catalog.Pace,
 		Now: h.c.Now, Logger: h.c.Logger, Metrics: registry,
 	})
@@ -99,7 +108,7 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 		return err
 	}
 	h.stopNATS = append(h.stopNATS, stop)
-	if stop, err = serveSearch(b.bus.Conn, b.catalog, h.c.Logger); err != nil {
+	if stop, err = serveSearch(b.bus.Conn, h.searches, h.guard.Allow, h.c.Logger); err != nil {
 		return err
 	}
 	h.stopNATS = append(h.stopNATS, stop)
@@ -109,22 +118,18 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 
 func (h *Hub) serveHTTP(listener net.Listener, registry *prometheus.Registry) error {
 	b := h.base
-	guard := access.New(access.Config{HubDID: b.did, Operators: h.c.Operators, Now: h.c.Now,
-		PerSecond: float64(h.c.RequestsPerSecond), Burst: 2 * h.c.RequestsPerSecond})
 	pages, err := web.New(web.Config{
-		Catalog: b.catalog, Audiences: guard.Audiences, HubDID: b.did, Demo: h.c.Demo, Logger: h.c.Logger,
+		Catalog: h.searches, Audiences: h.guard.Audiences, HubDID: b.did, Demo: h.c.Demo, Logger: h.c.Logger,
 	})
 	if err != nil {
 		return err
 	}
 	handler := api.New(api.Config{
-		Catalog: b.catalog, Intake: h.intake, Log: b.log, Guard: guard, Pages: pages,
+		Catalog: h.searches, Intake: h.intake, Log: b.log, Guard: h.guard, Pages: pages,
 		Metrics:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		Registry: registry,
 		HubDID:   b.did, BodySize: int64(h.c.Limits.Bytes),
-		MayRead: func(rec ledger.Record) bool {
-			return b.catalog.Readable(h.run, rec.Leaf.Kind, rec.Document, rec.ReceivedAt, []vocab.Audience{vocab.AudiencePublic})
-		},
+		MayRead: h.readable.mayRead,
 		Context: h.run, Ready: h.Ready, Healthy: h.Healthy, Logger: h.c.Logger, Now: h.c.Now,
 	})
 	h.server = api.Server(handler)
@@ -159,8 +164,8 @@ func (h *Hub) followOthers() {
 // Ready returns nil when the hub serves and its index is level with the log
 // or nearly so, else what it waits for.
 func (h *Hub) Ready() error {
-	if err := h.Healthy(); err != nil {
-		return err
+	if ps := h.faults(); len(ps) > 0 {
+		return ps
 	}
 	if n := h.base.catalog.Behind(); n > readyBehind {
 		return vocab.Problems{vocab.NewProblem("", "hub.not_ready",

@@ -3,71 +3,163 @@ package hub
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
+	"runtime"
+	"sync"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/nats-io/nats.go"
 
+	"lianmu/hub/access"
 	"lianmu/hub/bus"
 	"lianmu/hub/view"
+	"lianmu/index"
 	"lianmu/vocab"
 )
 
-// Bounds of the NATS search service.
+// Bounds of searches, whatever way they come.
 const (
-	searchRequest = 16 << 10
-	searchAtOnce  = 8 // answered at the same time; the rest waits in the subscription
-	searchTimeout = 10 * time.Second
+	searchRequest = 16 << 10        // bytes of a question over NATS
+	searchWaiting = 256             // in line beside those that run
+	searchWait    = 3 * time.Second // in line; who waits longer is told to come back
+	searchTime    = 5 * time.Second // of a search itself
 )
 
+// searches is the catalogue behind a desk: a few searches run at once, the
+// others wait in a short line that is fair to each address. HTTP, pages and NATS
+// share it, so costly questions on one way do not stop the others.
+type searches struct {
+	*view.Catalog
+	desk *access.Desk
+}
+
+func newSearches(c *view.Catalog, now func() time.Time) *searches {
+	return &searches{c, access.NewDesk(max(4, 2*runtime.GOMAXPROCS(0)), searchWaiting, searchWait, now)}
+}
+
+// Find answers as view.Catalog.Find does, or with vocab.Problems of code "busy"
+// or "request.timeout". ctx says whose turn it takes (access.ClaimOf).
+func (s *searches) Find(ctx context.Context, q view.Question) (*view.Answer, error) {
+	return turn(ctx, s.desk, func(ctx context.Context) (*view.Answer, error) { return s.Catalog.Find(ctx, q) })
+}
+
+// OfferingByKey likewise.
+func (s *searches) OfferingByKey(ctx context.Context, id string, audiences []vocab.Audience) (*view.Detail, error) {
+	return turn(ctx, s.desk, func(ctx context.Context) (*view.Detail, error) {
+		return s.Catalog.OfferingByKey(ctx, id, audiences)
+	})
+}
+
+func turn[T any](ctx context.Context, desk *access.Desk, search func(context.Context) (T, error)) (answer T, err error) {
+	leave, err := desk.Enter(ctx, access.ClaimOf(ctx))
+	if err != nil {
+		return answer, err
+	}
+	defer leave()
+	limited, cancel := context.WithTimeout(ctx, searchTime)
+	defer cancel()
+	answer, err = search(limited)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		return answer, vocab.Problems{vocab.NewProblem("", "request.timeout",
+			"检索超过 %d 秒，已停止；请减少检索词或增加筛选条件。", "The search took more than %d s and was stopped; use fewer words or add a filter.", int(searchTime.Seconds()))}
+	}
+	return answer, err
+}
+
+// refusal answers a question that is not answered.
+type refusal struct {
+	Problems vocab.Problems `json:"problems"`
+}
+
 // serveSearch answers view.Question with view.Answer on bus.Search. Whoever
-// asks there sees what is public. An error is {"problems":[…]}.
-func serveSearch(conn *nats.Conn, catalog *view.Catalog, log *slog.Logger) (stop func(), err error) {
-	slots := make(chan struct{}, searchAtOnce)
+// asks there sees what is public. An error is a refusal. The returned stop
+// breaks off what is under way.
+func serveSearch(conn *nats.Conn, catalog *searches, allow func(access.Claim) bool, log *slog.Logger) (stop func(), err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var answering counted
+	respond := func(m *nats.Msg, answer any) {
+		body, err := json.Marshal(answer)
+		if err == nil {
+			err = m.Respond(body)
+		}
+		if err != nil {
+			log.Warn("a search answer could not be sent", "err", err)
+		}
+	}
 	sub, err := conn.QueueSubscribe(bus.Search, "search", func(m *nats.Msg) {
-		if m.Reply == "" {
+		if m.Reply == "" || !answering.begin() {
 			return
 		}
-		slots <- struct{}{}
+		host, connection := bus.Asker(m)
+		claim := access.Claim{Client: access.ClientOf(host), Party: fmt.Sprint(connection)}
+		if !allow(claim) {
+			defer answering.Done()
+			respond(m, refusal{access.Busy()})
+			return
+		}
+		// Of these there are as many as have room at the desk; the others are
+		// answered at once.
 		go func() {
-			defer func() { <-slots }()
-			body, err := json.Marshal(answer(catalog, m.Data))
-			if err == nil {
-				err = m.Respond(body)
-			}
-			if err != nil {
-				log.Warn("a search answer could not be sent", "err", err)
-			}
+			defer answering.Done()
+			respond(m, answer(access.WithClaim(ctx, claim), catalog, m.Data))
 		}()
 	})
 	if err != nil {
+		cancel()
 		return nil, err
 	}
 	return func() {
+		cancel()
 		if err := sub.Drain(); err != nil {
 			log.Debug("draining", "subject", bus.Search, "err", err)
 		}
+		answering.end()
 	}, nil
 }
 
-func answer(catalog *view.Catalog, request []byte) any {
-	type refusal struct {
-		Problems vocab.Problems `json:"problems"`
+// counted is a WaitGroup that takes nobody any more once it is waited for.
+type counted struct {
+	sync.WaitGroup
+	mu    sync.Mutex
+	ended bool
+}
+
+func (c *counted) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		c.Add(1)
 	}
+	return !c.ended
+}
+
+func (c *counted) end() {
+	c.mu.Lock()
+	c.ended = true
+	c.mu.Unlock()
+	c.Wait()
+}
+
+func answer(ctx context.Context, catalog *searches, request []byte) any {
 	if len(request) > searchRequest {
 		return refusal{vocab.Problems{vocab.NewProblem("", "request.size", "请求超过 %d 字节", "the request is over %d bytes", searchRequest)}}
 	}
 	var q view.Question
 	if len(request) > 0 {
-		if err := json.Unmarshal(request, &q); err != nil {
-			return refusal{vocab.Problems{vocab.NewProblem("", "request.json", `请求应为 {"q":"…"}`, `the request should be {"q":"…"}: %v`, err)}}
+		if err := jsonv2.Unmarshal(request, &q, jsonv2.RejectUnknownMembers(true)); err != nil {
+			return refusal{vocab.Problems{vocab.NewProblem("", "request.json", `请求应为 {"q":"…"}：%v`, `the request should be {"q":"…"}: %v`, err)}}
 		}
 	}
 	q.Audiences = []vocab.Audience{vocab.AudiencePublic}
-	ctx, cancel := context.WithTimeout(context.Background(), searchTimeout)
-	defer cancel()
 	a, err := catalog.Find(ctx, q)
-	if err != nil {
+	switch {
+	case errors.Is(err, index.ErrCursor):
+		return refusal{vocab.Problems{vocab.NewProblem("/cursor", "index.cursor",
+			"翻页游标不属于本次查询，请从第一页重新开始。", "The cursor does not belong to this search; start again from the first page.")}}
+	case err != nil:
 		return refusal{vocab.ProblemsOf(err, "search")}
 	}
 	return a

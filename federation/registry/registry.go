@@ -21,6 +21,7 @@ import (
 // Version is what stands under one (space, @id).
 type Version struct {
 	Position   uint64 // in the log
+	First      uint64 // position of the first entry of all under this name
 	Kind       vocab.EntryKind
 	Created    time.Time
 	Expires    time.Time // zero: never
@@ -72,7 +73,7 @@ type Registry struct {
 
 // version is Version packed for a map of millions: times as UnixNano (0: none).
 type version struct {
-	position                   uint64
+	position, first            uint64
 	created, expires, received int64
 	digest, content            vocab.Digest
 	space                      uint32
@@ -157,13 +158,18 @@ func (r *Registry) apply(e Entry) {
 	r.versions[key] = next
 }
 
-// merge is the commutative maximum: the later of both, and final once either is.
+// merge is the commutative maximum: the later of both, final once either is, and
+// first where the earlier of both was.
 func merge(old, v version, known bool) version {
 	next := old
 	if !known || later(v, old) {
 		next = v
 	}
 	next.final = v.final || (known && old.final)
+	next.first = v.first
+	if known {
+		next.first = min(v.first, old.first)
+	}
 	return next
 }
 
@@ -306,8 +312,8 @@ func DigestOf(shown map[vocab.Key]vocab.Digest) vocab.Digest {
 
 func pack(e Entry, space uint32) version {
 	return version{
-		position: e.Index,
-		created:  nano(e.Fact.Created), expires: nano(e.Fact.Expires), received: nano(e.ReceivedAt),
+		position: e.Index, first: e.Index,
+		created: nano(e.Fact.Created), expires: nano(e.Fact.Expires), received: nano(e.ReceivedAt),
 		digest: e.Fact.Digest, content: e.Fact.Content,
 		space: space, kind: e.Fact.Kind, final: e.Fact.Kind == vocab.KindDeregistration,
 	}
@@ -315,7 +321,7 @@ func pack(e Entry, space uint32) version {
 
 func (v version) unpack() Version {
 	return Version{
-		Position: v.position, Kind: v.kind, Final: v.final,
+		Position: v.position, First: v.first, Kind: v.kind, Final: v.final,
 		Created: instant(v.created), Expires: instant(v.expires), ReceivedAt: instant(v.received),
 		Digest: v.digest, Content: v.content,
 	}

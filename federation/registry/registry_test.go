@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"math/rand"
+	"slices"
 	"testing"
 	"time"
 
@@ -88,17 +89,30 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		}), 0, 12).Draw(rt, "facts")
 		now := day0.Add(2 * time.Hour)
 		first, n := foldAll(facts).Digest(now)
-		shuffled := append([]vocab.Fact(nil), facts...)
+		entries := numbered(facts)
+		shuffled := append([]Entry(nil), entries...)
 		rand.New(rand.NewSource(rapid.Int64().Draw(rt, "seed"))).Shuffle(len(shuffled), func(i, j int) {
 			shuffled[i], shuffled[j] = shuffled[j], shuffled[i]
 		})
-		second, m := foldAll(shuffled).Digest(now)
+		other := New()
+		for _, e := range shuffled {
+			other.apply(e) // Apply takes them in order only; the rule itself must not care
+		}
+		second, m := other.Digest(now)
 		if first != second || n != m {
 			rt.Fatalf("%d shown in one order, %d in another", n, m)
 		}
 		r := foldAll(facts)
 		standing := 0
 		for _, id := range []string{"a", "b", "c"} {
+			here, _ := r.Version(vocab.KeyOf("did:key:zA", id))
+			there, ok := other.Version(vocab.KeyOf("did:key:zA", id))
+			if here.First != there.First || here.Digest != there.Digest || here.Final != there.Final {
+				rt.Fatalf("%s is %+v in one order, %+v in another", id, here, there)
+			}
+			if at := slices.IndexFunc(facts, func(f vocab.Fact) bool { return f.ID == id }); ok && uint64(at) != here.First {
+				rt.Fatalf("%s came first at %d, not %d", id, at, here.First)
+			}
 			if v, ok := r.Version(vocab.KeyOf("did:key:zA", id)); ok && v.Published() {
 				standing++
 				if k, ok := r.Known("did:key:zA", v.Content); !ok || k.Digest != v.Digest {
@@ -112,11 +126,17 @@ func TestOrderDoesNotMatter(t *testing.T) {
 	})
 }
 
+func numbered(facts []vocab.Fact) []Entry {
+	entries := make([]Entry, len(facts))
+	for i, f := range facts {
+		entries[i] = Entry{Index: uint64(i), ReceivedAt: day0.Add(time.Duration(i)), Fact: f}
+	}
+	return entries
+}
+
 func foldAll(facts []vocab.Fact) *Registry {
 	r := New()
-	for i, f := range facts {
-		r.Apply(Entry{Index: uint64(i), ReceivedAt: day0.Add(time.Duration(i)), Fact: f})
-	}
+	r.Apply(numbered(facts)...)
 	return r
 }
 

@@ -3,6 +3,7 @@ package view
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -176,32 +177,62 @@ func (cat *Catalog) Offering(ctx context.Context, space, id string, audiences []
 }
 
 // OfferingByKey returns the offering of any space with this @id or registered
-// code; of several the one that was changed last.
+// code. Of several spaces' the one whose name came into the log first is taken:
+// whoever copies an @id or a code later, with whatever dates, does not take it
+// over. An @id goes before a code. At most mostNamesakes are compared.
 func (cat *Catalog) OfferingByKey(ctx context.Context, id string, audiences []vocab.Audience) (*Detail, error) {
 	for _, field := range []string{"id", "code"} {
-		cat.mu.RLock()
-		res, err := cat.ix.Search(ctx, index.Request{
-			Query: query.All{}, Filters: map[string][]string{field: {id}}, Audiences: audiences, Sort: "-modified", Limit: 1,
-		})
-		cat.mu.RUnlock()
+		space, name, err := cat.first(ctx, field, id, audiences)
 		if err != nil {
 			return nil, err
 		}
-		if len(res.Hits) > 0 {
-			return cat.Offering(ctx, res.Hits[0].Space, res.Hits[0].ID, audiences)
+		if space != "" {
+			return cat.Offering(ctx, space, name, audiences)
 		}
 	}
 	return nil, ErrNotFound
 }
 
+// mostNamesakes bounds how many offerings of one @id or code are compared.
+const mostNamesakes = 1000
+
+// first finds, of the offerings that have value in field, the one first
+// published; space is "" where there is none.
+func (cat *Catalog) first(ctx context.Context, field, value string, audiences []vocab.Audience) (space, id string, err error) {
+	cat.mu.RLock()
+	defer cat.mu.RUnlock()
+	earliest := uint64(math.MaxUint64)
+	req := index.Request{Query: query.All{}, Filters: map[string][]string{field: {value}}, Audiences: audiences, Sort: "modified", Limit: 100}
+	for seen := 0; seen < mostNamesakes; {
+		res, err := cat.ix.Search(ctx, req)
+		if err != nil {
+			return "", "", err
+		}
+		for _, h := range res.Hits {
+			if v, ok := cat.c.Registry.Version(vocab.KeyOf(h.Space, h.ID)); ok && v.First < earliest {
+				space, id, earliest = h.Space, h.ID, v.First
+			}
+		}
+		seen += len(res.Hits)
+		if req.After = res.Next; req.After == "" {
+			break
+		}
+	}
+	return space, id, nil
+}
+
 // Readable reports whether the audiences may see an entry's document. What is
-// not an offering (descriptors, withdrawals) is for everybody.
-func (cat *Catalog) Readable(ctx context.Context, kind vocab.EntryKind, document []byte, receivedAt time.Time, audiences []vocab.Audience) bool {
+// not an offering (descriptors, withdrawals) is for everybody. An error means
+// that it could not be told, so nobody may.
+func (cat *Catalog) Readable(ctx context.Context, kind vocab.EntryKind, document []byte, receivedAt time.Time, audiences []vocab.Audience) (bool, error) {
 	if kind != vocab.KindOffering {
-		return true
+		return true, nil
 	}
 	r, err := cat.c.Reader.ReadDocument(ctx, cat.c.Processor, document, receivedAt)
-	return err == nil && r.Offering != nil && slices.Contains(audiences, vocab.AudienceOf(r.Offering, cat.c.Fallback))
+	if err != nil {
+		return false, err
+	}
+	return r.Offering != nil && slices.Contains(audiences, vocab.AudienceOf(r.Offering, cat.c.Fallback)), nil
 }
 
 // Spaces lists the spaces that have an entry, by their Chinese names, with the

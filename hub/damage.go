@@ -1,0 +1,74 @@
+package hub
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"lianmu/federation/ledger"
+	"lianmu/hub/view"
+	"lianmu/vocab"
+)
+
+// mostDamaged bounds how many damaged entries are told apart.
+const mostDamaged = 100_000
+
+// damage remembers which entries of the log were found missing or altered, and
+// logs each once.
+type damage struct {
+	log *slog.Logger
+
+	mu    sync.Mutex
+	found map[uint64]bool
+	first uint64
+}
+
+func (d *damage) report(index uint64, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.found[index] || len(d.found) >= mostDamaged {
+		return
+	}
+	if d.found == nil {
+		d.found = map[uint64]bool{}
+	}
+	if len(d.found) == 0 || index < d.first {
+		d.first = index
+	}
+	d.found[index] = true
+	d.log.Error("the log is damaged; restore it from a backup", "index", index, "err", err)
+}
+
+// count is how many entries were found so since the start, and the lowest of them.
+func (d *damage) count() (n int, first uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.found), d.first
+}
+
+// readable tells whether anybody may have a record's document. Telling costs as
+// much as reading it, and never changes, so it is remembered.
+type readable struct {
+	catalog *view.Catalog
+	known   *lru.Cache[vocab.Digest, bool]
+}
+
+const readableKept = 65_536 // some 6 MB
+
+func newReadable(c *view.Catalog) (*readable, error) {
+	known, err := lru.New[vocab.Digest, bool](readableKept)
+	return &readable{c, known}, err
+}
+
+func (r *readable) mayRead(rec ledger.Record) bool {
+	if yes, ok := r.known.Get(rec.Leaf.SHA256); ok {
+		return yes
+	}
+	yes, err := r.catalog.Readable(context.Background(), rec.Leaf.Kind, rec.Document, rec.ReceivedAt, []vocab.Audience{vocab.AudiencePublic})
+	if err == nil { // else it may have been the time that it took
+		r.known.Add(rec.Leaf.SHA256, yes)
+	}
+	return yes && err == nil
+}
