@@ -237,9 +237,11 @@ func textBytes(v any) int {
 	return n
 }
 
+// escapePointer makes a member's name a part of a JSON pointer that is safe to
+// show.
 func escapePointer(name string) string {
-	if !strings.ContainsAny(name, "~/") {
-		return name
+	if strings.ContainsAny(name, "~/") {
+		name = strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 	}
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+	return vocab.Printable(name)
 }

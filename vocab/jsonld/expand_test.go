@@ -198,6 +198,7 @@ func TestExpandRefuses(t *testing.T) {
 		{"remote context", `{"@context":"https://schema.org/","name":"x"}`, "context.unknown", "/@context", "https://schema.org/"},
 		{"second is remote", `{"@context":["https://w3id.org/lianmu/v1","https://evil.example/c"],"name":"x"}`, "context.unknown", "/@context/1", "https://evil.example/c"},
 		{"file", `{"@context":"/etc/passwd"}`, "context.unknown", "/@context", "/etc/passwd"},
+		{"in an invisible name", "{\"a\\u202eb/\":{\"@context\":\"https://evil.example/c\"}}", "context.unknown", `/a\u202eb~1/@context`, "https://evil.example/c"},
 		{"relative to a base", `{"@context":[{"@base":"https://w3id.org/"},"lianmu/v1"]}`, "context.unknown", "/@context/1", ""},
 		{"remote, nested", `{"a:b":[{"c:d":{"@context":"http://127.0.0.1/"}}]}`, "context.unknown", "/a:b/0/c:d/@context", "127.0.0.1"},
 		{"remote, scoped", `{"@context":{"p":{"@id":"x:p","@context":["https://evil.example/s"]}}}`, "context.unknown", "/@context/p/@context/0", "evil.example"},
