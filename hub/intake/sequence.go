@@ -9,6 +9,13 @@ import (
 	"lianmu/vocab"
 )
 
+// An append of a few entries costs the store what one of a hundred does: at a
+// low rate it pays to wait a moment for company.
+const (
+	company   = 32                    // jobs that are worth an append at once
+	gatherFor = 10 * time.Millisecond // how long fewer wait
+)
+
 // sequence is the one goroutine that decides and appends. While a batch is
 // being written the next one gathers, so batches grow with the load.
 func (in *Intake) sequence() {
@@ -16,25 +23,40 @@ func (in *Intake) sequence() {
 		if in.c.Pace != nil && !in.queue.closing() {
 			in.c.Pace()
 		}
-		batch, size := append(make([]*job, 0, 64), j), len(j.raw)
-	gather:
-		for len(batch) < batchEntries && size < batchBytes {
-			select {
-			case next, ok := <-in.ready:
-				if !ok {
-					break gather
-				}
-				batch = append(batch, next)
-				size += len(next.raw)
-			default:
-				break gather
-			}
-		}
+		batch := in.gather(j)
 		in.settle(batch)
 		for _, j := range batch {
 			in.finish(j)
 		}
 	}
+}
+
+// gather makes a batch that begins with first.
+func (in *Intake) gather(first *job) []*job {
+	batch, size := append(make([]*job, 0, company), first), len(first.raw)
+	patience := time.NewTimer(gatherFor)
+	defer patience.Stop()
+	for len(batch) < batchEntries && size < batchBytes {
+		var next *job
+		var ok bool
+		if len(batch) < company {
+			select {
+			case next, ok = <-in.ready:
+			case <-patience.C:
+			}
+		} else {
+			select {
+			case next, ok = <-in.ready:
+			default:
+			}
+		}
+		if !ok {
+			break
+		}
+		batch = append(batch, next)
+		size += len(next.raw)
+	}
+	return batch
 }
 
 // settle decides every job of a batch, appends what becomes an entry, and
