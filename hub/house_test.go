@@ -14,6 +14,7 @@ import (
 var may = map[string][]string{
 	"vocab":               {},
 	"vocab/jsonld":        {"vocab"},
+	"vocab/vocabtest":     {},
 	"vocab/shape":         {"vocab", "vocab/jsonld"},
 	"federation/identity": {"vocab", "vocab/jsonld"},
 	"federation/ledger":   {"vocab", "federation/identity"},

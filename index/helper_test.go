@@ -14,6 +14,7 @@ import (
 
 	"lianmu/index/query"
 	"lianmu/vocab"
+	"lianmu/vocab/vocabtest"
 )
 
 const testNap = 10 // milliseconds; closing waits for it
@@ -104,22 +105,9 @@ func ids(t testing.TB, ix *Index, q string) []string {
 // shared is a file handed to all who work on the program; it is not part of it.
 func shared(t testing.TB, name string) *bufio.Scanner {
 	t.Helper()
-	dir, err := os.Getwd()
+	f, err := os.Open(vocabtest.Shared(t, name))
 	if err != nil {
 		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	f, err := os.Open(filepath.Join(dir, "..", "shared", name))
-	if err != nil {
-		t.Skipf("needs ../shared/%s beside the module: %v", name, err)
 	}
 	t.Cleanup(func() { f.Close() })
 	z, err := gzip.NewReader(f)

@@ -87,30 +87,6 @@ func wantCode(t testing.TB, err error, want string) {
 	t.Errorf("problems %v (%v), want %s", got, err, want)
 }
 
-// vectors returns the folder of published test vectors.
-func vectors(t testing.TB, path ...string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if parent := filepath.Dir(dir); parent != dir {
-			dir = parent
-			continue
-		}
-		t.Fatal("no go.mod above the test")
-	}
-	dir = filepath.Join(append([]string{dir, "..", "shared", "vectors"}, path...)...)
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("no published vectors here: ", err)
-	}
-	return dir
-}
-
 func readFile(t testing.TB, path ...string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(path...))

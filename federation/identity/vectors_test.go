@@ -11,6 +11,7 @@ import (
 
 	"lianmu/vocab"
 	"lianmu/vocab/jsonld"
+	"lianmu/vocab/vocabtest"
 )
 
 // vectorKey is the secret key that W3C published with the vectors.
@@ -29,7 +30,7 @@ func vectorKey(t testing.TB, dir string) *Key {
 }
 
 func TestPublishedVectors(t *testing.T) {
-	dir := vectors(t, "vc-di-eddsa")
+	dir := vocabtest.Shared(t, "vectors", "vc-di-eddsa")
 	suite := dir + "/eddsa-jcs-2022"
 	raw := readFile(t, suite, "signedJCS.json")
 	s, err := check(raw, time.Date(2023, 3, 1, 0, 0, 0, 0, time.UTC))
@@ -77,7 +78,7 @@ func TestPublishedVectors(t *testing.T) {
 }
 
 func TestPublishedOtherSuites(t *testing.T) {
-	dir := vectors(t, "vc-di-eddsa")
+	dir := vocabtest.Shared(t, "vectors", "vc-di-eddsa")
 	now := time.Date(2023, 3, 1, 0, 0, 0, 0, time.UTC)
 	for file, code := range map[string]string{
 		"eddsa-rdfc-2022/signedDataInt.json":     "proof.suite",

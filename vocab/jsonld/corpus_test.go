@@ -7,30 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-)
 
-// shared returns a file of the shared folder beside the module, or skips.
-func shared(t testing.TB, name string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	path := filepath.Join(dir, "..", "shared", name)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("%s is not there: %v", path, err)
-	}
-	return path
-}
+	"lianmu/vocab/vocabtest"
+)
 
 // lines calls f with every line of a gzipped file.
 func lines(t testing.TB, path string, f func(n int, line []byte)) {
@@ -66,7 +45,7 @@ func TestCorpus(t *testing.T) {
 	for file, member := range files {
 		t.Run(file, func(t *testing.T) {
 			count := 0
-			lines(t, shared(t, filepath.Join("corpus", file)), func(n int, line []byte) {
+			lines(t, vocabtest.Shared(t, filepath.Join("corpus", file)), func(n int, line []byte) {
 				var event struct {
 					Op  string          `json:"op"`
 					Doc json.RawMessage `json:"doc"`

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"lianmu/vocab/jsonld"
+
+	"lianmu/vocab/vocabtest"
 )
 
 // plain is what a reader that knows nothing of JSON-LD finds in a record.
@@ -73,7 +75,7 @@ func TestCorpusIsAccepted(t *testing.T) {
 		{"datagov.jsonl.gz", 402, 40},
 	} {
 		t.Run(tc.file, func(t *testing.T) {
-			f, err := os.Open(shared(t, "corpus", tc.file))
+			f, err := os.Open(vocabtest.Shared(t, "corpus", tc.file))
 			if err != nil {
 				t.Fatal(err)
 			}
