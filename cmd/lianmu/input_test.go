@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
@@ -54,6 +55,15 @@ func TestInput(t *testing.T) {
 		{"cut off", "a.json", "[{\"@id\":\"urn:a\"},\n{\"@id\":", []string{"1 urn:a", "2 !input.unreadable"}},
 		{"cut off gzip", "a.jsonl.gz", gzipped(t, twoLines)[:30], []string{"1 urn:a", "2 !input.unreadable"}},
 		{"not gzip after all", "a.jsonl.gz", twoLines, []string{"1 urn:a", "2 urn:b"}},
+		{"GBK lines", "a.jsonl", "{\"@id\":\"urn:a\",\"t\":\"\xb3\xb1\xce\xbb\"}\n" + twoLines, []string{"1 !input.encoding", "2 urn:a", "3 urn:b"}},
+		{"GBK", "a.json", "{\n\"@id\":\"urn:a\",\"t\":\"\xb3\xb1\"}", []string{"1 !input.encoding"}},
+		{"GBK with a backslash", "a.json", "{\n\"t\":\"\xb3\x5c\"}", []string{"2 !input.encoding"}},
+		{"UTF-16", "a.json", "\xff\xfe{\x00}\x00", []string{"1 !input.encoding"}},
+		{"UTF-16 without a mark", "a.jsonl", "{\x00}\x00", []string{"1 !input.encoding"}},
+		{"changes", "a.jsonl", `{"seq":1,"op":"put","id":"urn:a","doc":{"@id":"urn:a"}}` + "\n" + `{"op":"delete","id":"urn:b"}`, []string{"1 urn:a", "2 urn:b"}},
+		{"changes gone wrong", "a.jsonl", `{"op":"put","id":"urn:a","doc":{"@id":"urn:b"}}` + "\n" + `{"op":"move","id":"urn:a"}` + "\n" + `{"op":"put","id":"urn:a"}` + "\n" + `{"op":"put","id":"urn:a","doc":{"x":"` + big + `"}}`, []string{"1 !change.id", "2 !change.op", "3 !change.doc", "4 !size.document"}},
+		{"a change of the largest document", "a.jsonl", `{"op":"put","id":"urn:a","doc":{"@id":"urn:a","x":"` + big[:maxDocument-30] + `"}}`, []string{"1 urn:a"}},
+		{"documents that are no changes", "a.jsonl", `{"@id":"urn:a","op":"put","id":"urn:b","doc":{}}` + "\n" + `{"@type":"X","op":"put","id":"urn:b"}`, []string{"1 urn:a", "2 urn:b"}},
 		{"byte order mark", "a.jsonl", "\xef\xbb\xbf" + twoLines, []string{"1 urn:a", "2 urn:b"}},
 		{"brackets that close nothing", "a.json", "]", []string{"1 !json.syntax"}},
 		{"a value without end", "a.json", `{"x":"` + strings.Repeat("y", maxValue+1<<20), []string{"1 !input.unreadable"}},
@@ -87,6 +97,28 @@ func read(in *input) []string {
 		got = append(got, fmt.Sprintf("%d %s", d.Line, what))
 	}
 	return got
+}
+
+// TestEncodingIsWatchedAcrossReads: a character may be cut by the end of a read
+// at any place.
+func TestEncodingIsWatchedAcrossReads(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := []byte(rapid.String().Draw(t, "text"))
+		if rapid.Bool().Draw(t, "spoilt") {
+			at := rapid.IntRange(0, len(text)).Draw(t, "at")
+			text = slices.Insert(text, at, 0xb3)
+		}
+		text = append(text, " ."...) // a cut at the very end is for the JSON reader to say
+		var w utf8Watch
+		for rest := text; len(rest) > 0; {
+			n := rapid.IntRange(1, len(rest)).Draw(t, "n")
+			w.pass(bytes.Clone(rest[:n]))
+			rest = rest[n:]
+		}
+		if w.bad == utf8.Valid(text) {
+			t.Fatalf("%q: bad is %v", text, w.bad)
+		}
+	})
 }
 
 func TestInputFoldersAndStandardInput(t *testing.T) {
@@ -125,7 +157,7 @@ func TestInputFoldersAndStandardInput(t *testing.T) {
 }
 
 func FuzzInput(f *testing.F) {
-	for _, s := range []string{`{"@id":"urn:a","proof":{"verificationMethod":"did:key:z6Mk#z6Mk"}}`, "[{},{}]", "{}\n{}\n", "[", "]", "{\"a\":[1,{\"b\":2}]}", "\xef\xbb\xbf{}", "nul"} {
+	for _, s := range []string{`{"@id":"urn:a","proof":{"verificationMethod":"did:key:z6Mk#z6Mk"}}`, "[{},{}]", "{}\n{}\n", `{"op":"put","id":"urn:a","doc":{"@id":"urn:a"}}`, `{"op":"delete","id":"a"}`, "\xb3\\", "[", "]", "{\"a\":[1,{\"b\":2}]}", "\xef\xbb\xbf{}", "nul"} {
 		f.Add(s, true)
 		f.Add(s, false)
 	}

@@ -322,6 +322,7 @@ func liesAreFound(t *testing.T, info hub.Info, operator string) {
 		{"/tile/entries/000", "\x00\x4a\x01", "\x00\x4a\x02"},
 		{"/api/v1/views", `"position":769`, `"position":768`},
 		{"/api/v1/views", `"digest":"`, `"digest":"0000`},
+		{"/api/v1/views", `"position":769`, `"position":7`},
 	} {
 		lied := false
 		proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {

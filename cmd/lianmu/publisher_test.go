@@ -263,6 +263,65 @@ func TestPublishGivesUpLoudly(t *testing.T) {
 	}
 }
 
+// TestPublishToAHubThatTakesNothing: the reason is told, once, and the run ends
+// with it after GiveUp without a receipt.
+func TestPublishToAHubThatTakesNothing(t *testing.T) {
+	in := startIntake(t)
+	in.treat = func(id string, _ int) vocab.Receipt {
+		if id == "urn:n:0" {
+			return vocab.Receipt{Status: vocab.Accepted, ID: id}
+		}
+		return vocab.Receipt{Status: vocab.Busy, RetryAfterMS: 20, Problems: vocab.Problems{vocab.NewProblem("", "hub.read_only", "账本只读", "the log is read-only")}}
+	}
+	var told []string
+	var mu sync.Mutex
+	p := &publisher{Key: testKey(t, 0), Window: 4, GiveUp: 300 * time.Millisecond, Tell: func(reason string) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, reason)
+	}}
+	sum, err := in.publish(t, p, docs(numbered(100)...))
+	if err == nil || !strings.Contains(err.Error(), "the log is read-only") || sum.Accepted != 1 || sum.Failed == 0 || sum.Documents >= 100 {
+		t.Errorf("%+v %v", sum, err)
+	}
+	for _, r := range sum.Refusals {
+		if !strings.Contains(sayProblems(r.Problems), "the log is read-only") {
+			t.Errorf("%+v", r)
+		}
+	}
+	told = slices.DeleteFunc(told, func(s string) bool { return s == "" })
+	if len(told) == 0 || len(told) > 2 || told[0] != "the log is read-only" {
+		t.Errorf("told %q", told)
+	}
+	// The program says so and ends with 1.
+	key := filepath.Join(t.TempDir(), "space.key")
+	if err := testKey(t, 1).Write(key); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := runCLI(t, "", "publish", "--hub", in.bus.ClientURL(), "--key", key, "--give-up", "200ms", writeFile(t, "a.json", `{"@id":"urn:a"}`))
+	if code != 1 || !strings.Contains(out, "failed") || !strings.Contains(errs, "takes nothing at present: the log is read-only") || !strings.Contains(errs, "not finished") {
+		t.Errorf("exit %d\n%s%s", code, out, errs)
+	}
+}
+
+// TestBusyHubAtWorkIsWaitedFor: receipts in between show that the hub is at
+// work, however long one document has to wait.
+func TestBusyHubAtWorkIsWaitedFor(t *testing.T) {
+	p := &patience{giveUp: time.Hour}
+	if left, err := p.busy(nil); left <= 0 || err != nil {
+		t.Fatal(left, err)
+	}
+	p.since = p.since.Add(-59 * time.Minute)
+	p.served()
+	if left, err := p.busy(nil); left < 59*time.Minute || err != nil {
+		t.Errorf("%v %v after a receipt", left, err)
+	}
+	p.since = p.since.Add(-time.Hour)
+	if left, err := p.busy(nil); left > 0 || err == nil {
+		t.Errorf("%v %v after an hour of busy", left, err)
+	}
+}
+
 // impatient waits 10 ms for an answer.
 type impatient struct{ *natsSender }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"iter"
+	"time"
 
 	"lianmu/federation/identity"
 	"lianmu/vocab"
@@ -71,13 +72,16 @@ func (p *publisher) standsLast(d document) (standing, bool) {
 }
 
 // standing asks the hub which of these contents stand and hold. Where it does
-// not answer they count as missing.
+// not answer, a busy one also after a few tries, they count as missing.
 func (p *publisher) standing(ctx context.Context, contents map[idHash]vocab.Digest) map[idHash]standing {
 	stand := make(map[idHash]standing)
 	ids := make([]idHash, 0, maxKnown)
 	ask := make([]vocab.Digest, 0, maxKnown)
 	flush := func() bool {
 		known, err := p.To.Known(ctx, p.Key.DID(), ask)
+		for try := 0; err != nil && try < 5 && sleep(ctx, time.Second) == nil; try++ {
+			known, err = p.To.Known(ctx, p.Key.DID(), ask)
+		}
 		if err != nil {
 			return false
 		}

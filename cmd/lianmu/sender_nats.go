@@ -170,8 +170,14 @@ func (s *natsSender) Known(ctx context.Context, space string, contents []vocab.D
 		return nil, err
 	}
 	var answer struct {
-		Known map[vocab.Digest]standing `json:"known"`
+		Known    map[vocab.Digest]standing `json:"known"`
+		Problems vocab.Problems            `json:"problems"`
 	}
-	err = json.Unmarshal(data, &answer)
-	return answer.Known, err
+	if err := json.Unmarshal(data, &answer); err != nil {
+		return nil, err
+	}
+	if len(answer.Problems) > 0 {
+		return nil, answer.Problems // busy, most likely
+	}
+	return answer.Known, nil
 }

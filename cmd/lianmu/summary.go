@@ -28,7 +28,7 @@ type summary struct {
 	// unchanged is left out: whether the hub was asked depends on the run.
 	Warnings        map[string]uint64 `json:"warnings"`
 	WarnedDocuments uint64            `json:"warned_documents"`
-	WarningExamples []warning         `json:"warning_examples"` // the maxWarnings most frequent
+	WarningExamples []warning         `json:"warning_examples"` // the maxWarnings to look at first
 	ElapsedS        float64           `json:"elapsed_s"`
 	PerSecond       float64           `json:"per_second"`
 	Refusals        []refusal         `json:"refusals"` // the first maxListed

@@ -7,6 +7,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strings"
 
 	"lianmu/vocab"
 )
@@ -14,7 +15,7 @@ import (
 // maxWarnings is how many kinds of warning are shown, maxKinds how many are
 // told apart.
 const (
-	maxWarnings = 8
+	maxWarnings = 10
 	maxKinds    = 1000
 )
 
@@ -68,14 +69,21 @@ func (ws *warnings) add(o outcome) {
 	}
 }
 
-// top returns the n most frequent kinds.
+// top returns the n kinds to look at first: what is wrong with what is there, a
+// misspelt name for one, before what could be added; then by frequency.
 func (ws *warnings) top(n int) []warning {
 	all := make([]warning, 0, len(ws.kinds))
 	for _, k := range ws.kinds {
 		all = append(all, *k)
 	}
 	slices.SortFunc(all, func(a, b warning) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Path, b.Path))
+		absent := func(w warning) int {
+			if strings.HasPrefix(w.Code, "missing.") {
+				return 1
+			}
+			return 0
+		}
+		return cmp.Or(absent(a)-absent(b), cmp.Compare(b.Count, a.Count), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Path, b.Path))
 	})
 	return all[:min(n, len(all))]
 }
