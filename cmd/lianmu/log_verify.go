@@ -125,11 +125,23 @@ func (c *logVerifyCmd) verifyHub(ctx context.Context, s *streams, tick func(done
 	source := newSource(client)
 	r := &verification{VerifyReport: &hub.VerifyReport{Views: []view.State{}, Faults: []string{}}, ViewsChecked: key != nil}
 	fold := &foldAt{Fold: hub.NewFold(jsonld.New(jsonld.Limits{}), reader), now: s.Now()}
+	want := info.Size
 	if key != nil {
-		if r.Views, err = viewsWithin(ctx, client, source); err != nil {
+		if err := client.operate(ctx, http.MethodGet, "/api/v1/views", &r.Views); err != nil {
 			return nil, err
 		}
+		slices.SortStableFunc(r.Views, func(a, b view.State) int { return cmp.Compare(a.Position, b.Position) })
 		fold.want = r.Views
+		for _, v := range r.Views {
+			want = max(want, v.Position)
+		}
+	}
+	signed, err := awaitSigned(ctx, source, want)
+	if err != nil {
+		return nil, err
+	}
+	if signed < want {
+		r.Faults = append(r.Faults, fmt.Sprintf(tr("节点有 %d 条记录，签封只到第 %d 条，等不到新的签封", "the hub has %d entries, of which %d are signed, and no new checkpoint comes"), want, signed))
 	}
 	r.Log, err = ledger.Verify(ctx, source, vkey, func(rec ledger.Record) error {
 		fold.upTo(rec.Index)
@@ -179,25 +191,16 @@ const (
 	patientPause = 200 * time.Millisecond
 )
 
-// viewsWithin returns the views in the order of their positions, all of them
-// covered by the signed checkpoint, which follows the log by about a second.
-func viewsWithin(ctx context.Context, client *hubClient, source *httpSource) ([]view.State, error) {
-	views := []view.State{}
-	if err := client.operate(ctx, http.MethodGet, "/api/v1/views", &views); err != nil {
-		return nil, err
-	}
-	slices.SortStableFunc(views, func(a, b view.State) int { return cmp.Compare(a.Position, b.Position) })
+// awaitSigned waits until the signed checkpoint, which follows the log by about
+// a second, covers want entries, and returns how many it covers.
+func awaitSigned(ctx context.Context, source *httpSource, want uint64) (uint64, error) {
 	for try := 0; ; try++ {
 		size, err := source.size(ctx)
-		if err != nil || len(views) == 0 || views[len(views)-1].Position <= size {
-			return views, err
-		}
-		if try == patientTries {
-			return nil, fmt.Errorf(tr("视图已到第 %d 条，签封只到第 %d 条，等不到新的签封；请查看节点日志",
-				"the views are at %d entries, the signed checkpoint at %d, and no new one comes; look into the hub's log"), views[len(views)-1].Position, size)
+		if err != nil || size >= want || try == patientTries {
+			return size, err
 		}
 		if err := sleep(ctx, patientPause); err != nil {
-			return nil, err
+			return size, err
 		}
 	}
 }
