@@ -83,7 +83,7 @@ func TestExternalNATS(t *testing.T) {
 	tr := newTraffic(t, reliabilitySeed(t), 3)
 	n.start()
 	n.info.NATS = "nats://127.0.0.1:" + server.port // where clients are
-	conn := tr.dial(n.info.NATS)
+	conn := tr.dial("nats://anonymous:anonymous@127.0.0.1:" + server.port)
 	tr.permit(100_000)
 	f := tr.run(conn, 32)
 	progress := func() {

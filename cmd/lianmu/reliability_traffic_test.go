@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -152,7 +153,11 @@ func (tr *traffic) dial(url string) *client {
 		c.line, c.cut = context.WithCancel(context.Background())
 	}
 	renew()
-	conn, err := nats.Connect(url, append(bus.ClientOptions("traffic"), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.ReconnectJitter(0, 0),
+	who := bus.ClientOptions("traffic")
+	if strings.Contains(url, "@") { // a server with users of its own
+		who = []nats.Option{nats.CustomInboxPrefix(bus.InboxPrefix(bus.Anonymous))}
+	}
+	conn, err := nats.Connect(url, append(who, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.ReconnectJitter(0, 0),
 		nats.ReconnectBufSize(-1), nats.RetryOnFailedConnect(true), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
 		nats.DisconnectErrHandler(func(*nats.Conn, error) { renew() }))...)
 	if err != nil {
