@@ -326,6 +326,7 @@ func tidy(n Node) Node {
 	return n
 }
 
+// hollow: nothing in n can be looked for.
 func hollow(n Node) bool {
 	var text string
 	switch v := n.(type) {
@@ -335,6 +336,10 @@ func hollow(n Node) bool {
 		text = v.Text
 	case Not:
 		return hollow(v.Part)
+	case And:
+		return !slices.ContainsFunc(v.Parts, func(p Node) bool { return !hollow(p) })
+	case Or:
+		return !slices.ContainsFunc(v.Parts, func(p Node) bool { return !hollow(p) })
 	default:
 		return false
 	}
