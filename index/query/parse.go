@@ -311,7 +311,7 @@ func tidy(n Node) Node {
 			}
 		}
 		if len(parts) == 0 {
-			return v.Parts[0]
+			return tidy(v.Parts[0])
 		}
 		return and(parts...)
 	case Or:
