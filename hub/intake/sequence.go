@@ -13,7 +13,7 @@ import (
 // low rate it pays to wait a moment for company.
 const (
 	company   = 32                    // jobs that are worth an append at once
-	gatherFor = 10 * time.Millisecond // how long fewer wait
+	gatherFor = 20 * time.Millisecond // how long fewer wait
 )
 
 // sequence is the one goroutine that decides and appends. While a batch is
