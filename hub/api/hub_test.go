@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -45,7 +46,9 @@ func startHub(t *testing.T) *live {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := h.Close(t.Context()); err != nil && t.Context().Err() == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // the test's own is over
+		defer cancel()
+		if err := h.Close(ctx); err != nil {
 			t.Errorf("closing the hub: %v", err)
 		}
 	})

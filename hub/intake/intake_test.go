@@ -2,6 +2,7 @@ package intake
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -42,13 +43,13 @@ func newBench(t *testing.T) *bench {
 	}
 	b, err := bus.Start(t.Context(), bus.Config{Dir: filepath.Join(dir, "js"), Listen: "127.0.0.1:0", Logger: log})
 	fatal(err)
-	t.Cleanup(func() { _ = b.Stop(t.Context()) })
+	t.Cleanup(func() { _ = b.Stop(context.Background()) })
 	l, err := ledger.Open(t.Context(), ledger.Config{
 		JetStream: b.JetStream, Stream: bus.LogStream, State: b.State(), Dir: filepath.Join(dir, "log"),
 		Origin: "hub.example", Seed: bytes.Repeat([]byte{1}, 32), Now: time.Now, Logger: log,
 	})
 	fatal(err)
-	t.Cleanup(func() { _ = l.Close(t.Context()) })
+	t.Cleanup(func() { _ = l.Close(context.Background()) })
 	q, err := OpenQuarantine(t.Context(), b.JetStream, time.Now, log, nil)
 	fatal(err)
 	reader, err := shape.NewReader()
