@@ -120,8 +120,10 @@ func decide(old version, known bool, v version) Decision {
 		return Decision{Status: vocab.Accepted} // final whatever its time
 	case !later(v, old):
 		return Decision{Status: vocab.Superseded, Stands: stands}
-	case v.kind == vocab.KindWithdrawal && old.kind == vocab.KindWithdrawal:
-		return Decision{Status: vocab.Unchanged, Stands: stands}
+	case v.kind == vocab.KindWithdrawal:
+		// Also where one stands: what was published between the two and comes
+		// late must not stand again.
+		return Decision{Status: vocab.Accepted}
 	case v.kind == old.kind && v.content == old.content:
 		return Decision{Status: renewal(old, v), Stands: stands}
 	}
