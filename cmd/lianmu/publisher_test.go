@@ -423,7 +423,7 @@ func TestRefusalsAreListedAndWritten(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &sum); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if code != 1 || sum.Refused != 31 || sum.Accepted != 270 || sum.WarnedDocuments != 270 || sum.Warnings["missing.description"] != 270 || len(sum.Refusals) != maxListed {
+	if code != 1 || sum.Refused != 31 || sum.Accepted != 270 || sum.WarnedDocuments != 270 || sum.Warnings["missing.description"] != 270 || len(sum.Refusals) != maxListed || sum.Refusals[0].Line != 8 {
 		t.Errorf("exit %d, %+v", code, sum)
 	}
 	raw, err := os.ReadFile(list)
@@ -443,7 +443,7 @@ func TestRefusalsAreListedAndWritten(t *testing.T) {
 	}
 	// The table says the same to people.
 	code, out, _ = runCLI(t, "", "publish", "--hub", in.bus.ClientURL(), "--key", key, "--resign", "--expires", "0", input)
-	if code != 1 || !strings.Contains(out, "in.jsonl:301") || !strings.Contains(out, "--refused") {
+	if code != 1 || !strings.Contains(out, "in.jsonl:8 ") || !strings.Contains(out, "in.jsonl:198 ") || strings.Contains(out, "in.jsonl:208 ") || !strings.Contains(out, "--refused") {
 		t.Errorf("exit %d\n%s", code, out)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"lianmu/vocab"
@@ -31,7 +32,7 @@ type summary struct {
 	WarningExamples []warning         `json:"warning_examples"` // the maxWarnings to look at first
 	ElapsedS        float64           `json:"elapsed_s"`
 	PerSecond       float64           `json:"per_second"`
-	Refusals        []refusal         `json:"refusals"` // the first maxListed
+	Refusals        []refusal         `json:"refusals"` // the first maxListed by file and line
 	Stopped         string            `json:"stopped,omitempty"`
 
 	now     func() time.Time
@@ -92,12 +93,20 @@ func (s *summary) add(o outcome) {
 		s.Refused++
 		r.Status, r.Problems = "refused", o.Receipt.Problems
 	}
-	if len(s.Refusals) < maxListed {
-		s.Refusals = append(s.Refusals, r)
-	}
+	s.show(r)
 	if s.list != nil && s.listErr == nil {
 		s.listErr = json.NewEncoder(s.list).Encode(r)
 	}
+}
+
+// show keeps the refusals to be shown: those first in the files, whatever
+// order the answers come in.
+func (s *summary) show(r refusal) {
+	at, _ := slices.BinarySearchFunc(s.Refusals, r, func(a, b refusal) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
+	s.Refusals = slices.Insert(s.Refusals, at, r)
+	s.Refusals = s.Refusals[:min(len(s.Refusals), maxListed)]
 }
 
 func failure(err error) vocab.Problems {
