@@ -22,7 +22,7 @@ import (
 type loadCmd struct {
 	Hub           string  `required:"" placeholder:"URL" env:"LIANMU_HUB" help:"nats://HOST:PORT of the hub to load (its catalogue keeps what is published)."`
 	HTTP          string  `name:"http" placeholder:"URL" help:"http://HOST:PORT of the same hub; without it only publishing is measured."`
-	Count         int     `default:"10000" help:"Documents."`
+	Count         int     `default:"10000" help:"Documents; 0 publishes none and only searches."`
 	Titles        string  `placeholder:"FILE" help:"Real titles, one a line, may be .gz."`
 	Rate          float64 `placeholder:"N" help:"Documents a second; 0 is as fast as the hub takes them."`
 	Window        int     `default:"256" help:"Requests in flight, 1 to 4096."`
@@ -30,6 +30,8 @@ type loadCmd struct {
 	Size          int     `default:"3800" help:"Mean size of a document in bytes, 1500 to 100000."`
 	SearchClients int     `default:"0" help:"Clients that search all the while."`
 	SearchRate    float64 `default:"50" help:"Searches a second of all clients together (a hub limits requests by address)."`
+	SearchWords   string  `enum:"title,common" default:"title" help:"Words to search for: \"title\", pairs of characters from titles and any of the 2,000 commonest words alike; \"common\", by rank, the commonest far more often."`
+	SearchFacets  bool    `help:"Ask every search for all facets, as the pages do."`
 	SampleEvery   int     `placeholder:"N" help:"Measure when every Nth document can be searched (default: 5 at up to 500 a second, else about 500 in all)."`
 	Presign       bool    `default:"true" negatable:"" help:"Make and sign before the clock starts."`
 	Bare          bool    `help:"Index the same documents without a hub afterwards, and compare."`
@@ -41,8 +43,12 @@ type loadCmd struct {
 
 func (c *loadCmd) check() error {
 	switch {
-	case c.Count < 1 || c.Count > 50_000_000:
-		return errors.New(tr("--count 应在 1 到 5000 万之间", "--count must be from 1 to 50,000,000"))
+	case c.Count < 0 || c.Count > 50_000_000:
+		return errors.New(tr("--count 应在 0 到 5000 万之间", "--count must be from 0 to 50,000,000"))
+	case c.Count == 0 && c.HTTP == "":
+		return errors.New(tr("--count 0 只做检索，要和 --http 一起用", "--count 0 only searches and needs --http"))
+	case c.Count == 0 && c.Bare:
+		return errors.New(tr("--count 0 没有文档可供 --bare 比较", "--count 0 leaves --bare no documents to compare"))
 	case c.Window < 1 || c.Window > 4096:
 		return errors.New(tr("--window 应在 1 到 4096 之间", "--window must be from 1 to 4096"))
 	case c.Spaces < 1 || c.Spaces > 10_000:
@@ -153,7 +159,7 @@ func (l *loading) run(ctx context.Context) error {
 	var watchers sync.WaitGroup
 	var before hubFigures
 	var meter *hubMeter
-	var searching searcher
+	var searching *searcher
 	var seen *poller
 	if l.hub != nil {
 		meter = &hubMeter{hub: l.hub}
@@ -162,7 +168,7 @@ func (l *loading) run(ctx context.Context) error {
 			return err
 		}
 		seen = newPoller(l.hub, l.cmd.Rate, l.cmd.Count/l.cmd.SampleEvery+1)
-		searching = searcher{hub: l.hub, limit: rate.NewLimiter(rate.Limit(l.cmd.SearchRate), 1)}
+		searching = l.searcher()
 		watchers.Go(func() { meter.watch(watch) })
 		watchers.Go(func() { seen.run(watch) })
 		for i := range l.cmd.SearchClients {
@@ -203,6 +209,13 @@ func (l *loading) run(ctx context.Context) error {
 		l.report.SearchLoading = searching.report()
 	}
 	return l.atRest(ctx, meter, before, after)
+}
+
+func (l *loading) searcher() *searcher {
+	return &searcher{
+		hub: l.hub, words: wordChoice(l.cmd.SearchWords), facets: l.cmd.SearchFacets,
+		limit: rate.NewLimiter(rate.Limit(l.cmd.SearchRate), 1),
+	}
 }
 
 // publish sends every document, a window of requests at a time.
@@ -280,7 +293,7 @@ func (l *loading) count(r vocab.Receipt, err error, took time.Duration) int {
 
 // atRest searches a hub that has nothing else to do, and reads its disk use.
 func (l *loading) atRest(ctx context.Context, meter *hubMeter, before, after hubFigures) error {
-	rest := searcher{hub: l.hub, limit: rate.NewLimiter(rate.Limit(l.cmd.SearchRate), 1)}
+	rest := l.searcher()
 	// A hub measures its disk every ten seconds: searching a little longer
 	// than that, the figure read afterwards is of the finished load.
 	timed, cancel := context.WithTimeout(ctx, 11*time.Second)

@@ -169,6 +169,8 @@ func awaitIndexed(ctx context.Context, hub *hubClient) error {
 // from the request to the last byte of the answer.
 type searcher struct {
 	hub    *hubClient
+	words  wordChoice
+	facets bool          // ask for all of them
 	limit  *rate.Limiter // shared by all clients
 	took   latencies
 	mu     sync.Mutex
@@ -178,7 +180,10 @@ type searcher struct {
 
 func (s *searcher) run(ctx context.Context, g *synthesis, rnd *rand.Rand) {
 	for s.limit.Wait(ctx) == nil {
-		path := "/api/v1/search?q=" + url.QueryEscape(g.query(rnd))
+		path := "/api/v1/search?q=" + url.QueryEscape(g.query(rnd, s.words))
+		if s.facets {
+			path += "&facets=all"
+		}
 		start := time.Now()
 		var raw []byte
 		err := s.hub.get(ctx, path, &raw)

@@ -34,6 +34,8 @@ type loadConditions struct {
 	Presigned     bool    `json:"presigned"`
 	SearchClients int     `json:"search_clients"`
 	SearchRate    float64 `json:"search_rate"`
+	SearchWords   string  `json:"search_words"`
+	SearchFacets  bool    `json:"search_facets"`
 	SampleEvery   int     `json:"sample_every"`
 	Seed          uint64  `json:"seed"`
 }
@@ -83,9 +85,9 @@ type generatorReport struct {
 func (c *loadCmd) report(docs *spool, titles int) *loadReport {
 	return &loadReport{Conditions: loadConditions{
 		Cores: runtime.NumCPU(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		Documents: docs.count, Bytes: docs.bytes, MeanBytes: float64(docs.bytes) / float64(docs.count), Titles: titles,
+		Documents: docs.count, Bytes: docs.bytes, MeanBytes: float64(docs.bytes) / float64(max(1, docs.count)), Titles: titles,
 		Spaces: c.Spaces, Window: c.Window, Rate: c.Rate, Presigned: c.Presign,
-		SearchClients: c.SearchClients, SearchRate: c.SearchRate, SampleEvery: c.SampleEvery, Seed: c.Seed,
+		SearchClients: c.SearchClients, SearchRate: c.SearchRate, SearchWords: c.SearchWords, SearchFacets: c.SearchFacets, SampleEvery: c.SampleEvery, Seed: c.Seed,
 	}}
 }
 
@@ -108,7 +110,7 @@ func (r *loadReport) measure(c *loadCmd, before, after, last hubFigures, peak fl
 		}
 		h.LogBytes = whole - h.IndexBytes
 	}
-	h.DiskRatio = (h.LogBytes + h.IndexBytes) / float64(r.Conditions.Bytes)
+	h.DiskRatio = (h.LogBytes + h.IndexBytes) / float64(max(1, r.Conditions.Bytes))
 	r.Hub = h
 	return nil
 }
@@ -144,6 +146,18 @@ func (r *loadReport) write(w io.Writer) error {
 		pace = fmt.Sprintf(tr("每秒 %g 份", "%g a second"), c.Rate)
 	}
 	t.add(tr("条件", "conditions"), fmt.Sprintf(tr("%d 核，%s %s", "%d cores, %s %s"), c.Cores, c.Go, c.Platform))
+	words := tr("词取自标题和常用词", "words of titles and common words alike")
+	if c.SearchWords == string(commonWords) {
+		words = tr("词按词频取", "words by how common they are")
+	}
+	if c.SearchFacets {
+		words += tr("，统计全部分面", ", all facets counted")
+	}
+	t.add("", fmt.Sprintf(tr("检索每秒 %g 次，%s", "%g searches a second, %s"), c.SearchRate, words))
+	if c.Documents == 0 { // only searched
+		r.writeSearches(&t)
+		return t.write(w)
+	}
 	t.add("", fmt.Sprintf(tr("合成文档 %s 份，平均 %.0f 字节，%s，%s", "%s synthetic documents, mean %.0f bytes, %s, %s"), number(c.Documents), c.MeanBytes, titles, signed))
 	t.add("", fmt.Sprintf(tr("%d 个空间，窗口 %d，%s，检索客户端 %d 个", "%d spaces, window %d, %s, %d search clients"), c.Spaces, c.Window, pace, c.SearchClients))
 	p := r.Publish
@@ -156,14 +170,7 @@ func (r *loadReport) write(w io.Writer) error {
 		t.add(tr("发布到可检索", "publish to searchable"), fmt.Sprintf(tr("%s（每 %d 份取一份，未见到 %d）", "%s (one in %d documents; %d not seen)"), s.Samples, c.SampleEvery, s.NotSeen))
 		t.add(tr("全部可检索", "everything searchable"), fmt.Sprintf(tr("%.1f 秒，每秒 %.0f 份", "after %.1f s, %.0f a second"), s.Seconds, s.PerSecond))
 	}
-	for _, line := range []struct {
-		name string
-		s    *searchReport
-	}{{tr("加载时检索", "search while loading"), r.SearchLoading}, {tr("空闲时检索", "search at rest"), r.SearchAtRest}} {
-		if line.s != nil {
-			t.add(line.name, fmt.Sprintf(tr("%s，平均命中 %.0f，出错 %d", "%s, %.0f found on average, %d errors"), line.s.quantiles, line.s.MeanTotal, line.s.Errors))
-		}
-	}
+	r.writeSearches(&t)
 	if h := r.Hub; h != nil {
 		t.add(tr("节点", "hub"), fmt.Sprintf(tr("CPU %.1f 秒，每份 %.2f 毫秒（含其间的检索）；内存峰值 %.0f MB", "CPU %.1f s, %.2f ms a document, searches meanwhile included; peak memory %.0f MB"), h.CPUSeconds, h.CPUMSPerDocument, h.PeakRSS/1e6))
 		t.add("", fmt.Sprintf(tr("磁盘：账本 %.1f MB，索引 %.1f MB，为原始字节的 %.2f 倍（%s）", "disk: log %.1f MB, index %.1f MB, %.2f times the bytes published (%s)"), h.LogBytes/1e6, h.IndexBytes/1e6, h.DiskRatio, h.DiskOf))
@@ -173,6 +180,17 @@ func (r *loadReport) write(w io.Writer) error {
 		t.add(tr("裸索引", "bare indexing"), fmt.Sprintf(tr("%s 份 %.1f 秒，每秒 %.0f 份，CPU %.1f 秒；节点为其 %.2f 倍", "%s documents in %.1f s, %.0f a second, CPU %.1f s; the hub is at %.2f of it"), number(b.Documents), b.Seconds, b.PerSecond, b.CPUSeconds, b.HubRatio))
 	}
 	return t.write(w)
+}
+
+func (r *loadReport) writeSearches(t *table) {
+	for _, line := range []struct {
+		name string
+		s    *searchReport
+	}{{tr("加载时检索", "search while loading"), r.SearchLoading}, {tr("空闲时检索", "search at rest"), r.SearchAtRest}} {
+		if line.s != nil {
+			t.add(line.name, fmt.Sprintf(tr("%s，平均命中 %.0f，出错 %d", "%s, %.0f found on average, %d errors"), line.s.quantiles, line.s.MeanTotal, line.s.Errors))
+		}
+	}
 }
 
 // String shows the percentiles in milliseconds.

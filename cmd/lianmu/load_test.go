@@ -43,8 +43,55 @@ func TestSynthesis(t *testing.T) {
 	if mean := total/n + proof; mean < size*9/10 || mean > size*11/10 {
 		t.Errorf("mean size %d with a proof, wanted about %d", mean, size)
 	}
-	if q := a.query(rand.New(rand.NewPCG(1, 1))); strings.TrimSpace(q) == "" {
-		t.Error("an empty query")
+	for _, choice := range []wordChoice{titleWords, commonWords} {
+		if q := a.query(rand.New(rand.NewPCG(1, 1)), choice); strings.TrimSpace(q) == "" {
+			t.Errorf("%s: an empty query", choice)
+		}
+	}
+}
+
+func TestCommonWordsAreCommoner(t *testing.T) {
+	g := newSynthesis("run", 1, 2000, nil, time.Unix(0, 0))
+	frequent := map[string]bool{}
+	for i := range 100 {
+		frequent[g.zh[i]], frequent[g.en[i]] = true, true
+	}
+	count := map[wordChoice]int{}
+	for choice := range map[wordChoice]bool{titleWords: true, commonWords: true} {
+		rnd := rand.New(rand.NewPCG(1, 1))
+		for range 1000 {
+			if frequent[g.query(rnd, choice)] {
+				count[choice]++
+			}
+		}
+	}
+	if count[commonWords] < 3*count[titleWords] {
+		t.Errorf("of 1,000 words, so many are among the 100 commonest: %v", count)
+	}
+}
+
+func TestSearchOnlyReport(t *testing.T) {
+	for _, c := range []loadCmd{{Count: 0}, {Count: 0, HTTP: "http://x", Bare: true}} {
+		c.Window, c.Spaces, c.Size, c.SearchRate = 1, 1, 2000, 1
+		if err := c.check(); err == nil || !strings.Contains(err.Error(), "--count 0") {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	c := loadCmd{SearchWords: "common", SearchFacets: true, SearchRate: 7}
+	r := c.report(&spool{}, 0)
+	if err := r.measure(&c, hubFigures{}, hubFigures{}, hubFigures{}, 0); err != nil {
+		t.Fatal(err)
+	}
+	r.SearchAtRest = &searchReport{quantiles: quantiles{1, 2, 3, 4, 5}, MeanTotal: 6}
+	if _, err := json.Marshal(r); err != nil { // a ratio of nothing would not be a number
+		t.Error(err)
+	}
+	var table strings.Builder
+	if err := r.write(&table); err != nil {
+		t.Fatal(err)
+	}
+	if got := table.String(); strings.Contains(got, "publish") || !strings.Contains(got, "search at rest") || !strings.Contains(got, "all facets") {
+		t.Errorf("got\n%s", got)
 	}
 }
 
