@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 
@@ -97,13 +98,19 @@ func skipValue(b []byte, at int) int {
 	return at
 }
 
+// skipString looks at every byte twice at most, however many escapes there are.
 func skipString(b []byte, at int) int {
-	for at++; b[at] != '"'; at++ {
-		if b[at] == '\\' {
-			at++
+	at++
+	for quote := -1; ; {
+		if quote < at {
+			quote = at + bytes.IndexByte(b[at:], '"')
 		}
+		escape := bytes.IndexByte(b[at:quote], '\\')
+		if escape < 0 {
+			return quote + 1
+		}
+		at += escape + 2 // and what it escapes
 	}
-	return at + 1
 }
 
 // hashOf hashes the concatenation of parts.
@@ -119,7 +126,7 @@ func hashOf(parts ...[]byte) vocab.Digest {
 // "proof": what Secured.Content will be. Errors are vocab.Problems with codes
 // limit.bytes and json.… (see jsonld.Canonical).
 func Content(raw []byte) (vocab.Digest, error) {
-	c, err := canonicalObject(raw)
+	c, err := canonicalObject(&jsonld.Document{Raw: raw})
 	if err != nil {
 		return vocab.Digest{}, err
 	}
@@ -134,16 +141,16 @@ func Content(raw []byte) (vocab.Digest, error) {
 	return hashOf(head, tail), nil
 }
 
-// canonicalObject is canonical for what must be an object within MaxDocument;
-// its errors are vocab.Problems.
-func canonicalObject(raw []byte) ([]byte, error) {
-	if len(raw) > MaxDocument {
+// canonicalObject is the canonical form of what must be an object within
+// MaxDocument; its errors are vocab.Problems.
+func canonicalObject(d *jsonld.Document) ([]byte, error) {
+	if len(d.Raw) > MaxDocument {
 		return nil, vocab.Problems{vocab.NewProblem("", "limit.bytes",
 			"文档有 %d 字节，超过上限 %d 字节。请把大段内容移到文档之外，只留链接。",
 			"the document has %d bytes, more than %d: move large parts out of it and link to them",
-			len(raw), MaxDocument)}
+			len(d.Raw), MaxDocument)}
 	}
-	c, err := jsonld.Canonical(raw)
+	c, err := d.Canonical()
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 // are vocab.Problems: limit.bytes, json.…, proof.present, proof.invalid; what
 // the signer returns is passed on.
 func Sign(raw []byte, s Signer, o SignOptions) ([]byte, error) {
-	doc, err := canonicalObject(raw)
+	doc, err := canonicalObject(&jsonld.Document{Raw: raw})
 	if err != nil {
 		return nil, err
 	}

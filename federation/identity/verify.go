@@ -24,8 +24,7 @@ import (
 // proof.future.
 func Verify(d *jsonld.Document, now time.Time) (_ *Secured, err error) {
 	defer contain(&err)
-	raw := d.Raw
-	doc, err := canonicalObject(raw)
+	doc, err := canonicalObject(d)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +56,7 @@ func Verify(d *jsonld.Document, now time.Time) (_ *Secured, err error) {
 		VerificationMethod: author.method,
 		Created:            author.created,
 		Expires:            author.expires,
-		Digest:             vocab.DigestOf(raw),
+		Digest:             vocab.DigestOf(d.Raw),
 		Content:            content,
 	}, nil
 }

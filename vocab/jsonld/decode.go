@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -58,22 +57,7 @@ func (p *Processor) Decode(raw []byte) (*Document, error) {
 			"文档必须是一个 JSON 对象，以 { 开头。",
 			"The document must be one JSON object, beginning with {.")
 	}
-	return &Document{Raw: raw, Object: obj}, nil
-}
-
-// Canonical returns the JCS form (RFC 8785) of a JSON value; raw is not
-// changed. Beyond what the standard asks it refuses nothing but numbers too
-// large for a float64, which some libraries would silently round so that two
-// different texts had one canonical form. Errors are vocab.Problems.
-func Canonical(raw []byte) ([]byte, error) {
-	if size := scan(raw); size.badNumber >= 0 {
-		return nil, numberProblem("", raw[size.badNumber:])
-	}
-	v := jsontext.Value(slices.Clone(raw))
-	if err := v.Canonicalize(); err != nil {
-		return nil, jsonProblem(raw, err)
-	}
-	return v, nil
+	return &Document{Raw: raw, Object: obj, decoded: true}, nil
 }
 
 // extent is what scan sees of a text.
@@ -125,15 +109,22 @@ func scan(raw []byte) extent {
 }
 
 // endOfString returns the index of the quote that closes the string whose
-// first byte is at i, or len(raw).
+// first byte is at i, or len(raw). Every byte is looked at twice at most,
+// however many escapes there are.
 func endOfString(raw []byte, i int) int {
-	for ; i < len(raw); i++ {
-		switch raw[i] {
-		case '"':
-			return i
-		case '\\':
-			i++ // and what it escapes
+	for quote := -1; i < len(raw); {
+		if quote < i {
+			n := bytes.IndexByte(raw[i:], '"')
+			if n < 0 {
+				break
+			}
+			quote = i + n
 		}
+		escape := bytes.IndexByte(raw[i:quote], '\\')
+		if escape < 0 {
+			return quote
+		}
+		i += escape + 2 // and what it escapes
 	}
 	return len(raw)
 }

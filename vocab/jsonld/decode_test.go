@@ -133,6 +133,30 @@ func TestCanonical(t *testing.T) {
 	}
 }
 
+// A decoded document has the canonical form of its text, and one that nobody
+// decoded has no other to offer.
+func TestDocumentCanonical(t *testing.T) {
+	for in, want := range map[string]string{
+		` {"b":1, "a":[ 2.0 , 1e-7, -4.50, 2e-3, -0, 123456789012345 ], "":{}}`:                  `{"":{},"a":[2,1e-7,-4.5,0.002,0,123456789012345],"b":1}`,
+		`{"\u20ac":1,"\r":2,"1":3,"\ud83d\ude00":4,"\ufb33":5,"\uee00":6}`:                       "{\"\\r\":2,\"1\":3,\"€\":1,\"😀\":4,\"\uee00\":6,\"\ufb33\":5}",
+		`{"ab":1,"a":2,"b":[],"A\/\u000a\u001f\u007f\"\\":[null,true,false,{"x":"上\t\u2028<"}]}`: "{\"A/\\n\\u001f\u007f\\\"\\\\\":[null,true,false,{\"x\":\"上\\t\u2028<\"}],\"a\":2,\"ab\":1,\"b\":[]}",
+	} {
+		d, err := New(Limits{}).Decode([]byte(in))
+		if err != nil {
+			t.Errorf("%s: %v", in, err)
+			continue
+		}
+		for _, d := range []*Document{d, {Raw: []byte(in)}, {Raw: []byte(in), Object: map[string]any{"other": true}}} {
+			if got, err := d.Canonical(); err != nil || string(got) != want {
+				t.Errorf("%s: got %s, %v, want %s", in, got, err, want)
+			}
+		}
+	}
+	if _, err := (&Document{Raw: []byte(`{"a":1,"a":2}`)}).Canonical(); err == nil {
+		t.Error("two members of one name have a canonical form")
+	}
+}
+
 // anyJSON draws a JSON value with at most depth levels below it.
 func anyJSON(depth int) *rapid.Generator[any] {
 	return rapid.Custom(func(t *rapid.T) any {
@@ -180,6 +204,9 @@ func TestDecodeAgrees(t *testing.T) {
 		two, err2 := Canonical(one)
 		if err1 != nil || err2 != nil || !bytes.Equal(one, two) {
 			t.Fatalf("%s: canonical form is not stable: %s, %s", raw, one, two)
+		}
+		if of, err := d.Canonical(); err != nil || !bytes.Equal(of, one) {
+			t.Fatalf("%s: canonical form is %s as text, %s as decoded, %v", raw, one, of, err)
 		}
 	})
 }
@@ -244,6 +271,9 @@ func FuzzDecode(f *testing.F) {
 		again, err := p.Decode(c)
 		if err != nil && len(c) <= 4096 || err == nil && fmt.Sprint(again.Object) != fmt.Sprint(d.Object) {
 			t.Fatalf("%q: canonical form %q says something else: %v", raw, c, err)
+		}
+		if of, err := d.Canonical(); err != nil || !bytes.Equal(of, c) {
+			t.Fatalf("%q: canonical form is %q as text, %q as decoded, %v", raw, c, of, err)
 		}
 	})
 }

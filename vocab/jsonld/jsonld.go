@@ -62,10 +62,12 @@ func (l Limits) withDefaults() Limits {
 }
 
 // Document is a decoded JSON object whose bytes obeyed the limits: UTF-8, no
-// duplicate names, nothing after the object.
+// duplicate names, nothing after the object. Neither field is ever changed.
 type Document struct {
-	Raw    []byte         // exactly as received; never changed
+	Raw    []byte         // exactly as received
 	Object map[string]any // numbers are float64
+
+	decoded bool // Decode made Object out of Raw, so that either stands for the other
 }
 
 // Graph is an expanded document, safe for concurrent use. It may share JSON literals (@json) with the
