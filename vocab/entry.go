@@ -17,6 +17,9 @@ const (
 	KindDeregistration EntryKind = 3 // 注销: final
 	KindSpace          EntryKind = 4 // a space's descriptor
 	KindEpoch          EntryKind = 5 // the hub starts a new log epoch, citing the old
+	KindParticipant    EntryKind = 6 // 接入主体: an organisation that a space has admitted
+	KindAct            EntryKind = 7 // what the hub decided about a space (see Act)
+	KindRedaction      EntryKind = 8 // the hub deletes an entry's body (see Redaction)
 )
 
 // String returns the kind's name as used in subjects and receipts.
@@ -32,6 +35,12 @@ func (k EntryKind) String() string {
 		return "space"
 	case KindEpoch:
 		return "epoch"
+	case KindParticipant:
+		return "participant"
+	case KindAct:
+		return "act"
+	case KindRedaction:
+		return "redaction"
 	}
 	return "unknown"
 }
@@ -88,14 +97,30 @@ func KeyOf(space, id string) Key {
 // String returns 64 hex digits.
 func (k Key) String() string { return hex.EncodeToString(k[:]) }
 
+// MarshalText writes hex.
+func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads 64 hex digits.
+func (k *Key) UnmarshalText(b []byte) error { return (*Digest)(k).UnmarshalText(b) }
+
 // Fact is what the fold of the log needs to know of an entry, without its
-// body. It is recomputed from the document by whoever verifies it.
+// body. It is recomputed by whoever verifies it: from the document, and for
+// Space from what the log said before of the signer's key.
 type Fact struct {
 	Kind    EntryKind
-	Space   string    // DID of who signed
-	ID      string    // @id of the offering; for a space descriptor the space's DID
+	Space   string    // DID under which the space was admitted that speaks here; the hub's for its own acts
+	Signer  string    // DID of the key that signed, where that is not Space itself; else ""
+	ID      string    // @id of the offering or participant; for a space descriptor the space's DID
 	Digest  Digest    // of the secured document's bytes
 	Content Digest    // of the JCS form without its proof
 	Created time.Time // the proof's, with fractions of a second
 	Expires time.Time // zero: never
+}
+
+// Key returns the DID of the key that signed.
+func (f Fact) Key() string {
+	if f.Signer != "" {
+		return f.Signer
+	}
+	return f.Space
 }

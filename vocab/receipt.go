@@ -62,6 +62,7 @@ const (
 	Superseded Status = "superseded" // an entry ordered later is already there
 	Refused    Status = "refused"    // see Problems; kept in quarantine
 	Busy       Status = "busy"       // not looked at; repeat after RetryAfterMS
+	Waiting    Status = "waiting"    // a descriptor that waits for the operator's decision
 )
 
 // Position is a place in a log.

@@ -11,5 +11,20 @@ type Space struct {
 	Region      Term   `json:"region,omitzero"`
 	Industry    Term   `json:"industry,omitzero"`
 	Homepage    string `json:"homepage,omitempty"`
-	Contact     string `json:"contact,omitempty"`
+	Contact     string `json:"contact,omitempty"` // a desk, never a person
+
+	Roles     []Term     `json:"roles,omitempty"` // 提供方 使用方 运营方 服务方 监管方 建设方
+	Endpoints []Endpoint `json:"endpoints,omitempty"`
+	// Keys are the did:keys that may sign for the space from this descriptor on;
+	// one that an earlier descriptor listed and this one does not is retired.
+	// Empty: only the key that signed this descriptor.
+	Keys     []string `json:"keys,omitempty"`
+	Audience Audience `json:"audience,omitempty"` // of offerings that say neither audience nor level
+	Schemes  []string `json:"schemes,omitempty"`  // IRIs of the rule schemes that the space follows
+}
+
+// Endpoint is where a space can be reached by programs.
+type Endpoint struct {
+	Type string `json:"type,omitempty"` // what speaks there, such as "dsp" or "ndi"
+	URL  string `json:"url"`
 }
