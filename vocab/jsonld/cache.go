@@ -15,6 +15,7 @@ import (
 // shared by every document with the same list.
 type parsed struct {
 	active *ld.Context
+	plain  bool // it applies to the whole document, see type plain
 	bill   bill
 	price  price
 	memory int // estimated bytes

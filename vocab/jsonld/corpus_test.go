@@ -76,6 +76,7 @@ func TestCorpus(t *testing.T) {
 				if d.Object[member] != nil && g.Name(titleIRI) != member {
 					t.Fatalf("line %d: title is called %q", n, g.Name(titleIRI))
 				}
+				agreesWithGold(t, p, d, g)
 				count++
 			})
 			t.Logf("%d documents", count)

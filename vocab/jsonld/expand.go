@@ -49,10 +49,10 @@ func (p *Processor) Expand(ctx context.Context, d *Document) (*Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	expanded, err := p.run(ctx, c.active, object, w.costly)
+	expanded, err := p.run(ctx, c, object, w.costly)
 	if errors.Is(err, errInterrupted) && ctx.Err() == nil {
 		// The clock runs on while the machine stands still for others: once more.
-		expanded, err = p.run(ctx, c.active, object, w.costly)
+		expanded, err = p.run(ctx, c, object, w.costly)
 	}
 	if err != nil {
 		if ctx.Err() != nil {
@@ -71,15 +71,21 @@ func (p *Processor) Expand(ctx context.Context, d *Document) (*Graph, error) {
 }
 
 // run expands object, a costly one within its time.
-func (p *Processor) run(ctx context.Context, active *ld.Context, object map[string]any, costly bool) (any, error) {
+func (p *Processor) run(ctx context.Context, c *parsed, object map[string]any, costly bool) (any, error) {
 	opts := options
+	if !costly && c.plain {
+		v, err := contained(func() (any, error) { return plain{c.active}.object("", object) })
+		if err == nil {
+			return v, nil
+		}
+	}
 	if costly {
 		limited, cancel := context.WithTimeout(ctx, patience*p.limits.Time)
 		defer cancel()
 		opts = interruptible(limited)
 	}
 	return contained(func() (any, error) {
-		return ld.NewJsonLdApi().Expand(active, "", object, opts, false, nil)
+		return ld.NewJsonLdApi().Expand(c.active, "", object, opts, false, nil)
 	})
 }
 
@@ -135,6 +141,7 @@ func (p *Processor) parse(list any) (*parsed, error) {
 		return nil, contextProblem(base, local, from, err)
 	}
 	c.active = v.(*ld.Context)
+	c.plain = c.active.RevertToPreviousContext() == c.active // no @propagate: false
 	p.cache.put(key, c)
 	return c, nil
 }

@@ -401,6 +401,9 @@ func FuzzExpand(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
+	for _, c := range termContexts {
+		f.Add([]byte(`{"@context":` + c + `,"@id":"x:1","a":["值",{"@value":"x","@language":"ZH"}],"b":{"zh":["名"]},"c":{"a":1},"p:q":[[null]],"e":{"x:f":{"@id":"p:g"}}}`))
+	}
 	p := New(Limits{Bytes: 16 << 10, Nodes: 500, Depth: 12})
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		d, err := p.Decode(raw)
@@ -419,6 +422,7 @@ func FuzzExpand(f *testing.F) {
 			}
 			return
 		}
+		agreesWithGold(t, p, d, g)
 		for _, n := range g.Nodes {
 			if n == nil || n[proofIRI] != nil {
 				t.Fatalf("%s: node %v", raw, n)
