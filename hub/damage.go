@@ -48,27 +48,28 @@ func (d *damage) count() (n int, first uint64) {
 	return len(d.found), d.first
 }
 
-// readable tells whether anybody may have a record's document. Telling costs as
-// much as reading it, and never changes, so it is remembered.
+// readable tells who may have a record's document. Telling costs as much as
+// reading it, and never changes, so it is remembered.
 type readable struct {
 	catalog *view.Catalog
-	known   *lru.Cache[vocab.Digest, bool]
+	known   *lru.Cache[vocab.Digest, vocab.Audience]
 }
 
 const readableKept = 65_536 // some 6 MB
 
 func newReadable(c *view.Catalog) (*readable, error) {
-	known, err := lru.New[vocab.Digest, bool](readableKept)
+	known, err := lru.New[vocab.Digest, vocab.Audience](readableKept)
 	return &readable{c, known}, err
 }
 
-func (r *readable) mayRead(rec ledger.Record) bool {
-	if yes, ok := r.known.Get(rec.Leaf.SHA256); ok {
-		return yes
+func (r *readable) mayRead(reader vocab.Reader, rec ledger.Record) bool {
+	audience, ok := r.known.Get(rec.Leaf.SHA256)
+	if !ok {
+		var err error
+		if audience, err = r.catalog.Audience(context.Background(), rec); err != nil {
+			return reader.All // else it may have been the time that it took
+		}
+		r.known.Add(rec.Leaf.SHA256, audience)
 	}
-	yes, err := r.catalog.Readable(context.Background(), rec.Leaf.Kind, rec.Document, rec.ReceivedAt, []vocab.Audience{vocab.AudiencePublic})
-	if err == nil { // else it may have been the time that it took
-		r.known.Add(rec.Leaf.SHA256, yes)
-	}
-	return yes && err == nil
+	return reader.MaySee(audience, rec.Fact.Space)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"lianmu/federation/ledger"
 	"lianmu/hub/access"
 	"lianmu/hub/api"
 	"lianmu/hub/intake"
@@ -99,7 +100,7 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 	}
 	h.intake = intake.New(intake.Config{
 		Log: b.log, Registry: b.registry, Processor: b.processor, Reader: b.reader, Quarantine: h.quarantine,
-		MayRead: h.readable.mayRead, Allow: h.guard.Allow,
+		MayRead: func(rec ledger.Record) bool { return h.readable.mayRead(vocab.Reader{}, rec) }, Allow: h.guard.Allow,
 		Queue: h.c.QueueLength, Appended: b.catalog.Appended, Pace: b.catalog.Pace,
 		Now: h.c.Now, Logger: h.c.Logger, Metrics: registry,
 	})
@@ -119,7 +120,7 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 func (h *Hub) serveHTTP(listener net.Listener, registry *prometheus.Registry) error {
 	b := h.base
 	pages, err := web.New(web.Config{
-		Catalog: h.searches, Audiences: h.guard.Audiences, HubDID: b.did, Demo: h.c.Demo, Logger: h.c.Logger,
+		Catalog: h.searches, Reader: h.guard.Reader, HubDID: b.did, Demo: h.c.Demo, Logger: h.c.Logger,
 	})
 	if err != nil {
 		return err

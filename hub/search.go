@@ -47,9 +47,9 @@ func (s *searches) Find(ctx context.Context, q view.Question) (*view.Answer, err
 }
 
 // OfferingByKey likewise.
-func (s *searches) OfferingByKey(ctx context.Context, id string, audiences []vocab.Audience) (*view.Detail, error) {
+func (s *searches) OfferingByKey(ctx context.Context, id string, reader vocab.Reader) (*view.Detail, error) {
 	return turn(ctx, s.desk, func(ctx context.Context) (*view.Detail, error) {
-		return s.Catalog.OfferingByKey(ctx, id, audiences)
+		return s.Catalog.OfferingByKey(ctx, id, reader)
 	})
 }
 
@@ -153,7 +153,6 @@ func answer(ctx context.Context, catalog *searches, request []byte) any {
 			return refusal{vocab.Problems{vocab.NewProblem("", "request.json", `请求应为 {"q":"…"}：%v`, `the request should be {"q":"…"}: %v`, err)}}
 		}
 	}
-	q.Audiences = []vocab.Audience{vocab.AudiencePublic}
 	a, err := catalog.Find(ctx, q)
 	switch {
 	case errors.Is(err, index.ErrCursor):

@@ -238,7 +238,7 @@ func BenchmarkSearch(b *testing.B) {
 			hits := uint64(0)
 			for i := range b.N {
 				r := c.r
-				r.Audiences = public
+				r.Reader = public
 				if c.name[0] == 'l' {
 					r.Query = parse(b, longer[i%len(longer)])
 				}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/blevesearch/bleve/v2/index/scorch"
 	"github.com/blevesearch/bleve/v2/search"
 	index "github.com/blevesearch/bleve_index_api"
@@ -28,59 +29,41 @@ type row struct {
 
 // page is what collect is asked for.
 type page struct {
-	order  order
-	size   int      // rows wanted, of the first of the order
-	after  *mark    // only what stands behind it; nil: all
-	facets []string // fields to count over all matches
-}
-
-// counts are facets: field → value → documents.
-type counts struct {
-	total  uint64
-	values map[string]map[string]int
+	order order
+	size  int   // rows wanted, of the first of the order
+	after *mark // only what stands behind it; nil: all
+	found bool  // all matches are wanted, too
 }
 
 // collection is what collect found.
 type collection struct {
-	counts
-	rows []row // in order
-	left bool  // more stand behind them
+	total uint64
+	rows  []row             // in order
+	left  bool              // more stand behind them
+	found []*roaring.Bitmap // where wanted: all matches, local numbers by segment
 }
 
-// collect runs s to its end. It is the one place that touches every match, and
-// everything it needs is in its arguments: a quicker collector takes its place.
+// collect runs s to its end, document by document. What needs no searcher goes
+// a shorter way: see ranked.
 func collect(ctx context.Context, snap *scorch.IndexSnapshot, s search.Searcher, p page) (*collection, error) {
-	out := &collection{counts: counts{values: make(map[string]map[string]int, len(p.facets))}}
-	for _, f := range p.facets {
-		out.values[f] = map[string]int{}
-	}
-	c := &sorter{order: p.order, reader: newReader(snap)}
-	var last row
-	if p.after != nil {
-		last = row{score: math.Float64frombits(p.after.Score), value: p.after.Value, key: string(p.after.ID)}
-	}
-
-	columns := slices.Clone(p.facets)
-	if p.order.field != "" && p.size > 0 && !slices.Contains(columns, p.order.field) {
-		columns = append(columns, p.order.field)
-	}
+	out := &collection{}
+	c := newSorter(snap, p)
 	var values index.DocValueReader
-	if len(columns) > 0 {
+	if p.order.field != "" && p.size > 0 {
 		var err error
-		if values, err = snap.DocValueReader(columns); err != nil {
+		if values, err = snap.DocValueReader([]string{p.order.field}); err != nil {
 			return nil, err
 		}
 	}
 	var value string
-	visit := func(field string, term []byte) {
-		if field == p.order.field {
-			value = string(term)
-		} else if n := out.values[field]; n != nil {
-			n[string(term)]++
+	visit := func(_ string, term []byte) { value = string(term) }
+	if p.found {
+		out.found = make([]*roaring.Bitmap, len(snap.Segments()))
+		for i := range out.found {
+			out.found[i] = roaring.New()
 		}
 	}
 
-	behind := uint64(0)
 	sctx := &search.SearchContext{DocumentMatchPool: search.NewDocumentMatchPool(s.DocumentMatchPoolSize()+1, 0), IndexReader: snap}
 	for {
 		if out.total%1024 == 0 && ctx.Err() != nil {
@@ -94,45 +77,74 @@ func collect(ctx context.Context, snap *scorch.IndexSnapshot, s search.Searcher,
 			break
 		}
 		out.total++
+		num := m.IndexInternalID.Value()
+		if p.found {
+			i, local := c.reader.place(num)
+			out.found[i].Add(uint32(local))
+		}
 		if values != nil {
 			value = ""
 			if err := values.VisitDocValues(m.IndexInternalID, visit); err != nil {
 				return nil, err
 			}
 		}
-		if p.size > 0 {
-			r := row{num: m.IndexInternalID.Value(), score: m.Score, value: value}
-			if p.after == nil || c.compare(&r, &last) > 0 {
-				behind++
-				c.offer(r, p.size)
-			}
-		}
+		c.offer(row{num: num, score: m.Score, value: value})
 		sctx.DocumentMatchPool.Put(m)
 		if c.err != nil {
 			return nil, c.err
 		}
 	}
-	slices.SortFunc(c.rows, func(a, b row) int { return c.compare(&a, &b) })
-	out.rows, out.left = c.rows, behind > uint64(len(c.rows))
+	out.rows, out.left = c.sorted()
 	return out, c.err
 }
 
 // sorter keeps the first rows of an order, the last of them on top.
 type sorter struct {
-	order  order
+	page
+	last   row // of the page before
 	reader *reader
 	rows   []row
+	behind uint64 // rows behind last that were offered or passed over
 	err    error
 }
 
-// offer takes r if it is among the first size rows.
-func (c *sorter) offer(r row, size int) {
-	if len(c.rows) < size {
+func newSorter(snap *scorch.IndexSnapshot, p page) *sorter {
+	c := &sorter{page: p, reader: newReader(snap)}
+	if p.after != nil {
+		c.last = row{score: math.Float64frombits(p.after.Score), value: p.after.Value, key: string(p.after.ID)}
+	}
+	return c
+}
+
+// offer takes r if it is among the first rows behind last.
+func (c *sorter) offer(r row) {
+	if c.size == 0 || c.after != nil && c.compare(&r, &c.last) <= 0 {
+		return
+	}
+	c.behind++
+	if len(c.rows) < c.size {
 		heap.Push(c, r)
 	} else if c.compare(&r, &c.rows[0]) < 0 {
 		c.rows[0] = r
 		heap.Fix(c, 0)
 	}
+}
+
+// passes tells whether no row with at most this score would be taken, in an
+// order by score. The sum that a score is may differ in its last digits from
+// the bound on it, so a little is allowed for.
+func (c *sorter) passes(score float64) bool {
+	return len(c.rows) == c.size && (c.size == 0 || score*(1+1e-9) < c.rows[0].score)
+}
+
+// pass notes n rows that were not offered because passes said so: they stand
+// behind all rows kept.
+func (c *sorter) pass(n uint64) { c.behind += n }
+
+// sorted are the rows in order, and whether more stand behind them.
+func (c *sorter) sorted() (rows []row, left bool) {
+	slices.SortFunc(c.rows, func(a, b row) int { return c.compare(&a, &b) })
+	return c.rows, c.behind > uint64(len(c.rows))
 }
 
 // compare is negative where a comes before b. Keys are read from the index
@@ -174,20 +186,4 @@ func (c *sorter) Pop() any {
 	r := c.rows[len(c.rows)-1]
 	c.rows = c.rows[:len(c.rows)-1]
 	return r
-}
-
-// top are the commonest values, equal counts by value.
-func (n *counts) top(field string, size int) []FacetValue {
-	all := make([]FacetValue, 0, len(n.values[field]))
-	for v, count := range n.values[field] {
-		all = append(all, FacetValue{Value: v, Count: count})
-	}
-	slices.SortFunc(all, func(a, b FacetValue) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
-	})
-	all = slices.Clip(all[:min(size, len(all))])
-	for i := range all {
-		all[i].Label = labelOf(field, all[i].Value)
-	}
-	return all
 }

@@ -51,21 +51,16 @@ func newCompiler(ctx context.Context, snap *scorch.IndexSnapshot) (*compiler, er
 	return &compiler{ctx: ctx, bm25: bm25, snap: snap, docs: newReader(snap)}, nil
 }
 
-// search is what matches n, is visible to the audiences and passes the
+// search is what matches n, is visible to the reader and passes the
 // filters. Only n makes the score.
-func (c *compiler) search(n query.Node, filters map[string][]string, audiences []vocab.Audience) (search.Searcher, error) {
+func (c *compiler) search(n query.Node, filters map[string][]string, reader vocab.Reader) (search.Searcher, error) {
 	var parts []func() (search.Searcher, error)
-	visible, all, err := c.visible(audiences)
+	visible, all, err := c.visible(reader)
 	if err != nil {
 		return nil, err
 	}
-	if all { // nothing to leave out: the search is spared a look at every document
-		err = visible.Close()
-	} else {
-		parts = append(parts, func() (search.Searcher, error) { return visible, nil })
-	}
-	if err != nil {
-		return nil, err
+	if !all { // else the search is spared a look at every document
+		parts = append(parts, visible)
 	}
 	fields := make([]string, 0, len(filters))
 	for f, vs := range filters {
@@ -98,28 +93,26 @@ func (c *compiler) search(n query.Node, filters map[string][]string, audiences [
 	return both, err
 }
 
-// visible matches what the audiences may see, and tells whether that is every
-// document. Each document has one audience, so the terms' counts add up.
-func (c *compiler) visible(audiences []vocab.Audience) (s search.Searcher, all bool, err error) {
-	var names []string
+// visible matches what the reader may see, and tells whether that is every
+// document. Each document has one term that says so: their counts add up.
+func (c *compiler) visible(r vocab.Reader) (s func() (search.Searcher, error), all bool, err error) {
+	terms, all := visibleTerms(r)
+	if all {
+		return nil, true, nil
+	}
 	seen := uint64(0)
-	for _, a := range slices.Compact(slices.Sorted(slices.Values(audiences))) {
-		names = append(names, string(a))
-		t, err := searcher.NewTermSearcher(c.ctx, c.snap, string(a), "audience", 0, plainly)
+	for _, t := range terms {
+		s, err := searcher.NewTermSearcher(c.ctx, c.snap, t, fieldVisible, 0, plainly)
 		if err != nil {
 			return nil, false, err
 		}
-		seen += t.Count()
-		if err := t.Close(); err != nil {
+		seen += s.Count()
+		if err := s.Close(); err != nil {
 			return nil, false, err
 		}
 	}
 	total, err := c.snap.DocCount()
-	if err != nil {
-		return nil, false, err
-	}
-	s, err = c.anyTerm("audience", names)
-	return s, seen == total, err
+	return func() (search.Searcher, error) { return c.anyTerm(fieldVisible, terms) }, seen == total, err
 }
 
 func (c *compiler) compile(n query.Node) (search.Searcher, error) {
@@ -285,6 +278,14 @@ func (c *compiler) field(name, value string) (search.Searcher, error) {
 // such as one from a facet, means itself alone; another is taken for what a
 // person may have typed.
 func (c *compiler) filter(field string, values []string) (search.Searcher, error) {
+	terms, err := c.filterTerms(field, values)
+	if err != nil {
+		return nil, err
+	}
+	return c.anyTerm(field, terms)
+}
+
+func (c *compiler) filterTerms(field string, values []string) ([]string, error) {
 	dict, err := c.snap.FieldDictContains(field)
 	if err != nil {
 		return nil, err
@@ -301,7 +302,7 @@ func (c *compiler) filter(field string, values []string) (search.Searcher, error
 			typed = append(typed, groupValues(field, resolve(field, v))...)
 		}
 	}
-	return c.anyTerm(field, append(exact, typed...))
+	return append(exact, typed...), nil
 }
 
 // groupValues adds to the head of a group of codes (B0000) those of the group.

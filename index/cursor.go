@@ -15,7 +15,7 @@ import (
 // the order by relevance moves as they do (a word grows commoner), and with it
 // what stands behind a place.
 type mark struct {
-	Search []byte `json:"s"`           // digest of query, filters, audiences and sort
+	Search []byte `json:"s"`           // digest of query, filters, reader and sort
 	Score  uint64 `json:"r,omitempty"` // bits of the score
 	Value  string `json:"v,omitempty"` // of the field sorted by
 	ID     []byte `json:"i"`           // key of the document, which breaks ties
@@ -30,12 +30,14 @@ func (r *Request) identity() []byte {
 	for f, vs := range r.Filters {
 		filters[f] = slices.Compact(slices.Sorted(slices.Values(vs)))
 	}
+	visible, all := visibleTerms(r.Reader)
 	b, err := json.Marshal(struct { // maps are written in order of their keys
-		Query     string
-		Filters   map[string][]string
-		Audiences []vocab.Audience
-		Sort      string
-	}{r.Query.String(), filters, slices.Compact(slices.Sorted(slices.Values(r.Audiences))), r.Sort})
+		Query   string
+		Filters map[string][]string
+		Visible []string
+		All     bool
+		Sort    string
+	}{r.Query.String(), filters, visible, all, r.Sort})
 	if err != nil { // strings only
 		panic(err)
 	}

@@ -84,6 +84,7 @@ func (d *Doc) document() (index.Document, error) {
 	b.add("kind", string(o.Kind), counted)
 	b.add("publisher", publisherOf(o), counted)
 	b.add("audience", string(audienceOf(d)), counted)
+	b.add(fieldVisible, visibleTo(d), exact)
 	if o.PersonalData != nil {
 		b.add("personal", yesNo(*o.PersonalData), counted)
 	}
@@ -200,6 +201,26 @@ var yearZero = time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)
 func timeKey(t time.Time) string {
 	ms := max(t.UnixMilli()-yearZero.UnixMilli(), 0)
 	return fmt.Sprintf("%015d", min(ms, 999_999_999_999_999))
+}
+
+// visibleTo is the one term by which an offering is seen or not: everyone, or
+// the DID of its space. It fails closed.
+func visibleTo(d *Doc) string {
+	if audienceOf(d) == vocab.AudiencePublic {
+		return publicTerm
+	}
+	return d.Space
+}
+
+// visibleTerms are the terms of fieldVisible that a reader may see; all where
+// nothing is kept from them.
+func visibleTerms(r vocab.Reader) (terms []string, all bool) {
+	if r.All {
+		return nil, true
+	}
+	terms = append([]string{publicTerm}, r.Spaces...)
+	slices.Sort(terms)
+	return slices.Compact(terms), false
 }
 
 // audienceOf fails closed.

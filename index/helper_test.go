@@ -19,8 +19,13 @@ import (
 
 const testNap = 10 // milliseconds; closing waits for it
 
-var everyone = []vocab.Audience{vocab.AudiencePublic, vocab.AudienceRecognised, vocab.AudienceSpace}
-var public = []vocab.Audience{vocab.AudiencePublic}
+// Readers. A request of a test that names none is everyone's.
+var (
+	everyone = vocab.Reader{All: true}
+	public   = vocab.Reader{Spaces: []string{}}
+	own      = vocab.Reader{Spaces: []string{"did:key:zTest"}}
+	other    = vocab.Reader{Spaces: []string{"did:key:zOther"}}
+)
 
 // doc is a public dataset with a title in Chinese; further fields by change.
 func doc(id, title string, change ...func(*Doc)) Doc {
@@ -78,8 +83,8 @@ func parse(t testing.TB, q string) query.Node {
 
 func find(t testing.TB, ix *Index, r Request) *Result {
 	t.Helper()
-	if r.Audiences == nil {
-		r.Audiences = everyone
+	if !r.Reader.All && r.Reader.Spaces == nil {
+		r.Reader = everyone
 	}
 	res, err := ix.Search(context.Background(), r)
 	if err != nil {

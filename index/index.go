@@ -3,7 +3,7 @@
 //
 // An index is a view: it can be thrown away and folded again from the log. It
 // never decides which version of an offering stands, and never shows anything
-// to a reader outside the audiences that the caller names.
+// to a reader whom it is not for.
 package index
 
 import (
@@ -47,7 +47,7 @@ const MaxFacetSize = 1000
 type Request struct {
 	Query     query.Node          // nil is everything
 	Filters   map[string][]string // field → values; same field any of, different fields all of
-	Audiences []vocab.Audience    // what the reader may see; empty sees nothing
+	Reader    vocab.Reader        // who looks; the zero Reader sees what is public
 	Facets    []string            // fields to count, of FacetFields
 	FacetSize int                 // values a facet, default 10, at most MaxFacetSize
 	Sort      string              // "relevance" (default), "modified", "-modified", "title", "completeness"

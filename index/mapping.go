@@ -62,12 +62,19 @@ var facetFields = []string{
 // exactFields can be filtered by.
 var exactFields = []string{"id", "code"}
 
+// fieldVisible says who may see an offering (see visibleTo). Nobody can filter
+// by it or count it.
+const fieldVisible = "visible"
+
+// publicTerm is what fieldVisible holds of a public offering. No DID is so short.
+const publicTerm = "*"
+
 // FacetFields are the fields that Request.Facets may name.
 func FacetFields() []string { return slices.Clone(facetFields) }
 
 // analysisVersion rises with every change of what a field holds or how text is
 // cut that the table of fields does not show.
-const analysisVersion = 2
+const analysisVersion = 3
 
 // fingerprint tells mappings apart.
 func fingerprint() []byte {

@@ -85,7 +85,7 @@ func TestPagingByRelevance(t *testing.T) {
 
 func TestForeignCursor(t *testing.T) {
 	ix := newIndex(t, doc("a", "公交甲"), doc("b", "公交乙"), doc("c", "公交丙"))
-	base := Request{Query: parse(t, "公交"), Limit: 1, Audiences: everyone}
+	base := Request{Query: parse(t, "公交"), Limit: 1, Reader: everyone}
 	next := find(t, ix, base).Next
 	if next == "" {
 		t.Fatal("no cursor")
@@ -94,7 +94,7 @@ func TestForeignCursor(t *testing.T) {
 		"another query":    func(r *Request) { r.Query = parse(t, "公交 OR 甲") },
 		"another sort":     func(r *Request) { r.Sort = "title" },
 		"another filter":   func(r *Request) { r.Filters = map[string][]string{"kind": {"dataset"}} },
-		"another audience": func(r *Request) { r.Audiences = public },
+		"another audience": func(r *Request) { r.Reader = public },
 		"garbage":          func(r *Request) { r.After = "%%%" },
 		"not JSON":         func(r *Request) { r.After = base64.RawURLEncoding.EncodeToString([]byte("x")) },
 		"empty object":     func(r *Request) { r.After = base64.RawURLEncoding.EncodeToString([]byte("{}")) },
@@ -128,14 +128,14 @@ func TestBounds(t *testing.T) {
 		"/limit ":     {Limit: -1},
 		"/offset ":    {Offset: -1},
 	} {
-		r.Audiences = everyone
+		r.Reader = everyone
 		_, err := ix.Search(context.Background(), r)
 		var ps vocab.Problems
 		if !errors.As(err, &ps) || ps[0].Path != name[:len(ps[0].Path)] || ps[0].Message["zh"] == "" || ps[0].Message["en"] == "" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := ix.Search(context.Background(), Request{Offset: maxOffset, Limit: maxLimit, Audiences: everyone}); err != nil {
+	if _, err := ix.Search(context.Background(), Request{Offset: maxOffset, Limit: maxLimit, Reader: everyone}); err != nil {
 		t.Error(err)
 	}
 }

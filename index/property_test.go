@@ -47,9 +47,13 @@ func someDoc(t *rapid.T) Doc {
 	}
 	o.Completeness = rapid.IntRange(0, 3).Draw(t, "completeness")
 	o.Modified = time.Date(2026, 1, rapid.IntRange(1, 4).Draw(t, "day"), 0, 0, 0, 0, time.UTC)
-	d.Audience = rapid.SampledFrom(everyone).Draw(t, "audience")
+	d.Audience = rapid.SampledFrom([]vocab.Audience{vocab.AudiencePublic, vocab.AudienceRecognised, vocab.AudienceSpace}).Draw(t, "audience")
+	d.Space = rapid.SampledFrom([]string{"did:key:zTest", "did:key:zOther"}).Draw(t, "space")
 	return d
 }
+
+// readers see different things.
+var readers = []vocab.Reader{everyone, public, own, other, {Spaces: []string{"did:key:zTest", "did:key:zOther"}}}
 
 func someQuery(t *rapid.T, depth int) query.Node {
 	kinds := 4
@@ -86,7 +90,7 @@ type model map[vocab.Key]Doc
 func (m model) find(r Request) []Doc {
 	var out []Doc
 	for _, d := range m {
-		if slices.Contains(r.Audiences, d.Audience) && matches(d, r.Query) && passes(d, r.Filters) {
+		if r.Reader.MaySee(d.Audience, d.Space) && matches(d, r.Query) && passes(d, r.Filters) {
 			out = append(out, d)
 		}
 	}
@@ -220,11 +224,11 @@ func TestSearchIsAScan(t *testing.T) {
 		}
 		for range 5 {
 			r := Request{
-				Query:     someQuery(rt, 2),
-				Audiences: everyone[:rapid.IntRange(1, 3).Draw(rt, "audiences")],
-				Filters:   map[string][]string{},
-				Sort:      rapid.SampledFrom([]string{"modified", "-modified", "title", "completeness"}).Draw(rt, "sort"),
-				Facets:    fields, FacetSize: 100, Limit: 100, Highlight: true,
+				Query:   someQuery(rt, 2),
+				Reader:  rapid.SampledFrom(readers).Draw(rt, "reader"),
+				Filters: map[string][]string{},
+				Sort:    rapid.SampledFrom([]string{"modified", "-modified", "title", "completeness"}).Draw(rt, "sort"),
+				Facets:  fields, FacetSize: 100, Limit: 100, Highlight: true,
 			}
 			// Values that some document has: others are taken for what a person typed.
 			for _, f := range rapid.SliceOfNDistinct(rapid.SampledFrom(fields), 0, 2, rapid.ID).Draw(rt, "filters") {

@@ -29,8 +29,8 @@ func newReader(snap *scorch.IndexSnapshot) *reader {
 	return r
 }
 
-// locate is the segment of a document and its number in it.
-func (r *reader) locate(num uint64) (*scorch.SegmentSnapshot, uint64) {
+// place is the index of a document's segment and its number in it.
+func (r *reader) place(num uint64) (segment int, local uint64) {
 	i, found := slices.BinarySearch(r.starts, num)
 	if !found {
 		i--
@@ -38,7 +38,13 @@ func (r *reader) locate(num uint64) (*scorch.SegmentSnapshot, uint64) {
 	for i+1 < len(r.starts) && r.starts[i+1] == num { // empty segments share a start
 		i++
 	}
-	return r.segments[i], num - r.starts[i]
+	return i, num - r.starts[i]
+}
+
+// locate is the segment of a document and its number in it.
+func (r *reader) locate(num uint64) (*scorch.SegmentSnapshot, uint64) {
+	i, local := r.place(num)
+	return r.segments[i], local
 }
 
 // visit calls f for every stored field of a document.

@@ -47,7 +47,7 @@ func (ix *Index) Search(ctx context.Context, r Request) (res *Result, err error)
 	if err := r.settle(); err != nil {
 		return nil, err
 	}
-	p := page{order: orders[r.Sort], size: r.Offset + r.Limit, facets: r.Facets}
+	p := page{order: orders[r.Sort], size: r.Offset + r.Limit, found: len(r.Facets) > 0}
 	if r.Sort == "relevance" && !scores(r.Query) {
 		p.order = orders["-modified"]
 	}
@@ -56,9 +56,6 @@ func (ix *Index) Search(ctx context.Context, r Request) (res *Result, err error)
 		if p.after, err = decodeMark(r.After, search); err != nil {
 			return nil, err
 		}
-	}
-	if len(r.Audiences) == 0 {
-		return answer(&r, &collection{}, nil, began), nil
 	}
 
 	key := ""
@@ -73,7 +70,12 @@ func (ix *Index) Search(ctx context.Context, r Request) (res *Result, err error)
 		return nil, err
 	}
 	defer snap.Close()
-	found, err := run(ctx, snap, &r, p)
+	ix.columns.retain(snap)
+	found, err := ix.run(ctx, snap, &r, p)
+	if err != nil {
+		return nil, err
+	}
+	counted, err := ix.count(ctx, snap, found.found, r.Facets)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +83,7 @@ func (ix *Index) Search(ctx context.Context, r Request) (res *Result, err error)
 	if err != nil {
 		return nil, err
 	}
-	res = answer(&r, found, hits, began)
+	res = answer(&r, found, counted, hits, began)
 	if found.left {
 		last := found.rows[len(found.rows)-1]
 		id, err := newReader(snap).key(last.num, nil)
@@ -102,12 +104,15 @@ func (ix *Index) Search(ctx context.Context, r Request) (res *Result, err error)
 	return res, nil
 }
 
-func run(ctx context.Context, snap *scorch.IndexSnapshot, r *Request, p page) (*collection, error) {
+func (ix *Index) run(ctx context.Context, snap *scorch.IndexSnapshot, r *Request, p page) (*collection, error) {
 	c, err := newCompiler(ctx, snap)
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.search(r.Query, r.Filters, r.Audiences)
+	if g, text, ok := oneGroup(r.Query); ok && p.order.field == "" {
+		return ix.ranked(c, g, text, r, p)
+	}
+	s, err := c.search(r.Query, r.Filters, r.Reader)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +142,7 @@ func load(snap *scorch.IndexSnapshot, r *Request, rows []row) ([]Hit, error) {
 	return hits, nil
 }
 
-func answer(r *Request, found *collection, hits []Hit, began time.Time) *Result {
+func answer(r *Request, found *collection, counted counts, hits []Hit, began time.Time) *Result {
 	res := &Result{Total: found.total, Hits: hits, Took: time.Since(began)}
 	if hits == nil {
 		res.Hits = []Hit{}
@@ -145,7 +150,7 @@ func answer(r *Request, found *collection, hits []Hit, began time.Time) *Result 
 	if len(r.Facets) > 0 {
 		res.Facets = make(map[string][]FacetValue, len(r.Facets))
 		for _, f := range r.Facets {
-			res.Facets[f] = found.top(f, r.FacetSize)
+			res.Facets[f] = counted.top(f, r.FacetSize)
 		}
 	}
 	return res

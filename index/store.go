@@ -51,6 +51,8 @@ type Index struct {
 	cursor   atomic.Uint64
 	revision atomic.Uint64               // rises with every batch
 	cache    *lru.Cache[string, *Result] // first pages of everything
+	columns  *columns
+	phrases  *lru.Cache[phraseIn, *verified]
 
 	mu        sync.Mutex    // guards the rest
 	unwritten int           // documents applied but not yet on disk
@@ -116,6 +118,10 @@ func start(dir string, nap int) (ix *Index, err error) {
 	if err != nil {
 		return nil, err
 	}
+	phrases, err := lru.New[phraseIn, *verified](maxPhrases)
+	if err != nil {
+		return nil, err
+	}
 	queue := index.NewAnalysisQueue(runtime.GOMAXPROCS(0))
 	opened := false
 	defer func() {
@@ -143,7 +149,10 @@ func start(dir string, nap int) (ix *Index, err error) {
 		}
 		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, dir, err)
 	}
-	ix = &Index{dir: dir, cache: cache, changed: make(chan struct{}), analysis: queue, store: store.(*scorch.Scorch)}
+	ix = &Index{
+		dir: dir, cache: cache, columns: newColumns(maxColumnBytes), phrases: phrases,
+		changed: make(chan struct{}), analysis: queue, store: store.(*scorch.Scorch),
+	}
 	running.Store(dir, ix)
 	opened = true
 	return ix, nil

@@ -59,7 +59,7 @@ func TestLifecycle(t *testing.T) {
 		if err := ix.Close(); err != nil {
 			t.Fatalf("second close: %v", err)
 		}
-		if _, err := ix.Search(ctx, Request{Audiences: everyone}); !errors.Is(err, ErrClosed) {
+		if _, err := ix.Search(ctx, Request{Reader: everyone}); !errors.Is(err, ErrClosed) {
 			t.Fatalf("search after close: %v", err)
 		}
 		if err := ix.Apply(ctx, []Doc{a}, nil, 10); !errors.Is(err, ErrClosed) {

@@ -37,15 +37,15 @@ const (
 )
 
 // Suggest returns at most limit (20) completions of prefix among what the
-// audiences may see: keywords, themes, publishers and titles that begin with
+// reader may see: keywords, themes, publishers and titles that begin with
 // it, then titles that hold it further on. Something that only stands in
 // documents out of sight is never suggested, and counts leave those out.
-func (ix *Index) Suggest(ctx context.Context, prefix string, audiences []vocab.Audience, limit int) (out []Suggestion, err error) {
+func (ix *Index) Suggest(ctx context.Context, prefix string, reader vocab.Reader, limit int) (out []Suggestion, err error) {
 	defer contain(&err)
 	key := folded(cut(prefix, maxSuggest), maxSuggest)
 	limit = min(limit, maxSuggested)
 	out = []Suggestion{}
-	if key == "" || limit <= 0 || len(audiences) == 0 {
+	if key == "" || limit <= 0 {
 		return out, nil
 	}
 	snap, err := ix.snapshot()
@@ -57,7 +57,16 @@ func (ix *Index) Suggest(ctx context.Context, prefix string, audiences []vocab.A
 	if err != nil {
 		return nil, err
 	}
-	s := &suggester{c: c, audiences: audiences, seen: map[string]bool{}}
+	visible, all, err := c.visible(reader)
+	if err != nil {
+		return nil, err
+	}
+	if all {
+		visible = func() (search.Searcher, error) {
+			return searcher.NewMatchAllSearcher(ctx, snap, 0, plainly)
+		}
+	}
+	s := &suggester{c: c, seeing: visible, seen: map[string]bool{}}
 	for i, kind := range suggestKinds {
 		// Each kind gets its share of the room that is left, so that a common
 		// prefix does not fill the list with one kind.
@@ -79,9 +88,9 @@ func (ix *Index) Suggest(ctx context.Context, prefix string, audiences []vocab.A
 }
 
 type suggester struct {
-	c         *compiler
-	audiences []vocab.Audience
-	seen      map[string]bool // folded texts already suggested
+	c      *compiler
+	seeing func() (search.Searcher, error) // what the reader may see
+	seen   map[string]bool                 // folded texts already suggested
 }
 
 // beginning walks the dictionary from key on.
@@ -136,14 +145,10 @@ func (s *suggester) beginning(prefix byte, kind, key string, limit int) ([]Sugge
 	return out, nil
 }
 
-// visible counts the documents of a searcher that the audiences may see, as
+// visible counts the documents of a searcher that the reader may see, as
 // far as countedUpTo, and returns the first.
 func (s *suggester) visible(term func() (search.Searcher, error)) (first uint64, n int, err error) {
-	names := make([]string, len(s.audiences))
-	for i, a := range s.audiences {
-		names[i] = string(a)
-	}
-	both, err := s.c.all([]func() (search.Searcher, error){term, func() (search.Searcher, error) { return s.c.anyTerm("audience", names) }}, plainly)
+	both, err := s.c.all([]func() (search.Searcher, error){term, s.seeing}, plainly)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -182,11 +187,7 @@ func (s *suggester) inside(typed string, limit int) ([]Suggestion, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := make([]string, len(s.audiences))
-	for i, a := range s.audiences {
-		names[i] = string(a)
-	}
-	filter, err := s.c.anyTerm("audience", names)
+	filter, err := s.seeing()
 	if err != nil {
 		_ = titles.Close()
 		return nil, err

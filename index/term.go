@@ -69,10 +69,9 @@ func newAnyField(snap *scorch.IndexSnapshot, term string, others float64) (*anyF
 			if lists[i][n].Count() == 0 {
 				continue
 			}
-			idf := math.Log(1 + (float64(total)-float64(counts[i])+0.5)/(float64(counts[i])+0.5))
 			part.fields = append(part.fields, fieldPostings{
 				postings: lists[i][n].Iterator(true, true, false, nil),
-				weight:   idf * idf * f.boost, length: float64(f.length),
+				weight:   weightOf(total, counts[i], f.boost), length: float64(f.length),
 			})
 		}
 		if len(part.fields) > 0 {

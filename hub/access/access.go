@@ -145,7 +145,11 @@ func tokenText(s string) bool {
 	return true
 }
 
-// Audiences returns what the reader of a request may see: public, to anyone.
-func (g *Guard) Audiences(*http.Request) []vocab.Audience {
-	return []vocab.Audience{vocab.AudiencePublic}
+// Reader returns who reads a request: the public, or an operator.
+func (g *Guard) Reader(r *http.Request) (vocab.Reader, error) {
+	if r.Header.Get("Authorization") == "" {
+		return vocab.Reader{}, nil
+	}
+	_, err := g.Operator(r)
+	return vocab.Reader{All: err == nil}, err
 }

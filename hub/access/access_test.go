@@ -199,10 +199,14 @@ func TestFullMemoryFailsClosed(t *testing.T) {
 func TestAudiencesAreFewest(t *testing.T) {
 	hub := newKey(t)
 	g := New(Config{HubDID: hub.DID(), Now: func() time.Time { return start }})
-	for _, r := range []*http.Request{request(), request("Bearer " + token(t, hub, hub.DID(), start))} {
-		if a := g.Audiences(r); len(a) != 1 || a[0] != vocab.AudiencePublic {
-			t.Errorf("%v", a)
-		}
+	if a, err := g.Reader(request()); err != nil || a.All || len(a.Spaces) != 0 {
+		t.Errorf("nobody reads as %v: %v", a, err)
+	}
+	if a, err := g.Reader(request("Bearer " + token(t, hub, hub.DID(), start))); err != nil || !a.All {
+		t.Errorf("the operator reads as %v: %v", a, err)
+	}
+	if a, err := g.Reader(request("Bearer x")); err == nil || a.All {
+		t.Errorf("a token that is none reads as %v", a)
 	}
 }
 

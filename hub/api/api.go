@@ -27,10 +27,10 @@ import (
 // Catalog answers questions about what is on offer.
 type Catalog interface {
 	Find(ctx context.Context, q view.Question) (*view.Answer, error) // vocab.Problems for a bad question, index.ErrCursor
-	Suggest(ctx context.Context, prefix string, audiences []vocab.Audience, limit int) ([]index.Suggestion, error)
-	Offering(ctx context.Context, space, id string, audiences []vocab.Audience) (*view.Detail, error) // view.ErrNotFound
-	OfferingByKey(ctx context.Context, id string, audiences []vocab.Audience) (*view.Detail, error)   // any space's, by @id or registered code; view.ErrNotFound
-	Spaces(ctx context.Context, audiences []vocab.Audience) ([]view.SpaceSummary, error)              // sorted by name, zh
+	Suggest(ctx context.Context, prefix string, reader vocab.Reader, limit int) ([]index.Suggestion, error)
+	Offering(ctx context.Context, space, id string, reader vocab.Reader) (*view.Detail, error) // view.ErrNotFound
+	OfferingByKey(ctx context.Context, id string, reader vocab.Reader) (*view.Detail, error)   // any space's, by @id or registered code; view.ErrNotFound
+	Spaces(ctx context.Context, reader vocab.Reader) ([]view.SpaceSummary, error)              // sorted by name, zh
 	States(ctx context.Context) ([]view.State, error)
 	Rebuild(ctx context.Context) error // starts one beside; returns when it has been swapped in
 	RebuildProgress() (done, total uint64, running bool)
@@ -60,7 +60,7 @@ type Log interface {
 // Guard knows the reader of a request; *access.Guard is one.
 type Guard interface {
 	Operator(r *http.Request) (string, error)
-	Audiences(r *http.Request) []vocab.Audience
+	Reader(r *http.Request) (vocab.Reader, error)
 	Limit(h http.Handler) http.Handler
 }
 
@@ -76,10 +76,10 @@ type Config struct {
 	Metrics  http.Handler // what /metrics answers; nil: Registry's content
 	HubDID   string
 	BodySize int64 // largest submission in bytes, default 256 KB
-	// MayRead tells whether anybody may have a record's document. It is asked
+	// MayRead tells whether a reader may have a record's document. It is asked
 	// for every record that leaves by its digest. nil fails closed: only space
 	// descriptors and epochs, which are public by nature, are given.
-	MayRead func(ledger.Record) bool
+	MayRead func(vocab.Reader, ledger.Record) bool
 	// Ready returns nil when the hub serves, else what it waits for.
 	Ready func() error
 	// Healthy returns nil when intake and log work, else what is wrong.
@@ -133,7 +133,7 @@ func newAPI(c Config) *api {
 		c.Metrics = promhttp.HandlerFor(c.Registry, promhttp.HandlerOpts{})
 	}
 	if c.MayRead == nil {
-		c.MayRead = func(rec ledger.Record) bool {
+		c.MayRead = func(_ vocab.Reader, rec ledger.Record) bool {
 			return rec.Fact.Kind == vocab.KindSpace || rec.Fact.Kind == vocab.KindEpoch
 		}
 	}

@@ -48,7 +48,10 @@ func (a *api) search(w http.ResponseWriter, r *http.Request) error {
 	if err := p.end(); err != nil {
 		return err
 	}
-	q.Audiences = a.Guard.Audiences(r)
+	var err error
+	if q.Reader, err = a.reader(r); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
 	found, err := a.Catalog.Find(ctx, q)
@@ -91,9 +94,13 @@ func (a *api) suggest(w http.ResponseWriter, r *http.Request) error {
 	if prefix == "" {
 		return answer(w, http.StatusOK, listed([]index.Suggestion{}, ""))
 	}
+	reader, err := a.reader(r)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
-	items, err := a.Catalog.Suggest(ctx, prefix, a.Guard.Audiences(r), limit)
+	items, err := a.Catalog.Suggest(ctx, prefix, reader, limit)
 	if err != nil {
 		return err
 	}
@@ -133,14 +140,17 @@ func (a *api) offeringByQuery(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) detail(w http.ResponseWriter, r *http.Request, space, id string) error {
+	reader, err := a.reader(r)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
 	var d *view.Detail
-	var err error
 	if space == "" {
-		d, err = a.Catalog.OfferingByKey(ctx, id, a.Guard.Audiences(r))
+		d, err = a.Catalog.OfferingByKey(ctx, id, reader)
 	} else {
-		d, err = a.Catalog.Offering(ctx, space, id, a.Guard.Audiences(r))
+		d, err = a.Catalog.Offering(ctx, space, id, reader)
 	}
 	if err != nil {
 		return err
@@ -157,7 +167,11 @@ func (a *api) spaces(w http.ResponseWriter, r *http.Request) error {
 	if err := p.end(); err != nil {
 		return err
 	}
-	all, err := a.Catalog.Spaces(r.Context(), a.Guard.Audiences(r))
+	reader, err := a.reader(r)
+	if err != nil {
+		return err
+	}
+	all, err := a.Catalog.Spaces(r.Context(), reader)
 	if err != nil {
 		return err
 	}
@@ -190,7 +204,11 @@ func (a *api) space(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	all, err := a.Catalog.Spaces(r.Context(), a.Guard.Audiences(r))
+	reader, err := a.reader(r)
+	if err != nil {
+		return err
+	}
+	all, err := a.Catalog.Spaces(r.Context(), reader)
 	if err != nil {
 		return err
 	}

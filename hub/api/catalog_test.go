@@ -20,7 +20,7 @@ func TestSearchAsksWhatTheReaderAsked(t *testing.T) {
 	}
 	q := s.catalog.asked
 	if q.Q != "公交 -x" || strings.Join(q.Filter, " ") != "kind:product region=3100" || strings.Join(q.Facets, " ") != "kind theme" ||
-		q.Sort != "-modified" || q.Limit != 5 || q.Offset != 10 || q.Cursor != "abc" || len(q.Audiences) != 1 {
+		q.Sort != "-modified" || q.Limit != 5 || q.Offset != 10 || q.Cursor != "abc" || q.Reader.All {
 		t.Errorf("asked %+v", q)
 	}
 	a := read[view.Answer](t, got)
@@ -196,7 +196,7 @@ func TestBadQuestions(t *testing.T) {
 		if got.status != http.StatusBadRequest || got.code() != c.code || !strings.Contains(string(got.body), c.says) {
 			t.Errorf("%.60s: %d %s, want %s saying %q", c.query, got.status, got.body, c.code, c.says)
 		}
-		if s.catalog.asked.Audiences != nil {
+		if s.catalog.asked.Reader.All {
 			t.Errorf("%.60s reached the catalogue", c.query)
 		}
 	}

@@ -94,7 +94,7 @@ func (a *api) documents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	mayRead, err := a.reader(r)
+	mayRead, err := a.mayRead(r)
 	if err != nil {
 		return err
 	}
@@ -148,19 +148,14 @@ func (a *api) documents(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// reader tells which records the reader of a request may have whole: an
-// operator any, anybody else what MayRead allows. A token that is no good is
-// an error, never taken for none.
-func (a *api) reader(r *http.Request) (func(ledger.Record) bool, error) {
-	if r.Header.Get("Authorization") == "" {
-		return a.MayRead, nil
-	}
-	did, err := a.Guard.Operator(r)
-	if err != nil {
-		return nil, err
-	}
-	exchangeOf(r).operator = did
-	return func(ledger.Record) bool { return true }, nil
+// reader tells who reads. A credential that is no good is an error, never taken
+// for none.
+func (a *api) reader(r *http.Request) (vocab.Reader, error) { return a.Guard.Reader(r) }
+
+// mayRead tells which records the reader of a request may have whole.
+func (a *api) mayRead(r *http.Request) (func(ledger.Record) bool, error) {
+	reader, err := a.reader(r)
+	return func(rec ledger.Record) bool { return a.MayRead(reader, rec) }, err
 }
 
 // document returns one document's bytes, or nil where the reader gets none:

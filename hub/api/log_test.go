@@ -206,7 +206,7 @@ func TestDocumentsLogFails(t *testing.T) {
 	s = newSite(t)
 	big := bytes.Repeat([]byte("x"), 200<<10)
 	s.ledger.add(vocab.Fact{Kind: vocab.KindOffering, Digest: vocab.DigestOf(big)}, big)
-	s.api.MayRead = func(rec ledger.Record) bool {
+	s.api.MayRead = func(_ vocab.Reader, rec ledger.Record) bool {
 		s.ledger.err = errors.New("disk") // from the next one on
 		return true
 	}

@@ -30,8 +30,12 @@ func (memoryGuard) Operator(r *http.Request) (string, error) {
 	return "", vocab.Problems{vocab.NewProblem("", "access.unauthenticated", "需要令牌。", "A token is needed.")}
 }
 
-func (memoryGuard) Audiences(*http.Request) []vocab.Audience {
-	return []vocab.Audience{vocab.AudiencePublic}
+func (g memoryGuard) Reader(r *http.Request) (vocab.Reader, error) {
+	if r.Header.Get("Authorization") == "" {
+		return vocab.Reader{}, nil
+	}
+	_, err := g.Operator(r)
+	return vocab.Reader{All: err == nil}, err
 }
 
 func (memoryGuard) Limit(h http.Handler) http.Handler {
@@ -97,7 +101,7 @@ func (c *memoryCatalog) Find(_ context.Context, q view.Question) (*view.Answer, 
 	return a, nil
 }
 
-func (c *memoryCatalog) Suggest(_ context.Context, prefix string, _ []vocab.Audience, limit int) ([]index.Suggestion, error) {
+func (c *memoryCatalog) Suggest(_ context.Context, prefix string, _ vocab.Reader, limit int) ([]index.Suggestion, error) {
 	if prefix == "nothing" {
 		return nil, nil
 	}
@@ -105,25 +109,25 @@ func (c *memoryCatalog) Suggest(_ context.Context, prefix string, _ []vocab.Audi
 	return all[:min(limit, len(all))], nil
 }
 
-func (c *memoryCatalog) Offering(_ context.Context, space, id string, audiences []vocab.Audience) (*view.Detail, error) {
+func (c *memoryCatalog) Offering(_ context.Context, space, id string, reader vocab.Reader) (*view.Detail, error) {
 	for _, d := range c.details {
-		if d.Space == space && d.Offering.ID == id && d.Audience == audiences[0] {
+		if d.Space == space && d.Offering.ID == id && reader.MaySee(d.Audience, d.Space) {
 			return d, nil
 		}
 	}
 	return nil, view.ErrNotFound
 }
 
-func (c *memoryCatalog) OfferingByKey(_ context.Context, id string, audiences []vocab.Audience) (*view.Detail, error) {
+func (c *memoryCatalog) OfferingByKey(_ context.Context, id string, reader vocab.Reader) (*view.Detail, error) {
 	for _, d := range c.details {
-		if (d.Offering.ID == id || slices.Contains(d.Offering.Identifiers, id)) && d.Audience == audiences[0] {
+		if (d.Offering.ID == id || slices.Contains(d.Offering.Identifiers, id)) && reader.MaySee(d.Audience, d.Space) {
 			return d, nil
 		}
 	}
 	return nil, view.ErrNotFound
 }
 
-func (c *memoryCatalog) Spaces(context.Context, []vocab.Audience) ([]view.SpaceSummary, error) {
+func (c *memoryCatalog) Spaces(context.Context, vocab.Reader) ([]view.SpaceSummary, error) {
 	return []view.SpaceSummary{
 		{Space: vocab.Space{DID: spaceA, Name: vocab.Text{"zh": "城市空间"}}, Offerings: 1, LastEntry: noon},
 		{Space: vocab.Space{DID: spaceB}, Offerings: 2}, // without a descriptor, so without a name

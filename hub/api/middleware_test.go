@@ -145,7 +145,7 @@ func TestErrorTable(t *testing.T) {
 }
 
 func TestPanicIsContained(t *testing.T) {
-	s := newSite(t, func(c *Config) { c.MayRead = func(ledger.Record) bool { panic("secret") } })
+	s := newSite(t, func(c *Config) { c.MayRead = func(vocab.Reader, ledger.Record) bool { panic("secret") } })
 	got := s.post(t, "/api/v1/documents", asking(s.ledger.records[0].Fact.Digest))
 	if got.status != 500 || got.code() != "internal" || strings.Contains(string(got.body), "secret") {
 		t.Errorf("%d %s", got.status, got.body)

@@ -90,7 +90,11 @@ func (a *api) ndiQuery(w http.ResponseWriter, r *http.Request) error {
 	if refusal := readNDI(w, r, &ask); refusal != nil {
 		return refuseNDI(w, r, refusal)
 	}
-	q := view.Question{Sort: "-modified", Limit: ndiLimit, Audiences: a.Guard.Audiences(r)}
+	reader, err := a.reader(r)
+	if err != nil {
+		return a.failNDI(w, r, err)
+	}
+	q := view.Question{Sort: "-modified", Limit: ndiLimit, Reader: reader}
 	if ask.Keywords != nil {
 		if len([]rune(*ask.Keywords)) > ndiMaxKeyword {
 			return refuseNDI(w, r, ndiError(ndiBadValue, "keywords 最多 500 个字符", "keywords has at most 500 characters"))
@@ -134,7 +138,7 @@ func (a *api) ndiQuery(w http.ResponseWriter, r *http.Request) error {
 		}
 		// A hit does not carry the registered code; its detail does. An entry
 		// that has gone meanwhile keeps its @id.
-		d, err := a.Catalog.Offering(ctx, h.Space, h.ID, q.Audiences)
+		d, err := a.Catalog.Offering(ctx, h.Space, h.ID, reader)
 		switch {
 		case err == nil:
 			p.ProductID = ndiProductID(d.Offering)
@@ -160,9 +164,13 @@ func (a *api) ndiDetail(w http.ResponseWriter, r *http.Request) error {
 	if len(*ask.ProductID) > maxID || !printable(*ask.ProductID) {
 		return refuseNDI(w, r, ndiError(ndiBadValue, "productId 过长或含控制字符", "productId is too long or has control characters"))
 	}
+	reader, err := a.reader(r)
+	if err != nil {
+		return a.failNDI(w, r, err)
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
-	d, err := a.Catalog.OfferingByKey(ctx, *ask.ProductID, a.Guard.Audiences(r))
+	d, err := a.Catalog.OfferingByKey(ctx, *ask.ProductID, reader)
 	if err != nil {
 		return a.failNDI(w, r, err)
 	}

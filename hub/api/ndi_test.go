@@ -187,6 +187,6 @@ func TestNDIQueryOfWhatHasGone(t *testing.T) {
 // goneCatalog finds what it can no longer show.
 type goneCatalog struct{ *memoryCatalog }
 
-func (goneCatalog) Offering(_ context.Context, _, _ string, _ []vocab.Audience) (*view.Detail, error) {
+func (goneCatalog) Offering(_ context.Context, _, _ string, _ vocab.Reader) (*view.Detail, error) {
 	return nil, view.ErrNotFound
 }

@@ -55,7 +55,7 @@ func newSite(t *testing.T, change ...func(*Config)) *site {
 	c := Config{
 		Catalog: catalog, Intake: taken, Log: kept, Guard: memoryGuard{},
 		HubDID: "did:key:z6Mkhub", BodySize: 4096,
-		MayRead: func(rec ledger.Record) bool { return rec.Fact.ID != "urn:hidden" },
+		MayRead: func(reader vocab.Reader, rec ledger.Record) bool { return reader.All || rec.Fact.ID != "urn:hidden" },
 		Logger:  slog.New(slog.NewTextHandler(logged, nil)),
 		Now:     func() time.Time { return noon },
 	}

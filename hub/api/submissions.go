@@ -52,7 +52,7 @@ func (a *api) receipt(w http.ResponseWriter, r *http.Request) error {
 	}
 	absent := vocab.Problems{vocab.NewProblem("", "receipt.not_found",
 		"没有这份提交的回执。", "There is no receipt for such a submission.")}
-	mayRead, err := a.reader(r)
+	mayRead, err := a.mayRead(r)
 	if err != nil {
 		return err
 	}

@@ -6,8 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
+	"lianmu/federation/ledger"
 	"lianmu/federation/registry"
 	"lianmu/index"
 	"lianmu/index/query"
@@ -68,7 +68,7 @@ func request(q Question) (index.Request, error) {
 		ps = append(ps, vocab.ProblemsOf(err, "query")...)
 	}
 	req := index.Request{
-		Query: node, Filters: map[string][]string{}, Audiences: q.Audiences,
+		Query: node, Filters: map[string][]string{}, Reader: q.Reader,
 		Sort: q.Sort, Limit: q.Limit, Offset: q.Offset, After: q.Cursor, Highlight: true,
 	}
 	if len(q.Filter) > maxFilters {
@@ -142,16 +142,16 @@ func (cat *Catalog) coverage(cursor uint64) Coverage {
 	return c
 }
 
-// Suggest completes prefix among what the audiences may see.
-func (cat *Catalog) Suggest(ctx context.Context, prefix string, audiences []vocab.Audience, limit int) ([]index.Suggestion, error) {
+// Suggest completes prefix among what the reader may see.
+func (cat *Catalog) Suggest(ctx context.Context, prefix string, reader vocab.Reader, limit int) ([]index.Suggestion, error) {
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
-	return cat.ix.Suggest(ctx, prefix, audiences, limit)
+	return cat.ix.Suggest(ctx, prefix, reader, limit)
 }
 
-// Offering returns one offering with its signed document. What the audiences
+// Offering returns one offering with its signed document. What the reader
 // may not see is ErrNotFound, as if it were not there.
-func (cat *Catalog) Offering(ctx context.Context, space, id string, audiences []vocab.Audience) (*Detail, error) {
+func (cat *Catalog) Offering(ctx context.Context, space, id string, reader vocab.Reader) (*Detail, error) {
 	v, ok := cat.c.Registry.Version(vocab.KeyOf(space, id))
 	if !ok || !v.Shown(cat.c.Now()) {
 		return nil, ErrNotFound
@@ -165,7 +165,7 @@ func (cat *Catalog) Offering(ctx context.Context, space, id string, audiences []
 		return nil, err
 	}
 	audience := vocab.AudienceOf(r.Offering, cat.c.Fallback)
-	if !slices.Contains(audiences, audience) {
+	if !reader.MaySee(audience, space) {
 		return nil, ErrNotFound
 	}
 	s, _ := cat.c.Registry.Space(space)
@@ -180,14 +180,14 @@ func (cat *Catalog) Offering(ctx context.Context, space, id string, audiences []
 // code. Of several spaces' the one whose name came into the log first is taken:
 // whoever copies an @id or a code later, with whatever dates, does not take it
 // over. An @id goes before a code. At most mostNamesakes are compared.
-func (cat *Catalog) OfferingByKey(ctx context.Context, id string, audiences []vocab.Audience) (*Detail, error) {
+func (cat *Catalog) OfferingByKey(ctx context.Context, id string, reader vocab.Reader) (*Detail, error) {
 	for _, field := range []string{"id", "code"} {
-		space, name, err := cat.first(ctx, field, id, audiences)
+		space, name, err := cat.first(ctx, field, id, reader)
 		if err != nil {
 			return nil, err
 		}
 		if space != "" {
-			return cat.Offering(ctx, space, name, audiences)
+			return cat.Offering(ctx, space, name, reader)
 		}
 	}
 	return nil, ErrNotFound
@@ -198,11 +198,11 @@ const mostNamesakes = 1000
 
 // first finds, of the offerings that have value in field, the one first
 // published; space is "" where there is none.
-func (cat *Catalog) first(ctx context.Context, field, value string, audiences []vocab.Audience) (space, id string, err error) {
+func (cat *Catalog) first(ctx context.Context, field, value string, reader vocab.Reader) (space, id string, err error) {
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
 	earliest := uint64(math.MaxUint64)
-	req := index.Request{Query: query.All{}, Filters: map[string][]string{field: {value}}, Audiences: audiences, Sort: "modified", Limit: 100}
+	req := index.Request{Query: query.All{}, Filters: map[string][]string{field: {value}}, Reader: reader, Sort: "modified", Limit: 100}
 	for seen := 0; seen < mostNamesakes; {
 		res, err := cat.ix.Search(ctx, req)
 		if err != nil {
@@ -221,37 +221,48 @@ func (cat *Catalog) first(ctx context.Context, field, value string, audiences []
 	return space, id, nil
 }
 
-// Readable reports whether the audiences may see an entry's document. What is
-// not an offering (descriptors, withdrawals) is for everybody. An error means
-// that it could not be told, so nobody may.
-func (cat *Catalog) Readable(ctx context.Context, kind vocab.EntryKind, document []byte, receivedAt time.Time, audiences []vocab.Audience) (bool, error) {
-	if kind != vocab.KindOffering {
-		return true, nil
+// Audience tells for whom an entry's document is. What says only that an
+// offering is gone names an offering that may be hidden, so it is for its space
+// alone; descriptors and what the hub itself says are for everybody. An error
+// means that it could not be told, so it is for nobody.
+func (cat *Catalog) Audience(ctx context.Context, rec ledger.Record) (vocab.Audience, error) {
+	switch rec.Leaf.Kind {
+	case vocab.KindSpace, vocab.KindEpoch:
+		return vocab.AudiencePublic, nil
+	case vocab.KindOffering:
+	default:
+		return vocab.AudienceSpace, nil
 	}
-	r, err := cat.c.Reader.ReadDocument(ctx, cat.c.Processor, document, receivedAt)
-	if err != nil {
-		return false, err
+	r, err := cat.c.Reader.ReadDocument(ctx, cat.c.Processor, rec.Document, rec.ReceivedAt)
+	if err != nil || r.Offering == nil {
+		return vocab.AudienceSpace, err
 	}
-	return r.Offering != nil && slices.Contains(audiences, vocab.AudienceOf(r.Offering, cat.c.Fallback)), nil
+	return vocab.AudienceOf(r.Offering, cat.c.Fallback), nil
+}
+
+// SpaceNames returns the names of all spaces that have an entry, by DID.
+func (cat *Catalog) SpaceNames() map[string]vocab.Text {
+	names := map[string]vocab.Text{}
+	for _, s := range cat.c.Registry.Spaces() {
+		names[s.Space.DID] = s.Space.Name
+	}
+	return names
 }
 
 // Spaces lists the spaces that have an entry, by their Chinese names, with the
-// number of offerings that the audiences may see. Without audiences nothing is
-// counted.
-func (cat *Catalog) Spaces(ctx context.Context, audiences []vocab.Audience) ([]SpaceSummary, error) {
+// number of offerings that the reader may see.
+func (cat *Catalog) Spaces(ctx context.Context, reader vocab.Reader) ([]SpaceSummary, error) {
+	cat.mu.RLock()
+	res, err := cat.ix.Search(ctx, index.Request{
+		Query: query.All{}, Reader: reader, Facets: []string{"space"}, FacetSize: index.MaxFacetSize, Limit: 1,
+	})
+	cat.mu.RUnlock()
+	if err != nil {
+		return nil, err
+	}
 	counts := map[string]int{}
-	if len(audiences) > 0 {
-		cat.mu.RLock()
-		res, err := cat.ix.Search(ctx, index.Request{
-			Query: query.All{}, Audiences: audiences, Facets: []string{"space"}, FacetSize: index.MaxFacetSize, Limit: 1,
-		})
-		cat.mu.RUnlock()
-		if err != nil {
-			return nil, err
-		}
-		for _, v := range res.Facets["space"] {
-			counts[v.Value] = v.Count
-		}
+	for _, v := range res.Facets["space"] {
+		counts[v.Value] = v.Count
 	}
 	states := cat.c.Registry.Spaces()
 	out := make([]SpaceSummary, len(states))

@@ -19,14 +19,14 @@ var ErrNotFound = errors.New("no such offering")
 
 // Question is a search as it arrives from HTTP, NATS or a page.
 type Question struct {
-	Q         string           `json:"q,omitempty"`
-	Filter    []string         `json:"filter,omitempty"` // "field:value" (or field=value), repeatable
-	Facets    []string         `json:"facets,omitempty"` // names; ["all"] is every one
-	Sort      string           `json:"sort,omitempty"`
-	Limit     int              `json:"limit,omitempty"`
-	Offset    int              `json:"offset,omitempty"`
-	Cursor    string           `json:"cursor,omitempty"`
-	Audiences []vocab.Audience `json:"-"` // set by whoever knows the reader
+	Q      string       `json:"q,omitempty"`
+	Filter []string     `json:"filter,omitempty"` // "field:value" (or field=value), repeatable
+	Facets []string     `json:"facets,omitempty"` // names; ["all"] is every one
+	Sort   string       `json:"sort,omitempty"`
+	Limit  int          `json:"limit,omitempty"`
+	Offset int          `json:"offset,omitempty"`
+	Cursor string       `json:"cursor,omitempty"`
+	Reader vocab.Reader `json:"-"` // set by whoever knows the reader
 }
 
 // Hit is an index hit with the space's name.

@@ -135,7 +135,7 @@ next:
 	return a, nil
 }
 
-func (s *shelf) Suggest(ctx context.Context, prefix string, _ []vocab.Audience, limit int) ([]index.Suggestion, error) {
+func (s *shelf) Suggest(ctx context.Context, prefix string, _ vocab.Reader, limit int) ([]index.Suggestion, error) {
 	if s.fail != nil {
 		return nil, s.fail
 	}
@@ -148,7 +148,7 @@ func (s *shelf) Suggest(ctx context.Context, prefix string, _ []vocab.Audience, 
 	return out, nil
 }
 
-func (s *shelf) Offering(ctx context.Context, space, id string, aud []vocab.Audience) (*view.Detail, error) {
+func (s *shelf) Offering(ctx context.Context, space, id string, reader vocab.Reader) (*view.Detail, error) {
 	if s.fail != nil {
 		return nil, s.fail
 	}
@@ -160,7 +160,15 @@ func (s *shelf) Offering(ctx context.Context, space, id string, aud []vocab.Audi
 	return nil, view.ErrNotFound
 }
 
-func (s *shelf) Spaces(context.Context, []vocab.Audience) ([]view.SpaceSummary, error) {
+func (s *shelf) SpaceNames() map[string]vocab.Text {
+	names := map[string]vocab.Text{}
+	for _, sp := range s.spaces {
+		names[sp.DID] = sp.Name
+	}
+	return names
+}
+
+func (s *shelf) Spaces(context.Context, vocab.Reader) ([]view.SpaceSummary, error) {
 	return s.spaces, nil
 }
 
@@ -227,7 +235,7 @@ func someShelf() *shelf {
 func pages(t testing.TB, s *shelf) http.Handler {
 	t.Helper()
 	h, err := New(Config{Catalog: s, Demo: true, HubDID: "did:key:z6MkHub", Logger: slog.New(slog.DiscardHandler),
-		Audiences: func(*http.Request) []vocab.Audience { return []vocab.Audience{vocab.AudiencePublic} }})
+		Reader: everybody})
 	if err != nil {
 		t.Fatal(err)
 	}

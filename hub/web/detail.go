@@ -66,7 +66,7 @@ func (s *site) offering(q *request) {
 		s.problem(q, http.StatusNotFound, nil)
 		return
 	}
-	d, err := s.config.Catalog.Offering(q.Context(), space, id, q.aud)
+	d, err := s.config.Catalog.Offering(q.Context(), space, id, q.reader)
 	if err == nil && d.Offering == nil {
 		err = view.ErrNotFound
 	}

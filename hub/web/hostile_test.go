@@ -76,7 +76,7 @@ func TestNoFieldBecomesMarkup(t *testing.T) {
 		h := pages(t, &shelf{details: []*view.Detail{&d}, spaces: []view.SpaceSummary{sp}, coverage: []view.Coverage{cover}})
 		fixed := &fixedAnswer{shelf: &shelf{details: []*view.Detail{&d}, spaces: []view.SpaceSummary{sp}},
 			answer: view.Answer{Total: 1, Hits: []view.Hit{hit}, Facets: facets, Coverage: []view.Coverage{cover}, Next: text}}
-		canned, err := New(Config{Catalog: fixed, Demo: true, HubDID: text, Audiences: func(*http.Request) []vocab.Audience { return nil }})
+		canned, err := New(Config{Catalog: fixed, Demo: true, HubDID: text, Reader: everybody})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -94,7 +94,7 @@ func TestReceivedIsNotUpdated(t *testing.T) {
 		answer := *a
 		answer.Hits = slices.Clone(a.Hits)
 		answer.Hits[0].Received = received
-		h, err := New(Config{Catalog: &fixedAnswer{shelf: s, answer: answer}, Audiences: everybody})
+		h, err := New(Config{Catalog: &fixedAnswer{shelf: s, answer: answer}, Reader: everybody})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,12 +117,12 @@ func (b *brittle) Find(ctx context.Context, q view.Question) (*view.Answer, erro
 	return b.shelf.Find(ctx, q)
 }
 
-func everybody(*http.Request) []vocab.Audience { return []vocab.Audience{vocab.AudiencePublic} }
+func everybody(*http.Request) (vocab.Reader, error) { return vocab.Reader{}, nil }
 
 // A search that fails while another is helped does not spoil the page.
 func TestNearerFails(t *testing.T) {
 	s := &brittle{shelf: someShelf()}
-	h, err := New(Config{Catalog: s, Audiences: everybody})
+	h, err := New(Config{Catalog: s, Reader: everybody})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,12 +29,12 @@ type welcome struct {
 }
 
 func (s *site) start(q *request) {
-	a, err := s.config.Catalog.Find(q.Context(), view.Question{Facets: []string{"theme", "kind"}, Sort: "-modified", Limit: 4, Audiences: q.aud})
+	a, err := s.config.Catalog.Find(q.Context(), view.Question{Facets: []string{"theme", "kind"}, Sort: "-modified", Limit: 4, Reader: q.reader})
 	if err != nil {
 		s.fail(q, err)
 		return
 	}
-	spaces, err := s.config.Catalog.Spaces(q.Context(), q.aud)
+	spaces, err := s.config.Catalog.Spaces(q.Context(), q.reader)
 	if err != nil {
 		s.fail(q, err)
 		return
@@ -77,7 +77,7 @@ type spaceGroup struct {
 func (s *site) spaces(q *request) {
 	byType := map[string]*spaceGroup{}
 	var keys []string
-	all, err := s.config.Catalog.Spaces(q.Context(), q.aud)
+	all, err := s.config.Catalog.Spaces(q.Context(), q.reader)
 	if err != nil {
 		s.fail(q, err)
 		return
@@ -115,7 +115,7 @@ type spaceBody struct {
 
 func (s *site) space(q *request) {
 	did := q.args.Get("did")
-	all, err := s.config.Catalog.Spaces(q.Context(), q.aud)
+	all, err := s.config.Catalog.Spaces(q.Context(), q.reader)
 	if err != nil {
 		s.fail(q, err)
 		return
@@ -125,7 +125,7 @@ func (s *site) space(q *request) {
 			continue
 		}
 		mine := filter{"space", did}
-		a, err := s.config.Catalog.Find(q.Context(), view.Question{Filter: []string{mine.String()}, Facets: []string{"theme", "form"}, Sort: "-modified", Limit: 8, Audiences: q.aud})
+		a, err := s.config.Catalog.Find(q.Context(), view.Question{Filter: []string{mine.String()}, Facets: []string{"theme", "form"}, Sort: "-modified", Limit: 8, Reader: q.reader})
 		if err != nil {
 			s.fail(q, err)
 			return

@@ -152,7 +152,7 @@ type results struct {
 
 func (s *site) search(q *request) {
 	state := readState(q.args)
-	ask := view.Question{Q: state.Q, Facets: facetOrder, Sort: state.Sort, Limit: pageSize, Cursor: state.Cursor, Audiences: q.aud}
+	ask := view.Question{Q: state.Q, Facets: facetOrder, Sort: state.Sort, Limit: pageSize, Cursor: state.Cursor, Reader: q.reader}
 	for _, f := range state.Filters {
 		ask.Filter = append(ask.Filter, f.String())
 	}
@@ -210,12 +210,8 @@ func (s *site) search(q *request) {
 // spaceNames maps DIDs to the spaces' names in the reader's language.
 func (s *site) spaceNames(q *request) map[string]string {
 	names := map[string]string{}
-	spaces, err := s.config.Catalog.Spaces(q.Context(), nil) // names alone
-	if err != nil {
-		s.config.Logger.Warn("the names of spaces cannot be read", "err", err)
-	}
-	for _, sp := range spaces {
-		names[sp.DID] = sp.Name.In(q.t.lang)
+	for did, name := range s.config.Catalog.SpaceNames() {
+		names[did] = name.In(q.t.lang)
 	}
 	return names
 }
@@ -388,7 +384,7 @@ func (s *site) suggest(q *request) {
 	}
 	items := []item{}
 	if prefix := strings.TrimSpace(q.args.Get("q")); prefix != "" && len(prefix) <= 200 {
-		found, err := s.config.Catalog.Suggest(q.Context(), prefix, q.aud, 8)
+		found, err := s.config.Catalog.Suggest(q.Context(), prefix, q.reader, 8)
 		if err != nil && q.Context().Err() == nil {
 			s.config.Logger.Warn("suggestions failed", "error", err)
 		}

@@ -33,18 +33,19 @@ import (
 // Catalog is what the pages show.
 type Catalog interface {
 	Find(ctx context.Context, q view.Question) (*view.Answer, error)
-	Suggest(ctx context.Context, prefix string, audiences []vocab.Audience, limit int) ([]index.Suggestion, error)
-	Offering(ctx context.Context, space, id string, audiences []vocab.Audience) (*view.Detail, error)
-	Spaces(ctx context.Context, audiences []vocab.Audience) ([]view.SpaceSummary, error)
+	Suggest(ctx context.Context, prefix string, reader vocab.Reader, limit int) ([]index.Suggestion, error)
+	Offering(ctx context.Context, space, id string, reader vocab.Reader) (*view.Detail, error)
+	Spaces(ctx context.Context, reader vocab.Reader) ([]view.SpaceSummary, error)
+	SpaceNames() map[string]vocab.Text // by DID
 }
 
 // Config is what the pages need.
 type Config struct {
-	Catalog   Catalog
-	Audiences func(*http.Request) []vocab.Audience
-	HubDID    string
-	Demo      bool // show the start page's hints and 演示数据 banner
-	Logger    *slog.Logger
+	Catalog Catalog
+	Reader  func(*http.Request) (vocab.Reader, error)
+	HubDID  string
+	Demo    bool // show the start page's hints and 演示数据 banner
+	Logger  *slog.Logger
 }
 
 // Bounds on what a browser may send and how long an answer may take.
@@ -82,8 +83,8 @@ type asset struct {
 // "/spaces", "/space", "/about" and "/static/". Anything else is its 404 page.
 // Templates and strings are parsed here, once; a fault in them is the error.
 func New(c Config) (http.Handler, error) {
-	if c.Catalog == nil || c.Audiences == nil {
-		return nil, errors.New("web: Catalog and Audiences must be given")
+	if c.Catalog == nil || c.Reader == nil {
+		return nil, errors.New("web: Catalog and Reader must be given")
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -129,10 +130,10 @@ func loadStatic() (map[string]asset, error) {
 // request is one page request: what every page needs to know.
 type request struct {
 	*http.Request
-	w    http.ResponseWriter
-	t    *tongue
-	args url.Values
-	aud  []vocab.Audience
+	w      http.ResponseWriter
+	t      *tongue
+	args   url.Values
+	reader vocab.Reader
 }
 
 // ServeHTTP routes. A panic below costs its own request only.
@@ -169,7 +170,11 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.problem(q, http.StatusRequestURITooLong, nil)
 		return
 	}
-	q.aud = s.config.Audiences(r)
+	var err error
+	if q.reader, err = s.config.Reader(r); err != nil {
+		s.problem(q, http.StatusUnauthorized, err)
+		return
+	}
 	switch r.URL.Path {
 	case "/":
 		s.start(q)

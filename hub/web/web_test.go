@@ -370,7 +370,7 @@ func BenchmarkSearchPage(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	h, err := New(Config{Catalog: &fixedAnswer{shelf: s, answer: *answer}, Demo: true, Audiences: func(*http.Request) []vocab.Audience { return nil }})
+	h, err := New(Config{Catalog: &fixedAnswer{shelf: s, answer: *answer}, Demo: true, Reader: everybody})
 	if err != nil {
 		b.Fatal(err)
 	}
