@@ -1,6 +1,9 @@
 package jsonld
 
 import (
+	"errors"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/piprate/json-gold/ld"
@@ -20,7 +23,8 @@ type plain struct{ active *ld.Context }
 type member struct {
 	name, iri string
 	value     any
-	foreign   bool // its term asks for more than a list of values
+	texts     map[string]any // value, where it is a map of texts by language
+	foreign   bool           // its term asks for more than that or a list of values
 }
 
 // object is step 13 of the expansion algorithm (JSON-LD 1.1 API, 5.1.2) for the
@@ -74,9 +78,9 @@ func taggedText(source map[string]any) map[string]any {
 	if len(source) != 2 {
 		return nil
 	}
-	text, isText := source["@value"].(string)
+	text := source["@value"]
 	tag, isTagged := source["@language"].(string)
-	if !isText || !isTagged {
+	if _, isText := text.(string); !isText || !isTagged {
 		return nil
 	}
 	return map[string]any{"@value": text, "@language": strings.ToLower(tag)}
@@ -90,9 +94,15 @@ func (x plain) member(name string, v any) (m member, err error) {
 		return m, err
 	}
 	m.iri, m.foreign = td.ID, td.Type == "@json"
-	_, isMap := v.(map[string]any)
 	for _, c := range td.Container {
-		m.foreign = m.foreign || c != "@set" && (c != "@language" || isMap)
+		switch c {
+		case "@set": // what stands in it is a list in any case
+		case "@language":
+			m.texts, _ = v.(map[string]any)
+			m.foreign = m.foreign || td.HasDirection || x.active.Values.Direction != ""
+		default:
+			m.foreign = true
+		}
 	}
 	return m, nil
 }
@@ -137,12 +147,41 @@ func (x plain) expand(m member) (any, error) {
 		v, err := x.gold("", map[string]any{m.name: m.value})
 		node, _ := v.(map[string]any)
 		return node[m.iri], err
+	case m.texts != nil:
+		return x.languages(m.texts)
 	}
 	v, err := x.value(m.name, m.value)
 	if v == nil || err != nil {
 		return nil, err
 	}
 	return ld.Arrayify(v), nil
+}
+
+var errNoText = errors.New("a map of languages holds something that is no text")
+
+// languages is step 13.7 of the algorithm, for terms without a direction.
+func (x plain) languages(texts map[string]any) (any, error) {
+	list := make([]any, 0, len(texts))
+	for _, tag := range slices.Sorted(maps.Keys(texts)) {
+		iri, err := x.active.ExpandIri(tag, false, true, nil, nil)
+		if err != nil {
+			return nil, err
+		}
+		for _, text := range ld.Arrayify(texts[tag]) {
+			if text == nil {
+				continue
+			}
+			if _, isText := text.(string); !isText {
+				return nil, errNoText
+			}
+			v := map[string]any{"@value": text}
+			if iri != "@none" {
+				v["@language"] = strings.ToLower(tag)
+			}
+			list = append(list, v)
+		}
+	}
+	return list, nil
 }
 
 // value expands a value of the property called name: nil for nothing, a list

@@ -42,10 +42,11 @@ func agreesWithGold(t interface {
 var termContexts = []string{
 	`null`,
 	`"https://w3id.org/lianmu/v1"`,
-	`{"@vocab":"v:/","@language":"EN","@direction":"rtl","a":"v:/b","b":{"@id":"v:/b","@type":"@id"},"c":{"@id":"v:/c","@type":"x:date"},"d":{"@id":"v:/d","@language":null,"@direction":null},"e":null}`,
-	`{"p":{"@id":"x:y/","@prefix":true},"a":{"@id":"x:a","@container":"@list"},"b":{"@id":"x:b","@container":"@language"},"c":{"@id":"x:c","@container":["@set"]},"d":{"@id":"x:d","@container":"@index"},"e":{"@reverse":"x:e"}}`,
+	`{"@vocab":"v:/","@language":"EN","@direction":"rtl","a":"v:/b","b":{"@id":"v:/b","@type":"@id"},"c":{"@id":"v:/c","@type":"x:date"},"d":{"@id":"v:/d","@language":null,"@direction":null},"e":null,"p":{"@id":"x:p","@container":"@language"}}`,
+	`{"p":{"@id":"x:y/","@prefix":true},"a":{"@id":"x:a","@container":"@list"},"b":{"@id":"x:b","@container":"@language"},"c":{"@id":"x:c","@container":["@set"]},"d":{"@id":"x:d","@container":["@language","@set"]},"e":{"@reverse":"x:e"}}`,
 	`{"@base":"https://b.example/","a":"@id","b":"@type","c":"@value","d":{"@id":"x:d","@type":"@json"},"e":"@nest","p":{"@id":"x:p","@type":"@vocab"}}`,
 	`{"@propagate":false,"@vocab":"v:/","a":{"@id":"v:/a","@container":"@graph"},"b":"@set","c":"@graph","d":"@included","e":{"@id":"v:/e","@container":"@id"}}`,
+	`{"@vocab":"v:/","n":"@none","a":{"@id":"x:a","@container":"@language","@direction":"rtl"},"b":{"@id":"x:b","@container":"@index"},"e":"@none"}`,
 }
 
 var termNames = []string{"@id", "@type", "@value", "@language", "@set", "@list", "@graph", "@index", "@odd", "@odd:x",
@@ -62,6 +63,9 @@ func someValue(depth int) *rapid.Generator[any] {
 			return rapid.SampledFrom([]string{"a", "x:r", "p:s", "zh", "值", "@id", "_:b", "../c", ""}).Draw(t, "text")
 		case kind == 4:
 			return map[string]any{"@value": someValue(0).Draw(t, "value"), "@language": someValue(0).Draw(t, "tag")}
+		case kind == 6:
+			return rapid.MapOfN(rapid.SampledFrom([]string{"zh", "EN", "@none", "e", "@value"}),
+				rapid.SampledFrom([]any{"值", nil, "x", []any{"y", nil}, 1.0}), 0, 3).Draw(t, "texts")
 		case kind == 5:
 			return rapid.SliceOfN(someValue(depth-1), 0, 3).Draw(t, "list")
 		}
