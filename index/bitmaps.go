@@ -1,0 +1,84 @@
+package index
+
+import (
+	"fmt"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/blevesearch/bleve/v2/index/scorch"
+	segment "github.com/blevesearch/scorch_segment_api/v2"
+
+	"lianmu/vocab"
+)
+
+// fieldTerms are terms of one field, any of which will do.
+type fieldTerms struct {
+	field string
+	terms []string
+}
+
+// allowed is what a search may find whatever its words: documents that hold,
+// for each of the fields, one of its terms. A field without terms allows
+// nothing; only no fields at all allow everything.
+type allowed []fieldTerms
+
+// allow puts together what the reader may see and the filters let through.
+func (c *compiler) allow(filters map[string][]string, reader vocab.Reader) (allowed, error) {
+	var of allowed
+	if terms, all := visibleTerms(reader); !all {
+		of = append(of, fieldTerms{fieldVisible, terms})
+	}
+	for f, values := range filters {
+		if len(values) == 0 {
+			continue
+		}
+		terms, err := c.filterTerms(f, values)
+		if err != nil {
+			return nil, err
+		}
+		of = append(of, fieldTerms{f, terms})
+	}
+	return of, nil
+}
+
+// keep leaves in found the documents of a segment that are allowed.
+func (a allowed) keep(s *scorch.SegmentSnapshot, found *roaring.Bitmap) error {
+	for _, f := range a {
+		dict, err := s.Segment().Dictionary(f.field)
+		if err != nil {
+			return err
+		}
+		some := roaring.New()
+		for _, t := range f.terms {
+			list, err := dict.PostingsList([]byte(t), s.Deleted(), nil)
+			if err != nil {
+				return err
+			}
+			docs, err := documentsOf(list)
+			if err != nil {
+				return err
+			}
+			some.Or(docs)
+		}
+		found.And(some)
+	}
+	return nil
+}
+
+// documentsOf are the live documents of a postings list. The bitmap may be the
+// list's own: it is only read.
+func documentsOf(list segment.PostingsList) (*roaring.Bitmap, error) {
+	if list.Count() == 0 {
+		return roaring.New(), nil
+	}
+	it, ok := list.Iterator(false, false, false, nil).(segment.OptimizablePostingsIterator)
+	if !ok {
+		return nil, fmt.Errorf("postings of type %T cannot be read as a whole", list)
+	}
+	if one, ok := it.DocNum1Hit(); ok {
+		return roaring.BitmapOf(uint32(one)), nil
+	}
+	if all := it.ActualBitmap(); all != nil {
+		return all, nil
+	}
+	return roaring.New(), nil
+}
