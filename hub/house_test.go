@@ -24,6 +24,8 @@ var may = map[string][]string{
 	"hub/bus":             {},
 	"hub/bus/bustest":     {"hub/bus"},
 	"hub/access":          {"vocab", "vocab/jsonld", "federation/identity", "federation/registry"},
+	"hub/audit":           {"hub/bus", "federation/identity", "vocab", "vocab/jsonld"},
+	"hub/admission":       {"hub/access", "hub/audit", "federation/identity", "federation/registry", "vocab", "vocab/jsonld", "vocab/shape"},
 	"hub/intake":          {"hub/bus", "hub/access", "vocab", "vocab/jsonld", "vocab/shape", "federation/identity", "federation/ledger", "federation/registry"},
 	"hub/view":            {"index", "index/query", "federation/ledger", "federation/registry", "vocab", "vocab/jsonld", "vocab/shape"},
 	"hub/api":             {"hub/access", "hub/intake", "hub/view", "federation/ledger", "index", "index/query", "vocab"},

@@ -47,6 +47,9 @@ const (
 	QuarantineStream = "LIANMU_QUARANTINE"
 	QuarantinePrefix = "lianmu.quarantine."
 	StateBucket      = "lianmu_state"
+	AuditStream      = "LIANMU_AUDIT"
+	AuditPrefix      = "lianmu.audit." // + outcome
+	AdmissionBucket  = "lianmu_admission"
 )
 
 // Defaults and limits of the embedded server.
@@ -72,19 +75,27 @@ type Config struct {
 	Replicas int           // of every stream, on an external cluster; default 1
 	Reserve  uint64        // bytes to keep free on the disk of Dir; default DefaultReserve
 	Poll     time.Duration // how often disk and server are looked at; default 1 s
+	// AuditAge is how long audit records are kept: MinAuditAge, the default, or
+	// longer. What a store was once told to keep longer it goes on keeping.
+	AuditAge time.Duration
 }
+
+// MinAuditAge is the least that audit records are kept, as TC609 asks of a
+// node's logs.
+const MinAuditAge = 180 * 24 * time.Hour
 
 // Bus is a connection in account HUB and, if embedded, the server behind it.
 type Bus struct {
 	Conn      *nats.Conn
 	JetStream jetstream.JetStream
 
-	c        Config
-	log      *slog.Logger
-	state    jetstream.KeyValue
-	embedded *embedded // nil with an external server
-	held     *os.File  // the lock on Config.Dir
-	closed   chan struct{}
+	c         Config
+	log       *slog.Logger
+	state     jetstream.KeyValue
+	admission jetstream.KeyValue
+	embedded  *embedded // nil with an external server
+	held      *os.File  // the lock on Config.Dir
+	closed    chan struct{}
 
 	restarting sync.Mutex            // held by Restart and Stop
 	ill        atomic.Pointer[error] // why JetStream takes no writes, as last seen by watch
@@ -111,6 +122,12 @@ func Start(ctx context.Context, c Config) (*Bus, error) {
 	}
 	if c.Poll == 0 {
 		c.Poll = defaultPoll
+	}
+	if c.AuditAge == 0 {
+		c.AuditAge = MinAuditAge
+	}
+	if c.AuditAge < MinAuditAge {
+		return nil, fmt.Errorf("bus: audit records must be kept for at least 180 days (%v), not %v", MinAuditAge, c.AuditAge)
 	}
 	if c.URL == "" && c.Dir == "" {
 		return nil, errors.New("bus: name a folder for the embedded NATS server or the URL of an external one")
@@ -213,6 +230,9 @@ func (b *Bus) ClientURL() string {
 
 // State is the bucket for small state (the last signed checkpoint).
 func (b *Bus) State() jetstream.KeyValue { return b.state }
+
+// Admission is the bucket for invitations, waiting descriptors and proposals.
+func (b *Bus) Admission() jetstream.KeyValue { return b.admission }
 
 // Stop drains the connection and stops the embedded server. It returns when
 // both are down or ctx ends; what was acknowledged is on disk either way.

@@ -143,6 +143,44 @@ func TestStreamNotAsDeclared(t *testing.T) {
 	}
 }
 
+func TestAuditRecordsAreKept(t *testing.T) {
+	dir := t.TempDir()
+	age := func(b *bus.Bus) time.Duration {
+		t.Helper()
+		s, err := b.JetStream.Stream(t.Context(), bus.AuditStream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.CachedInfo().Config.MaxAge
+	}
+	if _, err := bus.Start(t.Context(), bus.Config{Dir: t.TempDir(), AuditAge: bus.MinAuditAge - 1}); err == nil || !strings.Contains(err.Error(), "180 days") {
+		t.Errorf("less than the least: %v", err)
+	}
+	for _, step := range []struct{ say, want time.Duration }{
+		{0, bus.MinAuditAge},
+		{3 * bus.MinAuditAge, 3 * bus.MinAuditAge},
+		{2 * bus.MinAuditAge, 3 * bus.MinAuditAge}, // only ever longer
+		{0, 3 * bus.MinAuditAge},
+	} {
+		b := start(t, bus.Config{Dir: dir, AuditAge: step.say})
+		if got := age(b); got != step.want {
+			t.Errorf("told %v: kept for %v, want %v", step.say, got, step.want)
+		}
+		ack, err := b.JetStream.Publish(t.Context(), bus.AuditPrefix+"done", []byte("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := b.JetStream.Stream(t.Context(), bus.AuditStream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.DeleteMsg(t.Context(), ack.Sequence) == nil || s.SecureDeleteMsg(t.Context(), ack.Sequence) == nil || s.Purge(t.Context()) == nil {
+			t.Error("a record could be deleted")
+		}
+		stop(t, b)
+	}
+}
+
 func TestAddressInUse(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

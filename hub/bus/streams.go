@@ -13,7 +13,7 @@ import (
 
 // streams declares every stream. No compression: with it and three replicas a
 // killed node did not recover (docs/decisions).
-func streams(replicas int) []jetstream.StreamConfig {
+func streams(replicas int, auditAge time.Duration) []jetstream.StreamConfig {
 	return []jetstream.StreamConfig{
 		{
 			Name:        LogStream,
@@ -42,16 +42,43 @@ func streams(replicas int) []jetstream.StreamConfig {
 			Duplicates:  time.Second,
 			AllowDirect: true,
 		},
+		{
+			Name:        AuditStream,
+			Description: "administrative acts and refusals, each chained to the one before",
+			Subjects:    []string{AuditPrefix + "*"},
+			Storage:     jetstream.FileStorage,
+			Retention:   jetstream.LimitsPolicy,
+			// Age alone takes records away: a full store refuses a new one, and with
+			// it the act that was to be recorded.
+			Discard: jetstream.DiscardNew,
+			MaxAge:  auditAge,
+			MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1, MaxConsumers: -1,
+			Replicas:    replicas,
+			Duplicates:  time.Second,
+			DenyPurge:   true,
+			DenyDelete:  true,
+			AllowDirect: true,
+		},
 	}
 }
 
-func stateBucket(replicas int) jetstream.KeyValueConfig {
-	return jetstream.KeyValueConfig{
-		Bucket:      StateBucket,
-		Description: "small state: the last signed checkpoint",
-		History:     5,
-		Storage:     jetstream.FileStorage,
-		Replicas:    replicas,
+// buckets declares every bucket. None of them forgets by itself.
+func buckets(replicas int) []jetstream.KeyValueConfig {
+	return []jetstream.KeyValueConfig{
+		{
+			Bucket:      StateBucket,
+			Description: "small state: the last signed checkpoint",
+			History:     5,
+			Storage:     jetstream.FileStorage,
+			Replicas:    replicas,
+		},
+		{
+			Bucket:      AdmissionBucket,
+			Description: "invitations, descriptors that wait, proposals",
+			History:     1, // what was refused leaves nothing behind
+			Storage:     jetstream.FileStorage,
+			Replicas:    replicas,
+		},
 	}
 }
 
@@ -108,19 +135,22 @@ func differences(have, want *jetstream.StreamConfig) (fixed, open []string) {
 	return fixed, open
 }
 
-// declare brings every stream and the state bucket to their declared form.
+// declare brings every stream and bucket to their declared form.
 // Nothing is ever deleted or made anew to get there.
 func (b *Bus) declare(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*readyTimeout)
 	defer cancel()
-	for _, want := range streams(b.c.Replicas) {
+	for _, want := range streams(b.c.Replicas, b.c.AuditAge) {
 		if err := declare(ctx, b.JetStream, want); err != nil {
 			return err
 		}
 	}
-	var err error
-	if b.state, err = declareState(ctx, b.JetStream, stateBucket(b.c.Replicas)); err != nil {
-		return fmt.Errorf("bucket %s: %w", StateBucket, err)
+	kept := []*jetstream.KeyValue{&b.state, &b.admission}
+	for i, want := range buckets(b.c.Replicas) {
+		var err error
+		if *kept[i], err = declareBucket(ctx, b.JetStream, want); err != nil {
+			return fmt.Errorf("bucket %s: %w", want.Bucket, err)
+		}
 	}
 	return nil
 }
@@ -134,6 +164,10 @@ func declare(ctx context.Context, js jetstream.JetStream, want jetstream.StreamC
 		return fmt.Errorf("stream %s: %w", want.Name, err)
 	}
 	have := s.CachedInfo().Config
+	if want.Name == AuditStream {
+		// Records that were promised a longer life keep it.
+		want.MaxAge = max(want.MaxAge, have.MaxAge)
+	}
 	fixed, open := differences(&have, &want)
 	if len(fixed) == 0 && len(open) == 0 {
 		return nil
@@ -154,7 +188,7 @@ func declare(ctx context.Context, js jetstream.JetStream, want jetstream.StreamC
 	return errors.New(msg)
 }
 
-func declareState(ctx context.Context, js jetstream.JetStream, want jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
+func declareBucket(ctx context.Context, js jetstream.JetStream, want jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
 	kv, err := js.KeyValue(ctx, want.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		return js.CreateKeyValue(ctx, want)

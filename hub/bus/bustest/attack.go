@@ -52,7 +52,7 @@ func Attack(t *testing.T, b *bus.Bus, url, name string) {
 	})
 	t.Run("cannot publish elsewhere", func(t *testing.T) {
 		for _, subject := range []string{
-			bus.LogSubjects + "offering", bus.QuarantinePrefix + "x", "$JS.API.STREAM.DELETE." + bus.LogStream,
+			bus.LogSubjects + "offering", bus.QuarantinePrefix + "x", bus.AuditPrefix + "done", "$KV." + bus.AdmissionBucket + ".x", "$JS.API.STREAM.DELETE." + bus.LogStream,
 			"$JS.API.STREAM.MSG.DELETE." + bus.LogStream, "$JS." + bus.Domain + ".API.INFO", "$JS.API.INFO",
 			"$JS.ACK.LIANMU_LOG.x.1.1.1.1.1", "$KV." + bus.StateBucket + ".checkpoint", "$SYS.REQ.SERVER.PING",
 			"_INBOX.somebody", bus.EventPrefix + "grown", "_R_.x", "lianmu.v1.submit", "lianmu.v1.submit.a.b",
@@ -112,7 +112,7 @@ func Attack(t *testing.T, b *bus.Bus, url, name string) {
 		}
 	})
 	t.Run("cannot make the hub write its answer into the log", func(t *testing.T) {
-		for _, reply := range []string{bus.LogSubjects + "offering", bus.QuarantinePrefix + "x", "$KV." + bus.StateBucket + ".checkpoint", "$JS.API.STREAM.DELETE." + bus.LogStream} {
+		for _, reply := range []string{bus.LogSubjects + "offering", bus.QuarantinePrefix + "x", bus.AuditPrefix + "done", "$KV." + bus.StateBucket + ".checkpoint", "$JS.API.STREAM.DELETE." + bus.LogStream} {
 			if err := nc.PublishRequest(bus.Search, reply, []byte("ping")); err != nil {
 				t.Fatal(err)
 			}
