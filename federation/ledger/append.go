@@ -57,7 +57,7 @@ func (l *Log) settle() error {
 //
 // Errors: ErrConflict (Sync, decide again), ErrReadOnly, ErrFull and
 // ErrUnavailable (try again later; nothing, or something that a repetition
-// finds, was appended), ErrEntry. On an ambiguous outcome it reads to the head
+// finds, was appended), ErrEntry, ErrRedaction. On an ambiguous outcome it reads to the head
 // and finds out, so a repetition after ErrUnavailable never doubles an entry.
 func (l *Log) Append(ctx context.Context, expect uint64, entries []Entry) (receivedAt time.Time, err error) {
 	if err := checkEntries(entries); err != nil {
@@ -70,6 +70,10 @@ func (l *Log) Append(ctx context.Context, expect uint64, entries []Entry) (recei
 	}
 	if size := l.Size(); size != expect {
 		return time.Time{}, fmt.Errorf("%w (it has %d entries, not %d)", ErrConflict, size, expect)
+	}
+	redactions, err := l.checkRedactions(entries)
+	if err != nil {
+		return time.Time{}, err
 	}
 	l.mu.RLock()
 	at := millis(l.c.Now())
@@ -91,6 +95,7 @@ func (l *Log) Append(ctx context.Context, expect uint64, entries []Entry) (recei
 	if err := l.publishBatch(ctx, expect, msgs, leaves); err != nil {
 		return time.Time{}, err
 	}
+	l.note(redactions)
 	return at, nil
 }
 
@@ -125,14 +130,14 @@ func checkEntries(entries []Entry) error {
 	}
 	total := 0
 	for i, e := range entries {
-		hints := len(e.Fact.Space) + len(e.Fact.ID)
+		hints := len(e.Fact.Space) + len(e.Fact.Signer) + len(e.Fact.ID)
 		switch {
 		case len(e.Document) == 0 || len(e.Document) > MaxDocument:
 			return fmt.Errorf("%w: document %d has %d bytes; 1 to %d are taken", ErrEntry, i, len(e.Document), MaxDocument)
 		case e.Fact.Kind.String() == vocab.EntryKind(0).String():
 			return fmt.Errorf("%w: entry %d is of unknown kind %d", ErrEntry, i, e.Fact.Kind)
 		case hints > maxHints:
-			return fmt.Errorf("%w: space and id of entry %d have %d bytes; at most %d are taken", ErrEntry, i, hints, maxHints)
+			return fmt.Errorf("%w: space, signer and id of entry %d have %d bytes; at most %d are taken", ErrEntry, i, hints, maxHints)
 		}
 		total += len(e.Document)
 	}
@@ -285,7 +290,7 @@ func (l *Log) takeTorn(ctx context.Context) error {
 	var again *nats.Msg
 	err := l.scan(ctx, t.last, t.last, func(m stored) error {
 		again = &nats.Msg{Subject: m.subj, Header: nats.Header{}, Data: m.msg.Data}
-		for _, k := range []string{hdrLeaf, hdrSpace, hdrID, hdrContent, hdrCreated, hdrExpires} {
+		for _, k := range hintHeaders {
 			if v := m.msg.Header[k]; len(v) > 0 {
 				again.Header[k] = v
 			}

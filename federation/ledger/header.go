@@ -17,11 +17,15 @@ import (
 const (
 	hdrLeaf    = "Lianmu-Leaf"
 	hdrSpace   = "Lianmu-Space"
+	hdrSigner  = "Lianmu-Signer" // only where it is not the space
 	hdrID      = "Lianmu-Id"
 	hdrContent = "Lianmu-Content"
 	hdrCreated = "Lianmu-Created"
 	hdrExpires = "Lianmu-Expires"
 )
+
+// hintHeaders are those that go along when an entry's message is copied.
+var hintHeaders = []string{hdrLeaf, hdrSpace, hdrSigner, hdrID, hdrContent, hdrCreated, hdrExpires}
 
 // maxHints bounds the text that hints may take in a header, in bytes.
 const maxHints = 24 << 10
@@ -29,11 +33,14 @@ const maxHints = 24 << 10
 var b64 = base64.RawURLEncoding
 
 func header(leaf []byte, f vocab.Fact) nats.Header {
-	h := make(nats.Header, 10)
+	h := make(nats.Header, 11)
 	set := func(k, v string) { h[k] = []string{v} }
 	set(hdrLeaf, b64.EncodeToString(leaf))
 	if f.Space != "" {
 		set(hdrSpace, b64.EncodeToString([]byte(f.Space)))
+	}
+	if f.Signer != "" {
+		set(hdrSigner, b64.EncodeToString([]byte(f.Signer)))
 	}
 	if f.ID != "" {
 		set(hdrID, b64.EncodeToString([]byte(f.ID)))
@@ -79,10 +86,11 @@ func factOf(h nats.Header, l Leaf) (vocab.Fact, error) {
 	content, err3 := b64.DecodeString(get(h, hdrContent))
 	created, err4 := hintTime(get(h, hdrCreated))
 	expires, err5 := hintTime(get(h, hdrExpires))
-	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+	signer, err6 := b64.DecodeString(get(h, hdrSigner))
+	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 		return f, fmt.Errorf("hints: %w", err)
 	}
-	f.Space, f.ID, f.Created, f.Expires = string(space), string(id), created, expires
+	f.Space, f.Signer, f.ID, f.Created, f.Expires = string(space), string(signer), string(id), created, expires
 	copy(f.Content[:], content)
 	return f, nil
 }

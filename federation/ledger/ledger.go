@@ -10,7 +10,8 @@
 // checkpoint (peers, witnesses, the operator's archive) can.
 //
 // It never looks into a document beyond hashing it, and never decides whether
-// an entry should be in the log.
+// an entry should be in the log. The one exception is a redaction's document,
+// which says of which entry the body is deleted.
 package ledger
 
 import (
@@ -45,6 +46,8 @@ var (
 	ErrDamaged = errors.New("the log is damaged")
 	// ErrEntry: an entry is beyond what the log takes; nothing was appended.
 	ErrEntry = errors.New("the log cannot take this entry")
+	// ErrRedaction: an entry may not be redacted, or no redaction of it is in the log.
+	ErrRedaction = errors.New("this entry cannot be redacted")
 )
 
 // What one Append may carry, and one document.
@@ -72,6 +75,7 @@ type Record struct {
 	Leaf       Leaf
 	Fact       vocab.Fact // from header hints, which Append wrote
 	Document   []byte     // nil where only facts were asked for, or where the body was deleted
+	Redacted   bool       // a redaction names it: its Fact is kind and digest alone, its Document nil
 }
 
 // Config says where the log lives.
@@ -95,8 +99,8 @@ type Config struct {
 	// Failed hears that the store failed or did not confirm a write. May be nil.
 	Failed func(error)
 	// Damaged hears, at every reading, of an entry that is not in the store any
-	// more or is not what its leaf record says (the error wraps ErrDamaged). It
-	// must not block. May be nil.
+	// more, though no redaction names it, or is not what its leaf record says
+	// (the error wraps ErrDamaged). It must not block. May be nil.
 	Damaged func(index uint64, err error)
 }
 
@@ -118,7 +122,8 @@ type Log struct {
 
 	mu       sync.RWMutex // guards what follows; never held over I/O
 	tree     tree
-	lastAt   time.Time // receivedAt of the last entry
+	lastAt   time.Time         // receivedAt of the last entry
+	redacted map[uint64]uint64 // entry → the redaction that names it
 	changed  chan struct{}
 	signed   signed // the last published checkpoint
 	readOnly error
@@ -141,7 +146,7 @@ func Open(ctx context.Context, c Config) (*Log, error) {
 	}
 	l := &Log{
 		c: c, log: c.Logger.With("part", "ledger"), nc: c.JetStream.Conn(),
-		prefix: c.JetStream.Options().APIPrefix, changed: make(chan struct{}),
+		prefix: c.JetStream.Options().APIPrefix, changed: make(chan struct{}), redacted: map[uint64]uint64{},
 	}
 	if l.prefix == "" {
 		l.prefix = jetstream.DefaultAPIPrefix
@@ -227,6 +232,9 @@ func (l *Log) load(ctx context.Context) error {
 	}
 	l.lastAt = l.tree.lastAt()
 	l.publish(want)
+	if err := l.learn(ctx); err != nil {
+		return err
+	}
 	if err := l.Sync(ctx); err != nil && !errors.Is(err, ErrReadOnly) {
 		return err
 	}
@@ -234,6 +242,7 @@ func (l *Log) load(ctx context.Context) error {
 	for _, s := range l.book.all() {
 		l.compare(s)
 	}
+	l.complete(ctx)
 	return nil
 }
 
@@ -285,6 +294,14 @@ func (l *Log) freeze(format string, args ...any) error {
 		l.log.Error("the log takes no more entries and is not signed", "reason", l.readOnly)
 	}
 	return l.readOnly
+}
+
+// FindAll returns the indexes of every entry with this document digest: a
+// document is twice in the log after a torn batch was taken in.
+func (l *Log) FindAll(d vocab.Digest) []uint64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.tree.findAll(d)
 }
 
 // Find returns the index of the first entry with this document digest.

@@ -22,7 +22,9 @@ import (
 
 func TestMain(m *testing.M) {
 	// A server that stops while a batch is staged leaves that batch's store open.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*msgBlock).flushLoop"))
+	const store = "github.com/nats-io/nats-server/v2/server"
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(store+".(*msgBlock).flushLoop"),
+		goleak.IgnoreAnyFunction(store+".(*fileStore).flushStreamStateLoop"), goleak.IgnoreAnyFunction(store+"/ats.Register.func1"))
 }
 
 // clock is a clock that stands still unless moved.

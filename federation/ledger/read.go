@@ -15,7 +15,8 @@ import (
 // Facts yields records [from, to) without documents, except for the kinds in
 // withDocument, fast enough to fold a log at start. To is cut to Size. An entry
 // whose body was deleted comes with its leaf, and a Fact of kind and digest
-// alone. After an error the sequence ends.
+// alone; Redacted tells whether that is as it should be. After an error the
+// sequence ends.
 func (l *Log) Facts(ctx context.Context, from, to uint64, withDocument ...vocab.EntryKind) iter.Seq2[Record, error] {
 	return l.records(ctx, from, to, func(k vocab.EntryKind) bool { return slices.Contains(withDocument, k) })
 }
@@ -44,20 +45,14 @@ var errStopped = errors.New("the reader has seen enough")
 func (l *Log) records(ctx context.Context, from, to uint64, withDocument func(vocab.EntryKind) bool) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		to := min(to, l.Size())
-		next := from
+		next, synced := from, false
 		// gaps yields the entries before to that have no message.
 		gaps := func(to uint64) error {
 			for ; next < to; next++ {
-				has, err := l.leaderHas(ctx, next+1)
+				r, err := l.absent(ctx, next, &synced)
 				if err != nil {
 					return err
 				}
-				if has {
-					return fmt.Errorf("%w (%w)", ErrUnavailable, errLagging)
-				}
-				l.c.Damaged(next, fmt.Errorf("%w: entry %d of stream %s is missing", ErrDamaged, next, l.c.Stream))
-				_, leaf := l.leafAt(next)
-				r := Record{Index: next, ReceivedAt: leaf.ReceivedAt, Leaf: leaf, Fact: vocab.Fact{Kind: leaf.Kind, Digest: leaf.SHA256}}
 				if !yield(r, nil) {
 					return errStopped
 				}
@@ -90,6 +85,38 @@ func (l *Log) records(ctx context.Context, from, to uint64, withDocument func(vo
 	}
 }
 
+// absent is the record of an entry that has no message.
+func (l *Log) absent(ctx context.Context, i uint64, synced *bool) (Record, error) {
+	_, leaf := l.leafAt(i)
+	r := bodiless(i, leaf)
+	if r.Redacted = l.isRedacted(i); r.Redacted {
+		return r, nil
+	}
+	has, err := l.leaderHas(ctx, i+1)
+	if err != nil {
+		return r, err
+	}
+	if has {
+		return r, fmt.Errorf("%w (%w)", ErrUnavailable, errLagging)
+	}
+	// Another process of this hub may have redacted it a moment ago.
+	if !*synced {
+		*synced = true
+		if err := l.Sync(ctx); err != nil && !errors.Is(err, ErrReadOnly) {
+			return r, err
+		}
+	}
+	if r.Redacted = l.isRedacted(i); !r.Redacted {
+		l.c.Damaged(i, fmt.Errorf("%w: entry %d of stream %s is missing", ErrDamaged, i, l.c.Stream))
+	}
+	return r, nil
+}
+
+// bodiless is what a leaf record alone tells.
+func bodiless(i uint64, leaf Leaf) Record {
+	return Record{Index: i, ReceivedAt: leaf.ReceivedAt, Leaf: leaf, Fact: vocab.Fact{Kind: leaf.Kind, Digest: leaf.SHA256}}
+}
+
 func (l *Log) leafAt(i uint64) ([]byte, Leaf) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -100,6 +127,11 @@ func (l *Log) leafAt(i uint64) ([]byte, Leaf) {
 func (l *Log) record(m stored, withDocument func(vocab.EntryKind) bool) (Record, error) {
 	i := m.seq - 1
 	known, leaf := l.leafAt(i)
+	if l.isRedacted(i) { // its deletion is still to come
+		r := bodiless(i, leaf)
+		r.Redacted = true
+		return r, nil
+	}
 	b, _, err := leafOf(m.msg.Header)
 	if err == nil && !bytes.Equal(b, known) {
 		err = errors.New("its leaf record is not the one in the tree")

@@ -36,6 +36,11 @@ type stored struct {
 // It uses direct batch reads: they are isolated from a commit under way, which
 // consumers are not, and cost no consumer.
 func (l *Log) scan(ctx context.Context, from, to uint64, f func(stored) error) error {
+	return l.scanSubject(ctx, "", from, to, f)
+}
+
+// scanSubject is scan over the messages of one subject; "" is all of them.
+func (l *Log) scanSubject(ctx context.Context, subject string, from, to uint64, f func(stored) error) error {
 	for tries := 0; ; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -47,7 +52,7 @@ func (l *Log) scan(ctx context.Context, from, to uint64, f func(stored) error) e
 			}
 			limit = min(limit, to-from+1)
 		}
-		next, pending, err := l.fetch(ctx, from, to, limit, f)
+		next, pending, err := l.fetch(ctx, subject, from, to, limit, f)
 		var stop stopError
 		switch {
 		case errors.As(err, &stop):
@@ -71,7 +76,7 @@ type stopError struct{ error }
 
 // fetch makes one request. It returns the sequence to go on from, and how many
 // messages the stream has beyond; an error may come after some messages.
-func (l *Log) fetch(ctx context.Context, from, to, limit uint64, f func(stored) error) (next, pending uint64, err error) {
+func (l *Log) fetch(ctx context.Context, subject string, from, to, limit uint64, f func(stored) error) (next, pending uint64, err error) {
 	reconnects := l.nc.Stats().Reconnects
 	sub, err := l.nc.SubscribeSync(l.nc.NewInbox())
 	if err != nil {
@@ -82,7 +87,8 @@ func (l *Log) fetch(ctx context.Context, from, to, limit uint64, f func(stored) 
 		Seq      uint64 `json:"seq"`
 		Batch    uint64 `json:"batch"`
 		MaxBytes int    `json:"max_bytes"`
-	}{from, limit, fetchBytes})
+		Subject  string `json:"next_by_subj,omitempty"`
+	}{from, limit, fetchBytes, subject})
 	if err != nil {
 		return from, 0, err
 	}
@@ -192,6 +198,7 @@ type apiError struct {
 // Codes of JetStream's API errors that mean something here.
 const (
 	errNoMessage            = 10037
+	errNoSequence           = 10043
 	errInsufficient         = 10023
 	errStorageExceeded      = 10047
 	errStoreFailed          = 10077

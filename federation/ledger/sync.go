@@ -5,7 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
+
+	"lianmu/vocab"
 )
 
 const (
@@ -59,6 +63,9 @@ func (l *Log) sync(ctx context.Context) error {
 		if err == nil && r.next < head {
 			err = r.gap(ctx, head)
 		}
+		if err == nil {
+			err = r.unresolved()
+		}
 		size = r.committed
 		if !errors.Is(err, errLagging) {
 			if err == nil && r.next > r.committed && l.torn.last != r.next {
@@ -82,7 +89,12 @@ type reader struct {
 	next      uint64 // index of the next entry
 	committed uint64 // entries that the log was extended to
 	lastAt    time.Time
-	pending   []byte // leaf records not yet committed, or not yet handed on
+	pending   []byte // leaf records of the entries from committed on
+
+	// A deleted entry whose leaf record is not in the cache has it in the
+	// redaction that follows. Until that is met nothing is handed on.
+	missing    map[uint64]bool
+	redactions []redaction // among the pending
 }
 
 func (r *reader) take(ctx context.Context, m stored) error {
@@ -103,17 +115,46 @@ func (r *reader) take(ctx context.Context, m stored) error {
 		return r.l.freeze("entry %d of stream %s is not this log's: %v; run log verify, and restore the store from a good copy", r.next, r.l.c.Stream, err)
 	}
 	r.pending = append(r.pending, record...)
+	if leaf.Kind == vocab.KindRedaction {
+		r.redaction(m.msg.Data)
+	}
 	r.next, r.lastAt = r.next+1, leaf.ReceivedAt
-	if get(m.msg.Header, hdrBatchID) == "" || get(m.msg.Header, hdrBatchCommit) != "" {
+	commits := get(m.msg.Header, hdrBatchID) == "" || get(m.msg.Header, hdrBatchCommit) != ""
+	if commits && len(r.missing) == 0 {
 		r.l.extend(r.pending)
-		r.pending = r.pending[:0]
+		r.l.note(r.redactions)
+		r.pending, r.redactions = r.pending[:0], r.redactions[:0]
 		r.committed = r.next
 	}
 	return nil
 }
 
+// redaction takes note of the redaction that stands at r.next, and of the leaf
+// record in it if that is the one of a missing entry.
+func (r *reader) redaction(document []byte) {
+	d, err := parseRedaction(r.next, document)
+	if err != nil {
+		return // it redacts nothing; log verify says so
+	}
+	r.redactions = append(r.redactions, d)
+	if r.missing[d.index] {
+		copy(r.pending[(d.index-r.committed)*leafSize:], d.leaf)
+		delete(r.missing, d.index)
+	}
+}
+
+// unresolved is the error of an entry that is gone and was not redacted.
+func (r *reader) unresolved() error {
+	if len(r.missing) == 0 {
+		return nil
+	}
+	first := slices.Min(slices.Collect(maps.Keys(r.missing)))
+	return r.l.freeze("entry %d is missing from stream %s and from the leaf cache, and no redaction names it; restore the store, or the file \"leaves\", from a copy", first, r.l.c.Stream)
+}
+
 // gap accounts for entries [r.next, to) whose messages are deleted. Their
-// leaves are still needed for the tree; only the cache has them.
+// leaves are still needed for the tree; the cache has them, or the redaction
+// that comes later.
 func (r *reader) gap(ctx context.Context, to uint64) error {
 	for ; r.next < to; r.next++ {
 		has, err := r.l.leaderHas(ctx, r.next+1)
@@ -125,7 +166,11 @@ func (r *reader) gap(ctx context.Context, to uint64) error {
 		}
 		record, ok := r.l.cache.at(r.next)
 		if !ok {
-			return r.l.freeze("entry %d is missing from stream %s and from the leaf cache; restore the store, or the file \"leaves\", from a copy", r.next, r.l.c.Stream)
+			if r.missing == nil {
+				r.missing = map[uint64]bool{}
+			}
+			r.missing[r.next] = true
+			record = make([]byte, leafSize)
 		}
 		r.pending = append(r.pending, record...)
 		if leaf, err := ParseLeaf(record); err == nil {

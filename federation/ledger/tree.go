@@ -59,17 +59,34 @@ func (t *tree) add(record []byte) {
 // find returns the first entry with this digest. Eight bytes of it lead to the
 // candidates, the whole decides.
 func (t *tree) find(d vocab.Digest) (uint64, bool) {
-	k := binary.BigEndian.Uint64(d[:8])
-	i, ok := t.first[k]
-	if !ok {
-		return 0, false
-	}
-	for _, i := range append([]uint32{i}, t.more[k]...) {
-		if vocab.Digest(t.record(uint64(i))[10:42]) == d {
+	for _, i := range t.candidates(d) {
+		if t.has(i, d) {
 			return uint64(i), true
 		}
 	}
 	return 0, false
+}
+
+func (t *tree) findAll(d vocab.Digest) (all []uint64) {
+	for _, i := range t.candidates(d) {
+		if t.has(i, d) {
+			all = append(all, uint64(i))
+		}
+	}
+	return all
+}
+
+func (t *tree) candidates(d vocab.Digest) []uint32 {
+	k := binary.BigEndian.Uint64(d[:8])
+	i, ok := t.first[k]
+	if !ok {
+		return nil
+	}
+	return append([]uint32{i}, t.more[k]...)
+}
+
+func (t *tree) has(i uint32, d vocab.Digest) bool {
+	return vocab.Digest(t.record(uint64(i))[10:42]) == d
 }
 
 // ReadHashes implements tlog.HashReader.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 
@@ -80,6 +79,7 @@ type Report struct {
 	Root     string   `json:"root"` // base64
 	Checked  uint64   `json:"checked"`
 	Bytes    uint64   `json:"bytes"`
+	Redacted uint64   `json:"redacted"` // documents deleted as a redaction in the log says; only their leaf records are checked
 	Withheld uint64   `json:"withheld"` // documents that this reader may not see; only their leaf records are checked
 	Problems []string `json:"problems"` // at most 100, each names its entry; empty: clean
 	Faults   uint64   `json:"faults"`   // how many there were in all
@@ -100,7 +100,9 @@ func (r *Report) fault(format string, args ...any) {
 
 // Verify reads the whole log from src and checks the checkpoint's signature
 // under vkey, the tree and its tiles against it, every document against both
-// hashes in its leaf record, that receivedAt never goes back, and calls check
+// hashes in its leaf record, that every redaction holds the leaf record of the
+// entry it names and that this entry's document is gone, that none is gone
+// otherwise, that receivedAt never goes back, and calls check
 // (a document's own proof, hints, folding) for each record in order whose
 // document is the right one; its Fact has kind and digest alone. Check and
 // progress may be nil.
@@ -133,7 +135,11 @@ func Verify(ctx context.Context, src Source, vkey string, check func(Record) err
 	if err := verifyTiles(ctx, src, t, r); err != nil {
 		return r, err
 	}
-	return r, verifyDocuments(ctx, src, t, r, check, progress)
+	redacted, err := verifyRedactions(ctx, src, t, r)
+	if err != nil {
+		return r, err
+	}
+	return r, verifyDocuments(ctx, src, t, redacted, r, check, progress)
 }
 
 // readTree builds the tree from the leaf records in the entries tiles. A nil
@@ -194,7 +200,7 @@ func verifyTiles(ctx context.Context, src Source, t *tree, r *Report) error {
 	return nil
 }
 
-func verifyDocuments(ctx context.Context, src Source, t *tree, r *Report, check func(Record) error, progress func(done, total uint64)) error {
+func verifyDocuments(ctx context.Context, src Source, t *tree, redacted map[uint64]uint64, r *Report, check func(Record) error, progress func(done, total uint64)) error {
 	var last time.Time
 	withheld := func(vocab.Digest) bool { return false }
 	if w, ok := src.(Withholder); ok {
@@ -206,12 +212,9 @@ func verifyDocuments(ctx context.Context, src Source, t *tree, r *Report, check 
 		for i := from; i < to; i++ {
 			digests = append(digests, t.leaf(i).SHA256)
 		}
-		documents, err := src.Documents(ctx, digests)
+		documents, err := documentsOf(ctx, src, digests)
 		if err != nil {
 			return fmt.Errorf("reading documents from entry %d on: %w", from, err)
-		}
-		if len(documents) != len(digests) {
-			return errors.New("the source answered with another number of documents than asked for")
 		}
 		for i := from; i < to; i++ {
 			leaf, document := t.leaf(i), documents[i-from]
@@ -221,7 +224,14 @@ func verifyDocuments(ctx context.Context, src Source, t *tree, r *Report, check 
 			last = leaf.ReceivedAt
 			r.Checked++
 			r.Bytes += uint64(len(document))
+			by, gone := redacted[i]
 			switch {
+			case gone && document == nil:
+				r.Redacted++
+				continue
+			case gone && leaf.Matches(document):
+				r.fault("entry %d: its redaction, entry %d, was not completed: the document is still there; it is deleted when the hub starts", i, by)
+				continue
 			case document == nil && withheld(leaf.SHA256):
 				r.Withheld++
 				continue
