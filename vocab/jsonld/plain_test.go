@@ -38,6 +38,53 @@ func agreesWithGold(t interface {
 	}
 }
 
+// What a quicker way could easily get wrong.
+func TestPlainCases(t *testing.T) {
+	p := New(Limits{})
+	for _, in := range []string{
+		`{"@value":"x","@language":"en"}`, `{"@id":"x:1","x:p":null}`, `{"x:p":[null,[[],[1,[true]]]],"x:q":[],"x:r":[null]}`,
+		`{"@context":{"a":{"@id":"x:a","@container":"@language","@direction":"rtl"}},"a":{"ZH":"值"},"x:b":1}`,
+		`{"@context":{"@direction":"ltr","a":{"@id":"x:a","@container":"@language"}},"a":{"ZH":"值"},"x:b":1}`,
+		`{"@context":{"n":"@none","a":{"@id":"x:a","@container":["@language","@set"]}},"a":{"n":"值","@none":["x",null],"EN":null},"x:b":1}`,
+		`{"@context":{"a":{"@id":"x:a","@container":"@language"}},"a":[{"zh":"值"},"x"],"x:b":1}`,
+		`{"@context":{"j":{"@id":"x:j","@type":"@json"}},"j":[{"x:p":"值"}],"x:b":{"j":null}}`,
+		`{"":"@json","x:p":{"@value":1}}`, `{"@context":{"@vocab":"v:"},"":"b","a":{"":"b","x:p":1}}`,
+		`{"@context":{"a":"x:p","b":"x:p"},"b":1,"a":2,"x:p":{"b":[3],"a":4}}`,
+		`{"@context":{"t":"@type","i":"@id"},"@type":"x:T","t":["x:U"],"x:p":{"i":"x:1"}}`,
+		`{"x:p":{"@value":"x","@language":"EN"},"x:q":{"@value":"x","@type":"x:T"},"x:r":{"@value":null},"x:s":{"@language":"en"}}`,
+		`{"x:p":{"@set":[]},"x:q":{"@list":[]},"x:r":{"@set":[1,{"@set":[2]}]},"x:s":[{"@set":[3]},{"@list":[4]}]}`,
+		`{"@context":{"r":{"@reverse":"x:r"}},"r":{"@id":"x:2"},"x:p":{"r":{"@id":"x:3"},"@reverse":{"x:q":{"@id":"x:4"}}}}`,
+		`{"@context":{"@propagate":false,"@vocab":"v:"},"a":{"b":1}}`, `{"@odd":1,"@odd:x":2,"odd":3,"x:p":{"odd":4}}`,
+		`{"@context":{"g":{"@id":"x:g","@container":"@graph"},"l":{"@id":"x:l","@container":"@list"}},"g":{"x:p":1},"l":[[1],2]}`,
+	} {
+		d, err := p.Decode([]byte(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := p.Expand(t.Context(), d)
+		if err != nil {
+			t.Errorf("%s: %v", in, err)
+			continue
+		}
+		agreesWithGold(t, p, d, g)
+	}
+	for in, path := range map[string]string{ // what json-gold refuses
+		`{"x:p":{"@value":"x","@language":1}}`:                   "/x:p/@language",
+		`{"x:p":{"@id":1}}`:                                      "/x:p/@id",
+		`{"@type":[1],"x:p":2}`:                                  "/@type/0",
+		`{"@type":null,"x:p":1}`:                                 "/@type",
+		`{"":{},"x:p":1}`:                                        "/",
+		`{"x:p":{"@value":{}}}`:                                  "/x:p/@value",
+		`{"x:p":{"@value":"x","x:q":1}}`:                         "/x:p",
+		`{"@context":{"p":null},"p:x":1}`:                        "/p:x",
+		`{"@context":{"i":"@id"},"@id":"x:1","i":"x:1","x:p":1}`: "",
+		`{"@context":{"a":{"@id":"x:a","@container":"@language"}},"a":{"zh":1},"x:p":2}`: "/a/zh",
+	} {
+		_, err := expand(t, p, in)
+		refused(t, err, "jsonld.invalid", path)
+	}
+}
+
 // contexts of every kind of term there is, for documents made of their names.
 var termContexts = []string{
 	`null`,
