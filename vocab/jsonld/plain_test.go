@@ -54,7 +54,7 @@ func TestPlainCases(t *testing.T) {
 		`{"x:p":{"@value":"x","@language":"EN"},"x:q":{"@value":"x","@type":"x:T"},"x:r":{"@value":null},"x:s":{"@language":"en"}}`,
 		`{"x:p":{"@set":[]},"x:q":{"@list":[]},"x:r":{"@set":[1,{"@set":[2]}]},"x:s":[{"@set":[3]},{"@list":[4]}]}`,
 		`{"@context":{"r":{"@reverse":"x:r"}},"r":{"@id":"x:2"},"x:p":{"r":{"@id":"x:3"},"@reverse":{"x:q":{"@id":"x:4"}}}}`,
-		`{"@context":{"@propagate":false,"@vocab":"v:"},"a":{"b":1}}`, `{"@odd":1,"@odd:x":2,"odd":3,"x:p":{"odd":4}}`,
+		`{"@context":{"@propagate":false,"@vocab":"v:"},"a":{"b":1},"c":2}`, `{"@odd":1,"@odd:x":2,"odd":3,"x:p":{"odd":4}}`,
 		`{"@context":{"g":{"@id":"x:g","@container":"@graph"},"l":{"@id":"x:l","@container":"@list"}},"g":{"x:p":1},"l":[[1],2]}`,
 	} {
 		d, err := p.Decode([]byte(in))
