@@ -86,6 +86,22 @@ func (l *Log) isRedacted(index uint64) bool {
 	return ok
 }
 
+// RedactedDocument reports whether an entry with this document digest was
+// redacted: its bytes are to be kept nowhere else either.
+func (l *Log) RedactedDocument(d vocab.Digest) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if len(l.redacted) == 0 {
+		return false
+	}
+	for _, i := range l.tree.findAll(d) {
+		if _, ok := l.redacted[i]; ok {
+			return true
+		}
+	}
+	return false
+}
+
 // erase deletes an entry's message securely: the server overwrites it with
 // random bytes (in its block's file, written anew and swapped in).
 func (l *Log) erase(ctx context.Context, index uint64) error {

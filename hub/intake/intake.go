@@ -185,7 +185,8 @@ func (in *Intake) work() {
 func (in *Intake) finish(j *job) {
 	same := in.queue.done(j)
 	if j.receipt.Status == vocab.Refused && in.c.Quarantine != nil {
-		in.c.Quarantine.Put(j.receipt, j.raw, j.read, j.secret)
+		// What was redacted comes in again by whoever still has it.
+		in.c.Quarantine.Put(j.receipt, j.raw, j.read, j.secret || in.c.Log.RedactedDocument(j.receipt.Digest))
 	}
 	in.give(j, j.receipt)
 	repeat := j.receipt

@@ -78,6 +78,11 @@ func OpenQuarantine(ctx context.Context, js jetstream.JetStream, now func() time
 const digestHeader = "Lianmu-Digest"
 
 func (q *Quarantine) load(ctx context.Context) error {
+	return q.each(ctx, func(seq uint64, d vocab.Digest) { q.seen.Add(d, seq) })
+}
+
+// each calls f for every refusal that is kept, oldest first.
+func (q *Quarantine) each(ctx context.Context, f func(seq uint64, d vocab.Digest)) error {
 	info, err := q.stream.Info(ctx)
 	if err != nil || info.State.Msgs == 0 {
 		return err
@@ -99,7 +104,7 @@ func (q *Quarantine) load(ctx context.Context) error {
 				return err
 			}
 			if d, err := vocab.ParseDigest(m.Headers().Get(digestHeader)); err == nil {
-				q.seen.Add(d, meta.Sequence.Stream)
+				f(meta.Sequence.Stream, d)
 			}
 		}
 		if got == 0 {
