@@ -98,11 +98,7 @@ func usccForm(s string) bool {
 // may by rare chance have such a code; it is treated as a person's, because the
 // contrary mistake would publish one.
 func IsPersonal(s string) bool {
-	if len(s) != 18 || !isDigits(s[:17]) || !isProvince(s[:2]) {
-		return false
-	}
-	born, err := time.Parse("20060102", s[6:14])
-	if err != nil || born.Year() < 1880 || born.Year() > 2100 {
+	if !personalForm(s) {
 		return false
 	}
 	p := 0
@@ -111,6 +107,25 @@ func IsPersonal(s string) bool {
 	}
 	last := "0123456789X"[(12-p)%11]
 	return s[17] == last || last == 'X' && s[17] == 'x'
+}
+
+// MaybePersonal reports whether s has the form of a natural person's identity
+// number, whether or not its check digit is right: one miscopied is a person's
+// all the same. What is a sound 统一社会信用代码 besides is an organisation's.
+func MaybePersonal(s string) bool {
+	if IsPersonal(s) {
+		return true
+	}
+	return personalForm(s) && !(usccForm(s) && s[17] == usccCheck(s))
+}
+
+// personalForm looks at everything of GB 11643 but the check digit.
+func personalForm(s string) bool {
+	if len(s) != 18 || !isDigits(s[:17]) || !isProvince(s[:2]) || !isDigits(s[17:]) && s[17] != 'X' && s[17] != 'x' {
+		return false
+	}
+	born, err := time.Parse("20060102", s[6:14])
+	return err == nil && born.Year() >= 1880 && born.Year() <= 2100
 }
 
 // isProvince accepts the first two digits of GB/T 2260, and 83, which

@@ -60,7 +60,7 @@ func (p *Processor) Expand(ctx context.Context, d *Document) (*Graph, error) {
 		}
 		return nil, p.explain(c.active, object, w, err)
 	}
-	g := &Graph{Nodes: topNodes(expanded), active: c.active, source: object, costly: w.costly}
+	g := &Graph{Nodes: topNodes(expanded), active: c.active, whole: d.Object, source: object, costly: w.costly}
 	for _, node := range g.Nodes {
 		delete(node, proofIRI)
 	}

@@ -82,7 +82,8 @@ type Graph struct {
 	NoContext bool
 
 	active  *ld.Context    // of the document's top level
-	source  map[string]any // the document without context and proof
+	whole   map[string]any // the document
+	source  map[string]any // the same without context and proof
 	costly  bool           // there are contexts below the top level
 	collect sync.Once      // guards names
 	names   map[string]string

@@ -26,7 +26,7 @@ func codeLists() map[string]*vocab.CodeList {
 		"regions": vocab.Regions, "forms": vocab.Forms, "frequencies": vocab.Frequencies,
 		"levels": vocab.Levels, "qualities": vocab.Qualities, "sources": vocab.Sources,
 		"spaceTypes": vocab.SpaceTypes, "charging": vocab.Charging,
-		"registrations": vocab.Registrations, "importances": vocab.Importances,
+		"registrations": vocab.Registrations, "importances": vocab.Importances, "roles": vocab.Roles,
 	}
 }
 

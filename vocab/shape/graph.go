@@ -21,6 +21,9 @@ const (
 	classDeregistration
 	classSpace
 	classEpoch
+	classParticipant
+	classAct
+	classRedaction
 	classProduct
 	classResource
 	classService
@@ -29,6 +32,7 @@ const (
 
 var classNames = map[string]class{
 	"withdrawal": classWithdrawal, "deregistration": classDeregistration, "space": classSpace, "epoch": classEpoch,
+	"participant": classParticipant, "act": classAct, "redaction": classRedaction,
 	"product": classProduct, "resource": classResource, "service": classService, "dataset": classDataset,
 }
 
@@ -42,6 +46,12 @@ func (c class) entry() vocab.EntryKind {
 		return vocab.KindSpace
 	case classEpoch:
 		return vocab.KindEpoch
+	case classParticipant:
+		return vocab.KindParticipant
+	case classAct:
+		return vocab.KindAct
+	case classRedaction:
+		return vocab.KindRedaction
 	}
 	return vocab.KindOffering
 }

@@ -65,7 +65,7 @@ func TestWithdrawalsAndSpaces(t *testing.T) {
 		t.Errorf("%+v %v", s, rd.Warnings)
 	}
 	rd = accept(t, `{"@context":"https://w3id.org/lianmu/v1","@id":"did:key:z6MkExample","@type":"Space","name":"Bare"}`)
-	if got := codes(rd.Warnings); !slices.Equal(got, []string{"missing.contact", "missing.description", "missing.operator", "missing.spaceType"}) {
+	if got := codes(rd.Warnings); !slices.Equal(got, []string{"missing.contact", "missing.description", "missing.industry", "missing.operator", "missing.region", "missing.spaceType"}) {
 		t.Errorf("warnings %v", got)
 	}
 }

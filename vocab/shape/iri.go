@@ -90,11 +90,6 @@ func schemeLen(s string) int {
 	return 0
 }
 
-func hasScheme(s, scheme string) bool {
-	n := schemeLen(s)
-	return n > 0 && strings.EqualFold(s[:n], scheme)
-}
-
 // looksLikeIRI tells a reference from a phrase that happens to hold a colon.
 func looksLikeIRI(s string) bool {
 	switch strings.ToLower(s[:schemeLen(s)]) {

@@ -19,12 +19,13 @@ var fieldNames = []string{
 	"policy", "permission", "prohibition", "obligation", "action", "constraint", "operand", "leftOperand", "rightOperand",
 	"spatial", "bbox", "geometry", "box", "latitude", "longitude", "temporal", "startDate", "endDate", "instant",
 	"label", "notation", "operator", "homepage",
+	"role", "endpoint", "endpointType", "defaultAudience", "ruleScheme", "did", "assurance", "validUntil",
 }
 
-var codedFields = []string{"theme", "scene", "industry", "region", "form", "frequency", "level", "quality", "importance", "source", "charging", "registration", "spaceType"}
+var codedFields = []string{"theme", "scene", "industry", "region", "form", "frequency", "level", "quality", "importance", "source", "charging", "registration", "spaceType", "role"}
 
 // guardedFields must not be overlooked, whatever namespace their key is in.
-var guardedFields = map[string]bool{"level": true, "importance": true, "audience": true, "accessRights": true, "personalData": true}
+var guardedFields = map[string]bool{"level": true, "importance": true, "audience": true, "accessRights": true, "personalData": true, "defaultAudience": true}
 
 const mostIdentifiers = 100
 
@@ -248,14 +249,15 @@ const ownNamespace = "https://w3id.org/lianmu/ns#"
 
 // unknownMembers points out keys that our context took up but that mean
 // nothing: most likely slips of the pen, and the data in them is not shown.
-func (rd *reading) unknownMembers(s subject) {
+// also names further members of our namespace that mean something here.
+func (rd *reading) unknownMembers(s subject, also ...string) {
 	var odd []string
 	for iri := range s.node {
 		if !strings.HasPrefix(iri, ownNamespace) {
 			continue
 		}
 		_, known := rd.p.props[iri]
-		if _, guarded := rd.p.property(iri); !known && guarded == "" {
+		if _, guarded := rd.p.property(iri); !known && guarded == "" && !slices.Contains(also, strings.TrimPrefix(iri, ownNamespace)) {
 			odd = append(odd, iri)
 		}
 	}

@@ -26,6 +26,10 @@ type Reading struct {
 	Offering *vocab.Offering // for KindOffering
 	Space    *vocab.Space    // for KindSpace
 	Warnings vocab.Problems  // what is missing or odd but does not refuse it
+
+	Participant *vocab.Participant // for KindParticipant
+	Act         *vocab.Act         // for KindAct
+	Redaction   *vocab.Redaction   // for KindRedaction
 }
 
 // CodeForbidden is the code of the problem that a document of a security
@@ -110,6 +114,7 @@ func (rd *reading) read(g *jsonld.Graph) *Reading {
 	}
 	c, ok := rd.subject()
 	if !ok {
+		rd.unfiled(g)
 		return out
 	}
 	n := rd.g.merged(c.node)
@@ -123,8 +128,21 @@ func (rd *reading) read(g *jsonld.Graph) *Reading {
 		out.Offering = rd.offering(s, c.class)
 		out.Offering.ID = out.ID
 	case vocab.KindSpace:
-		out.Space = rd.space(s)
-		out.Space.DID = out.ID
+		if rd.impersonal(g, out) {
+			out.Space = rd.space(s)
+			out.Space.DID = out.ID
+		}
+	case vocab.KindParticipant:
+		if rd.impersonal(g, out) {
+			out.Participant = rd.participant(s)
+			out.Participant.ID = out.ID
+		}
+	case vocab.KindAct:
+		out.Act = rd.act(s)
+		out.Act.ID = out.ID
+	case vocab.KindRedaction:
+		out.Redaction = rd.redaction(s)
+		out.Redaction.ID = out.ID
 	}
 	return out
 }
@@ -161,11 +179,18 @@ func (rd *reading) id(s subject, out *Reading) bool {
 		rd.refuse(at, why.code, "@id 无效："+why.zh, "@id is not valid: "+why.en)
 		return false
 	}
-	if out.Kind == vocab.KindSpace && !hasScheme(id, "did") {
-		rd.refuse(at, "id.did", "数据空间描述的 @id 应为该空间的 DID，例如 did:key:… 。", "The @id of a space's descriptor must be the space's DID, such as did:key:….")
-		return false
-	}
-	if out.Kind == vocab.KindOffering {
+	switch out.Kind {
+	case vocab.KindSpace:
+		if !isDID(id) {
+			rd.refuse(at, "id.did", "数据空间描述的 @id 应为该空间的 DID，例如 did:key:… 。", "The @id of a space's descriptor must be the space's DID, such as did:key:….")
+			return false
+		}
+	case vocab.KindAct, vocab.KindRedaction:
+		if !uuidForm.MatchString(id) {
+			rd.refuse(at, "id.uuid", "此处的 @id 应为 urn:uuid: 加上一个 UUID。", "The @id of this must be urn:uuid: and a UUID.")
+			return false
+		}
+	case vocab.KindOffering:
 		rd.oddID(id, at)
 	}
 	return true

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"lianmu/vocab"
 )
 
 // subject finds the one node that the document is about: of the nodes at the
@@ -80,41 +78,4 @@ func (rd *reading) noSubject() {
 	rd.refuse(place{up: &place{}, iri: "@type", n: 1}, "type.missing",
 		"没有可识别的类型：请在 @type 中写明“数据产品”“数据资源”“数据服务”或“数据集”（dcat:Dataset、dcat:DataService），并检查 @context。",
 		"There is no type that is known here: give @type as DataProduct, DataResource, DataService or Dataset (dcat:Dataset, dcat:DataService), and check the @context.")
-}
-
-// space reads a space's descriptor. Its name is required.
-func (rd *reading) space(s subject) *vocab.Space {
-	sp := &vocab.Space{
-		Name:        rd.textOf(s, "title", titleLimit, true),
-		Description: rd.textOf(s, "description", descriptionLimit, false),
-		Type:        rd.term(s, "spaceType"),
-		Operator:    rd.agent(s, "operator"),
-		Homepage:    rd.link(s, "homepage"),
-		Contact:     rd.contact(s),
-	}
-	if len(sp.Name) == 0 && len(rd.problems) == 0 {
-		rd.refuse(*s.at, "title.missing", "缺少名称：请用“名称”写明空间叫什么。", "The name is missing: say what the space is called, as \"name\".")
-	}
-	_, places := rd.extent(s)
-	if t := rd.terms(s, "region", places...); len(t) > 0 {
-		sp.Region = t[0]
-	}
-	if t := rd.terms(s, "industry"); len(t) > 0 {
-		sp.Industry = t[0]
-	}
-	rd.unknownMembers(s)
-	for _, m := range []struct {
-		gone         bool
-		code, zh, en string
-	}{
-		{!said(sp.Type), "missing.spaceType", "没有写明空间类型（企业、行业、城市、个人、跨境）。", "It does not say the type of the space (enterprise, industry, city, personal, cross-border)."},
-		{len(sp.Description) == 0, "missing.description", "没有写明描述。", "It has no description."},
-		{len(sp.Operator.Name) == 0 && sp.Operator.ID == "", "missing.operator", "没有写明运营方。", "It does not say who operates the space."},
-		{sp.Contact == "", "missing.contact", "没有写明联系方式。", "It does not say whom to contact."},
-	} {
-		if m.gone && len(rd.problems) == 0 {
-			rd.warn(*s.at, m.code, m.zh, m.en)
-		}
-	}
-	return sp
 }

@@ -1,0 +1,397 @@
+package shape
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+
+	"lianmu/vocab"
+	"lianmu/vocab/jsonld"
+)
+
+// Codes of the problem that a document carries which tells something of a
+// natural person: an identity number, a mobile number, a member meant for
+// either, or a node that is a person. Whoever gets one must not keep the
+// document's body or @id anywhere. No such problem repeats what was found.
+const (
+	CodePersonal        = "participant.personal" // in a participant's entry
+	CodeSpacePersonal   = "space.personal"       // in a space's descriptor
+	CodeUnfiledPersonal = "document.personal"    // in a document of which it is not clear what it is
+)
+
+const mostPersonal = 20 // finds that one refusal names
+
+// impersonal looks for natural persons in the whole of a participant's entry
+// or a space's descriptor, also where nothing else would ever read. Where it
+// finds one it refuses the document and returns false: nothing more is to be
+// read then, because other problems may quote what they are about.
+func (rd *reading) impersonal(g *jsonld.Graph, out *Reading) bool {
+	code := CodePersonal
+	if out.Kind == vocab.KindSpace {
+		code = CodeSpacePersonal
+	}
+	if rd.persons(g, code) == 0 {
+		return true
+	}
+	if personIn(out.ID) != nil {
+		out.ID = ""
+	}
+	return false
+}
+
+// unfiled does the same for a refused document that may have been meant as
+// either, and takes out of the problems what would quote a find.
+func (rd *reading) unfiled(g *jsonld.Graph) {
+	said := rd.problems
+	rd.problems = nil
+	if rd.persons(g, CodeUnfiledPersonal) == 0 {
+		rd.problems = said
+		return
+	}
+	for _, p := range said {
+		if p.Code != "offering.several" {
+			rd.problems = append(rd.problems, p)
+		}
+	}
+}
+
+// persons refuses every find and returns how many there are.
+func (rd *reading) persons(g *jsonld.Graph, code string) int {
+	s := search{members: map[string]bool{}}
+	if source := g.Source(); source != nil {
+		s.object(source)
+	}
+	if len(s.found) == 0 { // what a context makes of plain names, and graphs made by hand
+		s.named = rd.name
+		for i, n := range g.Nodes {
+			if len(g.Nodes) > 1 {
+				s.path = append(s.path[:0], step{name: "@graph"}, step{index: i, inList: true})
+			}
+			s.object(n)
+		}
+	}
+	slices.SortFunc(s.found, func(a, b finding) int { return strings.Compare(a.path, b.path) })
+	for _, f := range s.found[:min(len(s.found), mostPersonal)] {
+		if len(rd.problems) < maxProblems {
+			rd.problems = append(rd.problems, problem(f.path, code, f.zh+"目录不得收录，内容不予保存：请删去，只留单位的名称、代码和服务台（固定电话或公共邮箱）。",
+				f.en+" A catalogue must not hold it, and nothing of this document is kept: take it out, and name only the organisation, its code and a desk (landline or shared mailbox).", nil))
+		}
+	}
+	return len(s.found)
+}
+
+// finding is where something of a person stands, and what it is.
+type finding struct {
+	path   string
+	zh, en string
+}
+
+// What can be found.
+var (
+	identityNumber = &finding{zh: "这里有居民身份证号或自然人的主体标识码。", en: "There is a resident identity number, or a natural person's subject code, here."}
+	mobileNumber   = &finding{zh: "这里有手机号码。", en: "There is a mobile number here."}
+	personalMember = &finding{zh: "这里有填写个人证件号或手机号的字段。", en: "There is a member for a person's identity document or mobile number here."}
+	personNode     = &finding{zh: "这里描述的是自然人，而不是单位。", en: "What is described here is a natural person, not an organisation."}
+)
+
+// search walks JSON, as received or expanded.
+type search struct {
+	found   []finding
+	named   func(iri string) string // of an expanded graph's properties; nil for JSON as received
+	terms   bool                    // within a context, whose names are no members
+	path    []step
+	members map[string]bool // names looked at: are they meant for a person's number?
+}
+
+// step is a member's name or a place in a list; as text only where there is
+// something to say.
+type step struct {
+	name   string
+	index  int
+	inList bool
+}
+
+func (s *search) add(f *finding) {
+	if len(s.found) >= 50*mostPersonal {
+		return
+	}
+	var at strings.Builder
+	for _, p := range s.path {
+		switch {
+		case p.inList:
+			at.WriteString("/" + strconv.Itoa(p.index))
+		case s.named == nil:
+			at.WriteString("/" + escape(p.name))
+		case p.name != "@value" && p.name != "@list" && p.name != "@set":
+			at.WriteString("/" + escape(s.named(p.name)))
+		}
+	}
+	s.found = append(s.found, finding{at.String(), f.zh, f.en})
+}
+
+func (s *search) object(o map[string]any) {
+	if len(s.path) > maxNesting {
+		return
+	}
+	for name, v := range o {
+		if f := personIn(name); f != nil {
+			s.add(f) // where it stands, because the name itself must not be repeated
+			continue
+		}
+		s.path = append(s.path, step{name: name})
+		s.member(name, v)
+		s.path = s.path[:len(s.path)-1]
+	}
+}
+
+func (s *search) member(name string, v any) {
+	switch {
+	case s.terms:
+	case name == "@context":
+		s.terms = true
+		s.value(v)
+		s.terms = false
+		return
+	case name == "proofValue" || name == "verificationMethod": // of the proof: no text
+		return
+	case name == "@type" || name == "type":
+		for _, t := range asList(v) {
+			if t, ok := t.(string); ok && isPerson(t) {
+				s.add(personNode)
+			}
+		}
+	case s.isPersonal(name) && !isEmpty(v):
+		s.add(personalMember)
+		return
+	}
+	s.value(v)
+}
+
+func (s *search) value(v any) {
+	switch v := v.(type) {
+	case string:
+		if f := personIn(v); f != nil {
+			s.add(f)
+		}
+	case float64:
+		if f := personIn(decimal(v)); f != nil {
+			s.add(f)
+		}
+	case map[string]any:
+		s.object(v)
+	case []any:
+		if len(s.path) > maxNesting {
+			return
+		}
+		for i, e := range v {
+			inList := s.named == nil || len(v) > 1
+			if inList {
+				s.path = append(s.path, step{index: i, inList: true})
+			}
+			s.value(e)
+			if inList {
+				s.path = s.path[:len(s.path)-1]
+			}
+		}
+	}
+}
+
+func (s *search) isPersonal(name string) bool {
+	is, known := s.members[name]
+	if !known {
+		is = isPersonalMember(name)
+		s.members[name] = is
+	}
+	return is
+}
+
+func isEmpty(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case string:
+		return !shows(v)
+	case []any:
+		return !slices.ContainsFunc(v, func(e any) bool { return !isEmpty(e) })
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
+// Names of members that are meant for a person's document or mobile number, as
+// bare leaves them: whole names, and what gives a longer name away. They are
+// not in the profile, because no profile may do without them.
+var (
+	personalMembers = set("身份证 证件 证照号码 护照 手机 移动电话 个人电话 idno idnum idnumber identityno passport certno nationalid residentid mobile mobileno mobilenumber cellphone cellphoneno")
+	personalParts   = strings.Fields("身份证 证件号 公民身份号码 公民身份代码 护照号 通行证号 军官证号 手机号 idcard identitycard identitynumber identificationnumber passportno passportnum nationalidn residentidn mobilephone")
+)
+
+// persons are the types of nodes that are natural persons.
+var personTypes = set("person individual naturalperson 自然人")
+
+func set(words string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(words) {
+		m[w] = true
+	}
+	return m
+}
+
+func isPersonalMember(name string) bool {
+	_, local := splitIRI(name)
+	b := bare(local)
+	return personalMembers[b] || slices.ContainsFunc(personalParts, func(p string) bool { return strings.Contains(b, p) })
+}
+
+func isPerson(t string) bool {
+	_, local := splitIRI(t)
+	return personTypes[bare(local)]
+}
+
+// uuidIn is a UUID within a text (RFC 9562), whose groups of digits are no
+// number.
+var uuidIn = regexp.MustCompile(`(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
+
+// personIn returns what in a text is a person's identity number or mobile
+// number, nil where nothing is. Width and invisible characters do not matter,
+// nor do single spaces and hyphens between groups of digits.
+func personIn(s string) *finding {
+	digits := 0
+	for _, r := range s {
+		if unicode.IsNumber(r) {
+			digits++
+		}
+	}
+	if digits < mobileDigits {
+		return nil
+	}
+	s = uuidIn.ReplaceAllString(foldDigits(s), "|")
+	var run []group
+	for i := 0; i < len(s); {
+		if !isAlnum(s[i]) {
+			i++
+			continue
+		}
+		from := i
+		for i < len(s) && isAlnum(s[i]) {
+			i++
+		}
+		token := s[from:i]
+		if f := codeOfPerson(token); f != nil {
+			return f
+		}
+		g, ok := groupOf(token)
+		if n := len(run); n > 0 && (!ok || g.before || run[n-1].after || !joins(s[run[n-1].end:from])) {
+			if f := personInRun(run); f != nil {
+				return f
+			}
+			run = run[:0]
+		}
+		if ok {
+			g.end = i
+			run = append(run, g)
+		}
+	}
+	return personInRun(run)
+}
+
+// foldDigits brings digits and separators into one form and takes out what
+// nobody sees.
+func foldDigits(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == 0x200C, r == 0x200D, isInvisible(r), isBidi(r), unicode.Is(unicode.Mn, r):
+			return -1
+		case r == '\t', unicode.Is(unicode.Zs, r), isFiller(r):
+			return ' '
+		case unicode.Is(unicode.Pd, r), r == 0x2212:
+			return '-'
+		}
+		return r
+	}, norm.NFKC.String(s))
+}
+
+// joins reports whether what stands between two groups of digits leaves them
+// one number.
+func joins(between string) bool {
+	return len(between) <= 3 && strings.Trim(between, " -") == ""
+}
+
+// group is a token of digits, with or without letters at either end that touch
+// it: "tel13800001234".
+type group struct {
+	digits        string
+	x             bool // an X follows, which ends an identity number
+	before, after bool // letters that part it from its neighbours
+	end           int
+}
+
+const mostLetters = 12 // of a word that touches a number; hashes are not such words
+
+func groupOf(token string) (group, bool) {
+	from := strings.IndexAny(token, "0123456789")
+	if from < 0 {
+		return group{x: true}, token == "X" || token == "x"
+	}
+	to := strings.LastIndexAny(token, "0123456789") + 1
+	g := group{digits: token[from:to], before: from > 0, after: to < len(token)}
+	if rest := token[to:]; rest == "X" || rest == "x" {
+		g.x, g.after = true, false
+	}
+	return g, from <= mostLetters && len(token)-to <= mostLetters && strings.Trim(g.digits, "0123456789") == ""
+}
+
+const mobileDigits = 11
+
+// personInRun looks at every number that whole neighbouring groups make up.
+func personInRun(run []group) *finding {
+	for i := range run {
+		number := ""
+		for _, g := range run[i:] {
+			number += g.digits
+			if len(number) > personalCodeSize {
+				break
+			}
+			if isMobile(number) {
+				return mobileNumber
+			}
+			if g.x {
+				if vocab.MaybePersonal(number + "X") {
+					return identityNumber
+				}
+				break
+			}
+			if vocab.MaybePersonal(number) {
+				return identityNumber
+			}
+		}
+	}
+	return nil
+}
+
+// isMobile reports whether s is a Chinese mobile number, with or without the
+// country's or the trunk prefix.
+func isMobile(s string) bool {
+	if len(s) < mobileDigits {
+		return false
+	}
+	prefix, n := s[:len(s)-mobileDigits], s[len(s)-mobileDigits:]
+	return n[0] == '1' && n[1] >= '3' && slices.Contains([]string{"", "0", "86", "086", "0086"}, prefix)
+}
+
+// codeOfPerson finds a natural person in the national codes that hold a
+// 主体标识码.
+func codeOfPerson(token string) *finding {
+	if len(token) <= personalCodeSize || len(token) > 64 {
+		return nil
+	}
+	if code := vocab.SubjectOf(strings.ToUpper(token)); code != "" && vocab.IsPersonal(code) {
+		return identityNumber
+	}
+	return nil
+}
