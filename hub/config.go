@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"lianmu/hub/access"
 	"lianmu/vocab"
 	"lianmu/vocab/jsonld"
 )
@@ -22,9 +23,12 @@ type Config struct {
 	Demo    bool   `json:"-"`        // pages show that this is a demonstration
 
 	Limits      jsonld.Limits `json:"limits"`
-	Operators   []string      `json:"operators"`    // DIDs beside the hub's own
 	QueueLength int           `json:"queue_length"` // submissions under way before "busy", default 4,096
 	IndexEvery  time.Duration `json:"index_every"`  // how long the index gathers a batch, default 100 ms
+
+	Operators []access.Operator `json:"operators"` // who holds which office, beside the hub's own key
+	Sessions  access.Sessions   `json:"sessions"`  // of people in browsers
+	OIDC      *access.OIDC      `json:"oidc"`      // an OpenID Connect provider; nil: none
 
 	// RequestsPerSecond is how many HTTP requests one address may make, default
 	// 200, with twice as many at once.

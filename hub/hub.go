@@ -86,8 +86,12 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 		return err
 	}
 	h.base = b
-	h.guard = access.New(access.Config{HubDID: b.did, Operators: h.c.Operators, Now: h.c.Now,
-		PerSecond: float64(h.c.RequestsPerSecond), Burst: 2 * h.c.RequestsPerSecond})
+	h.guard, err = access.New(access.Config{HubDID: b.did, Operators: h.c.Operators, Now: h.c.Now,
+		PerSecond: float64(h.c.RequestsPerSecond), Burst: 2 * h.c.RequestsPerSecond,
+		Sessions: h.c.Sessions, OIDC: h.c.OIDC})
+	if err != nil {
+		return err
+	}
 	if h.readable, err = newReadable(b.catalog); err != nil {
 		return err
 	}

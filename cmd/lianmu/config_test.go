@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lianmu/hub"
+	"lianmu/hub/access"
 	"lianmu/vocab/jsonld"
 )
 
@@ -16,12 +17,12 @@ func TestParseConfig(t *testing.T) {
 dir: /var/lib/lianmu
 http: 127.0.0.1:9000
 open: true
-operators: [did:key:z6Mk]
+operators: [did:key:z6Mk, {did: did:key:z6Ml, role: review, name: desk}]
 queue_length: 100
 index_every: 250ms
 limits: {bytes: 1000, time: 1s}
 `))
-	want := hub.Config{Dir: "/var/lib/lianmu", HTTP: "127.0.0.1:9000", Open: true, Operators: []string{"did:key:z6Mk"},
+	want := hub.Config{Dir: "/var/lib/lianmu", HTTP: "127.0.0.1:9000", Open: true, Operators: []access.Operator{{DID: "did:key:z6Mk"}, {DID: "did:key:z6Ml", Role: access.Review, Name: "desk"}},
 		QueueLength: 100, IndexEvery: 250 * time.Millisecond, Limits: jsonld.Limits{Bytes: 1000, Time: time.Second}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v %v\nwant %+v", got, err, want)
@@ -38,7 +39,7 @@ limits: {bytes: 1000, time: 1s}
 
 func TestHubSettingsInOrder(t *testing.T) {
 	path := writeFile(t, "hub.yaml", "http: 127.0.0.1:1\nnats: 127.0.0.1:2\ndir: fromfile\noperators: [did:key:a]\n")
-	c := hubCmd{Config: path, HTTP: "127.0.0.1:3", NATSURL: "nats://elsewhere:4222", Operators: []string{"did:key:b"}}
+	c := hubCmd{Config: path, HTTP: "127.0.0.1:3", NATSURL: "nats://elsewhere:4222", Operators: []access.Operator{{DID: "did:key:b"}}}
 	got, err := c.config()
 	if err != nil {
 		t.Fatal(err)

@@ -18,27 +18,28 @@ import (
 	"time"
 
 	"lianmu/hub"
+	"lianmu/hub/access"
 )
 
 type hubCmd struct {
-	Config            string        `placeholder:"FILE" env:"LIANMU_CONFIG" help:"YAML file with the settings; environment and flags come before it."`
-	Dir               string        `placeholder:"DIR" env:"LIANMU_DIR" help:"Folder for keys, log and index."`
-	HTTP              string        `name:"http" placeholder:"HOST:PORT" env:"LIANMU_HTTP" help:"Address of pages and API (default 127.0.0.1:8080; port 0 picks one)."`
-	NATS              string        `name:"nats" placeholder:"HOST:PORT" env:"LIANMU_NATS" xor:"nats" help:"Address of the embedded NATS server (default 127.0.0.1:4222; port 0 picks one)."`
-	NATSURL           string        `name:"nats-url" placeholder:"URL" env:"LIANMU_NATS_URL" xor:"nats" help:"An external NATS server instead of the embedded one."`
-	Open              bool          `env:"LIANMU_OPEN" help:"Admit every space that signs (trial, demonstration)."`
-	Operators         []string      `placeholder:"DID" env:"LIANMU_OPERATORS" help:"Operators beside the hub's own key."`
-	QueueLength       int           `placeholder:"N" env:"LIANMU_QUEUE_LENGTH" help:"Submissions under way before the hub says busy (default 4096)."`
-	IndexEvery        time.Duration `placeholder:"TIME" env:"LIANMU_INDEX_EVERY" help:"How long the index gathers a batch (default 100ms)."`
-	RequestsPerSecond int           `placeholder:"N" env:"LIANMU_REQUESTS_PER_SECOND" help:"HTTP requests a second from one address (default 200; twice as many at once)."`
-	MaxBytes          int           `placeholder:"N" help:"Largest document in bytes (default 262144)."`
-	MaxDepth          int           `placeholder:"N" help:"Deepest nesting of a document (default 32)."`
-	MaxNodes          int           `placeholder:"N" help:"Most JSON values in a document (default 20000)."`
-	MaxTime           time.Duration `placeholder:"TIME" help:"Longest expansion of a document (default 250ms)."`
-	LogJSON           bool          `name:"log-json" help:"Log as JSON lines."`
-	LogLevel          slog.Level    `name:"log-level" default:"info" help:"debug, info, warn or error."`
-	Pprof             string        `placeholder:"HOST:PORT" help:"Serve profiles on this loopback address."`
-	JSON              bool          `name:"json" help:"Print DID and addresses as JSON."`
+	Config            string            `placeholder:"FILE" env:"LIANMU_CONFIG" help:"YAML file with the settings; environment and flags come before it."`
+	Dir               string            `placeholder:"DIR" env:"LIANMU_DIR" help:"Folder for keys, log and index."`
+	HTTP              string            `name:"http" placeholder:"HOST:PORT" env:"LIANMU_HTTP" help:"Address of pages and API (default 127.0.0.1:8080; port 0 picks one)."`
+	NATS              string            `name:"nats" placeholder:"HOST:PORT" env:"LIANMU_NATS" xor:"nats" help:"Address of the embedded NATS server (default 127.0.0.1:4222; port 0 picks one)."`
+	NATSURL           string            `name:"nats-url" placeholder:"URL" env:"LIANMU_NATS_URL" xor:"nats" help:"An external NATS server instead of the embedded one."`
+	Open              bool              `env:"LIANMU_OPEN" help:"Admit every space that signs (trial, demonstration)."`
+	Operators         []access.Operator `placeholder:"DID[=ROLE]" env:"LIANMU_OPERATORS" help:"Operators beside the hub's own key, each with an office (lianmu access show)."`
+	QueueLength       int               `placeholder:"N" env:"LIANMU_QUEUE_LENGTH" help:"Submissions under way before the hub says busy (default 4096)."`
+	IndexEvery        time.Duration     `placeholder:"TIME" env:"LIANMU_INDEX_EVERY" help:"How long the index gathers a batch (default 100ms)."`
+	RequestsPerSecond int               `placeholder:"N" env:"LIANMU_REQUESTS_PER_SECOND" help:"HTTP requests a second from one address (default 200; twice as many at once)."`
+	MaxBytes          int               `placeholder:"N" help:"Largest document in bytes (default 262144)."`
+	MaxDepth          int               `placeholder:"N" help:"Deepest nesting of a document (default 32)."`
+	MaxNodes          int               `placeholder:"N" help:"Most JSON values in a document (default 20000)."`
+	MaxTime           time.Duration     `placeholder:"TIME" help:"Longest expansion of a document (default 250ms)."`
+	LogJSON           bool              `name:"log-json" help:"Log as JSON lines."`
+	LogLevel          slog.Level        `name:"log-level" default:"info" help:"debug, info, warn or error."`
+	Pprof             string            `placeholder:"HOST:PORT" help:"Serve profiles on this loopback address."`
+	JSON              bool              `name:"json" help:"Print DID and addresses as JSON."`
 }
 
 // gcPercent lets garbage grow to 1.5 times what is in use: a hub at a low rate

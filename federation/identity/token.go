@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/json" // minds the case of names, as encoding/json does not
 	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -23,6 +24,19 @@ const (
 	tokenSkew = 30 * time.Second
 	maxJTI    = 128
 )
+
+// Values of the header member typ.
+const (
+	typeToken   = "JWT"
+	typeSession = "session+jwt"
+)
+
+// claims are those of both kinds of token; org and role are a session's alone.
+type claims struct {
+	jwt.Claims
+	Org  string `json:"org,omitempty"`
+	Role string `json:"role,omitempty"`
+}
 
 var tokenAlgorithms = []jose.SignatureAlgorithm{jose.EdDSA}
 
@@ -44,11 +58,15 @@ func (s joseSigner) SignPayload(payload []byte, _ jose.SignatureAlgorithm) ([]by
 	return s.Sign(payload)
 }
 
-// NewToken returns a compact JWS (RFC 7515, EdDSA of RFC 8037) with
+// NewToken returns a compact JWS (RFC 7515, EdDSA of RFC 8037) of type JWT with
 // iss = sub = s.DID(), the given audience (a DID), iat, exp = now+ttl and a
 // random jti. ttl is between a second and MaxTokenLife. Errors are
 // vocab.Problems (token.life, token.audience) or the signer's.
 func NewToken(s Signer, audience string, now time.Time, ttl time.Duration) (string, error) {
+	return newToken(s, typeToken, claims{Claims: jwt.Claims{Subject: s.DID()}}, audience, now, ttl)
+}
+
+func newToken(s Signer, typ string, c claims, audience string, now time.Time, ttl time.Duration) (string, error) {
 	if ttl < time.Second || ttl > MaxTokenLife {
 		return "", vocab.Problems{vocab.NewProblem("", "token.life",
 			"令牌有效期须在 1 秒到 %d 分钟之间。", "a token lives between 1 second and %d minutes", int(MaxTokenLife.Minutes()))}
@@ -64,80 +82,97 @@ func NewToken(s Signer, audience string, now time.Time, ttl time.Duration) (stri
 	}
 	signer, err := jose.NewSigner(
 		jose.SigningKey{Algorithm: jose.EdDSA, Key: joseSigner{s, public}},
-		(&jose.SignerOptions{}).WithType("JWT"))
+		(&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
 	if err != nil {
 		return "", err
 	}
-	return jwt.Signed(signer).Claims(jwt.Claims{
-		Issuer:   s.DID(),
-		Subject:  s.DID(),
-		Audience: jwt.Audience{audience},
-		IssuedAt: jwt.NewNumericDate(now),
-		Expiry:   jwt.NewNumericDate(now.Add(ttl)),
-		ID:       rand.Text(),
-	}).Serialize()
+	c.Issuer = s.DID()
+	c.Audience = jwt.Audience{audience}
+	c.IssuedAt = jwt.NewNumericDate(now)
+	c.Expiry = jwt.NewNumericDate(now.Add(ttl))
+	c.ID = rand.Text()
+	return jwt.Signed(signer).Claims(c).Serialize()
 }
 
 // VerifyToken checks a token made by NewToken for this audience and returns
 // the DID that made it and the token's jti and expiry. The algorithm is EdDSA,
 // the key the one that iss names; header and claims hold no name twice; the
-// audience is exactly this one; exp is at most MaxTokenLife after iat. That a
+// audience is exactly this one; exp is at most MaxTokenLife after iat; the type
+// is JWT or none, so a session token (see VerifySessionToken) is refused. That a
 // token is used once is the caller's to hold, by (did, jti) until expires.
 //
 // Errors are vocab.Problems: token.invalid, token.audience, token.expired,
 // token.future.
 func VerifyToken(token, audience string, now time.Time) (did, jti string, expires time.Time, err error) {
-	defer func() {
-		if recover() != nil {
-			err = tokenInvalid("读不出内容", "it cannot be read")
-		}
-		if err != nil {
-			did, jti, expires = "", "", time.Time{}
-		}
-	}()
-	claims, err := readToken(token)
+	c, err := verifyToken(token, typeToken, audience, now)
 	if err != nil {
 		return "", "", time.Time{}, err
 	}
-	if err := checkClaims(claims, audience, now); err != nil {
-		return "", "", time.Time{}, err
-	}
-	return claims.Issuer, claims.ID, claims.Expiry.Time().UTC(), nil
+	return c.Issuer, c.ID, c.Expiry.Time().UTC(), nil
 }
 
-// readToken returns the claims of a token whose signature is its issuer's.
-func readToken(token string) (*jwt.Claims, error) {
+// verifyToken is both kinds' check. What costs little comes first: the
+// signature is looked at when all else is in order.
+func verifyToken(token, typ, audience string, now time.Time) (c *claims, err error) {
+	defer func() {
+		if recover() != nil {
+			c, err = nil, tokenInvalid("读不出内容", "it cannot be read")
+		}
+	}()
 	if len(token) > MaxTokenBytes {
 		return nil, tokenInvalid("超过 8 KB", "it is longer than 8 KB")
 	}
-	if err := checkForm(token); err != nil {
+	if err := CheckTokenForm(token); err != nil {
 		return nil, err
 	}
-	parsed, err := jwt.ParseSigned(token, tokenAlgorithms)
+	parsed, err := jose.ParseSignedCompact(token, tokenAlgorithms)
 	if err != nil {
 		return nil, tokenInvalid("不是用 EdDSA 算法签名的紧凑格式令牌", "it is not a compact JWS with alg EdDSA")
 	}
-	var claimed jwt.Claims
-	if err := parsed.UnsafeClaimsWithoutVerification(&claimed); err != nil {
+	header := parsed.Signatures[0].Protected
+	if err := checkTokenType(header, typ); err != nil {
+		return nil, err
+	}
+	c = &claims{}
+	if err := json.Unmarshal(parsed.UnsafePayloadWithoutVerification(), c); err != nil {
 		return nil, tokenInvalid("声明内容读不出", "its claims cannot be read")
 	}
-	pub, err := PublicKey(claimed.Issuer)
+	pub, err := PublicKey(c.Issuer)
 	if err != nil {
 		return nil, tokenInvalid("签发者不是 Ed25519 的 did:key", "its issuer is not a did:key with an Ed25519 key")
 	}
-	if kid := parsed.Headers[0].KeyID; kid != "" && kid != methodOf(claimed.Issuer) {
+	if kid := header.KeyID; kid != "" && kid != methodOf(c.Issuer) {
 		return nil, tokenInvalid("kid 不是签发者的密钥", "its kid is not its issuer's key")
 	}
-	var claims jwt.Claims
-	if err := parsed.Claims(pub, &claims); err != nil {
+	if typ == typeToken && c.Subject != c.Issuer {
+		return nil, tokenInvalid("签发者与主体不一致", "its issuer and subject differ")
+	}
+	if err := checkClaims(&c.Claims, audience, now); err != nil {
+		return nil, err
+	}
+	if _, err := parsed.Verify(pub); err != nil {
 		return nil, tokenInvalid("签名不是签发者的", "its signature is not its issuer's")
 	}
-	return &claims, nil
+	return c, nil
 }
 
-// checkForm holds header and payload to strict base64url and strict JSON:
-// lenient readers are how two programs see two different tokens in one text.
-func checkForm(token string) error {
+// checkTokenType keeps tokens and session tokens apart (RFC 8725, section 3.11).
+func checkTokenType(header jose.Header, want string) error {
+	got, _ := header.ExtraHeaders[jose.HeaderType].(string)
+	if got == want || got == "" && want == typeToken && header.ExtraHeaders[jose.HeaderType] == nil {
+		return nil
+	}
+	if want == typeSession {
+		return tokenInvalid("它不是会话令牌（typ 应为 session+jwt），请加 --session", "it is no session token (typ session+jwt): add --session")
+	}
+	return tokenInvalid("它不是普通令牌（typ 应为 JWT）；会话令牌只能用来登录网页", "it is no plain token (typ JWT); a session token is good for signing in to the pages alone")
+}
+
+// CheckTokenForm holds header and payload of a compact JWS to strict base64url
+// and to JSON objects that repeat no name: lenient readers are how two programs
+// see two different tokens in one text. The error is vocab.Problems with code
+// token.invalid.
+func CheckTokenForm(token string) error {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		return tokenInvalid("不是三段", "it does not have three parts")
@@ -156,8 +191,6 @@ func checkForm(token string) error {
 
 func checkClaims(c *jwt.Claims, audience string, now time.Time) error {
 	switch {
-	case c.Subject != c.Issuer:
-		return tokenInvalid("签发者与主体不一致", "its issuer and subject differ")
 	case c.ID == "" || len(c.ID) > maxJTI:
 		return tokenInvalid("没有编号 jti，或编号超过 128 字节", "it has no jti, or one longer than 128 bytes")
 	case c.Expiry == nil || c.IssuedAt == nil:

@@ -1,5 +1,10 @@
-// Package access decides who may do what over HTTP: tokens, audience, rate
-// limits. It never authenticates documents; that is identity's business.
+// Package access decides who may do what: it knows the roles and their rights,
+// tells who sends a request from a token, a session or nothing, and limits how
+// much anybody may ask.
+//
+// It never authenticates documents, which is identity's business, and never
+// decides what stands in the log: what it knows of spaces and participants it
+// asks of a Directory, at every request anew.
 package access
 
 import (
@@ -11,13 +16,37 @@ import (
 	"lianmu/vocab"
 )
 
+// Directory knows the spaces and their participants; *registry.Registry is one.
+type Directory interface {
+	// MaySign returns the space for which a key may sign now. Errors are
+	// vocab.Problems: space.unadmitted, space.suspended, space.rejected where
+	// there is none; key.retired, key.compromised where there was.
+	MaySign(signer string) (space string, err error)
+	// SpacesOfOrganisation returns the spaces, standing now, that an organisation
+	// (主体标识码) is a valid participant of or operates.
+	SpacesOfOrganisation(code string, now time.Time) []string
+	// SpacesOfDID returns the spaces, standing now, that have a valid participant
+	// with this DID.
+	SpacesOfDID(did string, now time.Time) []string
+}
+
 // Config says who is who.
 type Config struct {
-	HubDID    string   // audience of tokens; its own DID is an operator
-	Operators []string // further DIDs
-	PerSecond float64  // requests per second and address; 0: default 200
-	Burst     int      // default 400
-	Now       func() time.Time
+	HubDID    string     // audience of tokens; its key holds every office that nobody else does
+	Operators []Operator // who holds which office
+	Registry  Directory  // nil: nobody is a space or a participant
+
+	PerSecond float64 // requests per second, of one address and of one identity; 0: default 200
+	Burst     int     // default 400
+
+	Sessions Sessions
+	OIDC     *OIDC // nil: no OpenID Connect
+
+	Now func() time.Time
+	// Audit hears refusals, sign-ins and sign-outs; it must not block. nil: nobody.
+	Audit func(Event)
+	// Fail shows why a sign-in failed; nil: as application/problem+json.
+	Fail func(http.ResponseWriter, *http.Request, error)
 }
 
 // Defaults of Config.
@@ -26,22 +55,33 @@ const (
 	DefaultBurst     = 400
 )
 
-// Guard holds rate limits and used tokens in bounded memory. It is safe for
-// concurrent use.
+// Guard holds rate limits, used tokens and sessions in bounded memory. It is
+// safe for concurrent use.
 //
-// Used tokens are kept in this process only: after a restart, or beside
-// another process of the same hub, a token that has not expired yet (ten
-// minutes at most) can be used once more.
+// All three are in this process only. After a restart everybody signs in anew,
+// and a token that has not expired yet (ten minutes at most) can be used once
+// more; beside another process of the same hub each has its own.
 type Guard struct {
-	hub       string
-	operators map[string]bool
-	now       func() time.Time
-	used      *onceSet
-	limits    *limiters
+	hub      string
+	officers map[string]*officer
+	registry Directory
+	now      func() time.Time
+	audit    func(Event)
+	fail     func(http.ResponseWriter, *http.Request, error)
+
+	addresses  *limiters
+	identities *limiters
+
+	used, usedByOfficers         *onceSet
+	sessions, sessionsOfOfficers *sessionStore
+	cookies                      cookies
+	origins                      *http.CrossOriginProtection
+	oidc                         *oidcClient // nil: none
 }
 
-// New returns a Guard.
-func New(c Config) *Guard {
+// New returns a Guard. Errors are vocab.Problems with code access.operators or
+// access.oidc: a configuration that cannot be meant.
+func New(c Config) (*Guard, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -51,58 +91,64 @@ func New(c Config) *Guard {
 	if c.Burst <= 0 {
 		c.Burst = DefaultBurst
 	}
-	g := &Guard{
-		hub:       c.HubDID,
-		operators: map[string]bool{},
-		now:       c.Now,
-		used:      newOnceSet(maxUsed),
-		limits:    newLimiters(c.PerSecond, c.Burst),
+	officers, err := offices(c.HubDID, c.Operators)
+	if err != nil {
+		return nil, err
 	}
-	for _, did := range append([]string{c.HubDID}, c.Operators...) {
-		if did != "" {
-			g.operators[did] = true
+	origins, err := c.Sessions.protection()
+	if err != nil {
+		return nil, err
+	}
+	g := &Guard{
+		hub:      c.HubDID,
+		officers: officers,
+		registry: c.Registry,
+		now:      c.Now,
+		audit:    c.Audit,
+		fail:     c.Fail,
+
+		addresses:  newLimiters(c.PerSecond, c.Burst),
+		identities: newLimiters(c.PerSecond, c.Burst),
+
+		used:               newOnceSet(maxUsed),
+		usedByOfficers:     newOnceSet(maxUsedByOfficers),
+		sessions:           newSessionStore(maxSessions),
+		sessionsOfOfficers: newSessionStore(maxOfficerSessions),
+		cookies:            cookies{secure: c.Sessions.Secure},
+		origins:            origins,
+	}
+	if g.fail == nil {
+		g.fail = writeProblem
+	}
+	if c.OIDC != nil {
+		if g.oidc, err = newOIDC(*c.OIDC); err != nil {
+			return nil, err
 		}
 	}
-	return g
+	return g, nil
 }
 
-// Operator returns the operator's DID of a request with a valid Bearer token
-// (RFC 6750, section 2.1) made for this hub and not used before. Errors are
-// vocab.Problems with one code: access.unauthenticated (no token, or none that
-// holds: 401), access.forbidden (it holds, but its maker is no operator: 403)
-// or access.rate (too many tokens in use, fails closed: 429).
-func (g *Guard) Operator(r *http.Request) (string, error) {
-	token, err := bearer(r)
-	if err != nil {
-		return "", err
+// Handlers are what signs people in and out, by "METHOD /path"; who mounts them
+// puts Limit around them.
+func (g *Guard) Handlers() map[string]http.Handler {
+	h := map[string]http.Handler{
+		"POST /session":     http.HandlerFunc(g.SignIn),
+		"POST /session/end": http.HandlerFunc(g.SignOut),
 	}
-	now := g.now()
-	did, jti, expires, err := identity.VerifyToken(token, g.hub, now)
-	if err != nil {
-		return "", unauthenticated(err)
+	if g.oidc != nil {
+		h["GET /oidc/start"] = http.HandlerFunc(g.startOIDC)
+		h["GET /oidc/callback"] = http.HandlerFunc(g.finishOIDC)
 	}
-	// Before the token is remembered: only operators can fill that memory.
-	if !g.operators[did] {
-		return "", vocab.Problems{vocab.NewProblem("", "access.forbidden",
-			"%[1]s 不是本节点的运维人员。请用运维密钥，或请运维人员把它加入配置中的 operators。",
-			"%[1]s is not an operator of this hub: use an operator's key, or ask an operator to list it under operators in the configuration", did)}
-	}
-	switch g.used.add(vocab.KeyOf(did, jti), expires, now) {
-	case onceUsed:
-		return "", vocab.Problems{vocab.NewProblem("", "access.unauthenticated",
-			"这个令牌已经用过，每个令牌只能用一次。请用 lianmu token 重新生成。",
-			"this token has been used, and each works once: make another with lianmu token")}
-	case onceFull:
-		return "", vocab.Problems{vocab.NewProblem("", "access.rate",
-			"近十分钟内使用的令牌太多，暂不接受新令牌。请过几分钟再试。",
-			"too many tokens were used in the last ten minutes, so no new one is accepted: try again in a few minutes")}
-	}
-	return did, nil
+	return h
 }
 
-// unauthenticated keeps the reason of a token's refusal under the one code
-// that callers map to 401.
-func unauthenticated(err error) error {
+// unauthenticated is the one code that callers map to 401.
+func unauthenticated(zh, en string) error {
+	return vocab.Problems{vocab.NewProblem("", "access.unauthenticated", "%[1]s", "%[2]s", zh, en)}
+}
+
+// as401 keeps the reason of a credential's refusal under that code.
+func as401(err error) error {
 	ps := vocab.ProblemsOf(err, "access.unauthenticated")
 	out := make(vocab.Problems, len(ps))
 	for i, p := range ps {
@@ -112,22 +158,17 @@ func unauthenticated(err error) error {
 	return out
 }
 
-// bearer returns the one token of a request.
+// bearer returns the one token of a request (RFC 6750, section 2.1).
 func bearer(r *http.Request) (string, error) {
-	refuse := func(zh, en string) (string, error) {
-		return "", vocab.Problems{vocab.NewProblem("", "access.unauthenticated", "%[1]s", "%[2]s", zh, en)}
-	}
 	values := r.Header.Values("Authorization")
-	if len(values) == 0 {
-		return refuse("此操作需要运维令牌。请用 lianmu token 生成，并放在请求头 Authorization: Bearer 之后。",
-			"this needs an operator's token: make one with lianmu token and send it as Authorization: Bearer TOKEN")
+	if len(values) == 1 {
+		scheme, token, ok := strings.Cut(values[0], " ")
+		if ok && strings.EqualFold(scheme, "Bearer") && tokenText(token) {
+			return token, nil
+		}
 	}
-	scheme, token, ok := strings.Cut(values[0], " ")
-	if len(values) > 1 || !ok || !strings.EqualFold(scheme, "Bearer") || !tokenText(token) {
-		return refuse("请求头 Authorization 应只有一个，写法为 Bearer 加一个空格再加令牌，令牌不超过 8 KB。",
-			"there must be one Authorization header: Bearer, one space and a token of at most 8 KB")
-	}
-	return token, nil
+	return "", unauthenticated("请求头 Authorization 应只有一个，写法为 Bearer 加一个空格再加令牌，令牌不超过 8 KB。",
+		"there must be one Authorization header: Bearer, one space and a token of at most 8 KB")
 }
 
 // tokenText reports whether s could be a compact JWS: base64url and dots.
@@ -143,13 +184,4 @@ func tokenText(s string) bool {
 		}
 	}
 	return true
-}
-
-// Reader returns who reads a request: the public, or an operator.
-func (g *Guard) Reader(r *http.Request) (vocab.Reader, error) {
-	if r.Header.Get("Authorization") == "" {
-		return vocab.Reader{}, nil
-	}
-	_, err := g.Operator(r)
-	return vocab.Reader{All: err == nil}, err
 }

@@ -15,31 +15,31 @@ import (
 	"lianmu/vocab"
 )
 
-// maxAddresses is how many addresses are told apart; beyond it the one unseen
-// for longest starts afresh. About 3 MB.
-const maxAddresses = 16_384
+// maxParties is how many addresses, and how many identities, are told apart;
+// beyond it the one unseen for longest starts afresh. About 3 MB each.
+const maxParties = 16_384
 
-// limiters is one token bucket an address.
+// limiters is one token bucket for each address, or each identity.
 type limiters struct {
 	perSecond rate.Limit
 	burst     int
-	cache     *lru.Cache[netip.Prefix, *rate.Limiter]
+	cache     *lru.Cache[string, *rate.Limiter]
 }
 
 func newLimiters(perSecond float64, burst int) *limiters {
-	cache, err := lru.New[netip.Prefix, *rate.Limiter](maxAddresses)
+	cache, err := lru.New[string, *rate.Limiter](maxParties)
 	if err != nil { // only a size below one is refused
 		panic(err)
 	}
 	return &limiters{perSecond: rate.Limit(perSecond), burst: burst, cache: cache}
 }
 
-// wait takes a token for the address, or tells how long until there is one.
-func (l *limiters) wait(from netip.Prefix, now time.Time) time.Duration {
-	limiter, ok := l.cache.Get(from)
+// wait takes a token for a party, or tells how long until there is one.
+func (l *limiters) wait(party string, now time.Time) time.Duration {
+	limiter, ok := l.cache.Get(party)
 	if !ok {
 		limiter = rate.NewLimiter(l.perSecond, l.burst)
-		if earlier, found, _ := l.cache.PeekOrAdd(from, limiter); found {
+		if earlier, found, _ := l.cache.PeekOrAdd(party, limiter); found {
 			limiter = earlier
 		}
 	}
@@ -74,11 +74,19 @@ func network(remoteAddr string) netip.Prefix {
 // Allow takes a token for a claim from elsewhere than HTTP, from the bucket
 // that its address has there too; false if there is none.
 func (g *Guard) Allow(c Claim) bool {
-	from, err := netip.ParsePrefix(c.Client)
-	if err != nil {
-		from = netip.Prefix{}
+	return g.addresses.wait(networkOf(c.Client), g.now()) <= 0
+}
+
+// networkOf is the network of an address with or without a port, or of what
+// ClientOf made of one.
+func networkOf(client string) string {
+	if p, err := netip.ParsePrefix(client); err == nil {
+		return p.Masked().String()
 	}
-	return g.limits.wait(from, g.now()) <= 0
+	if _, err := netip.ParseAddrPort(client); err != nil {
+		return ClientOf(client)
+	}
+	return network(client).String()
 }
 
 // ClientOf names the client at an address without a port, as HTTP would: so
@@ -89,39 +97,66 @@ func ClientOf(host string) string { return network(net.JoinHostPort(host, "0")).
 // Limit wraps h with the rate limit by address; beyond it the answer is 429
 // with Retry-After in whole seconds, as problem+json. The address is that of
 // the connection: forwarded headers are anyone's to write, so they are not
-// believed. The request's context says whose claim it is (see ClaimOf).
+// believed. The request's context says whose claim it is (see ClaimOf), and keeps
+// what Who found out.
 func (g *Guard) Limit(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		from := network(r.RemoteAddr)
-		delay := g.limits.wait(from, g.now())
-		if delay <= 0 {
-			claim := Claim{Client: from.String()}
-			h.ServeHTTP(w, r.WithContext(WithClaim(r.Context(), claim)))
+		from := network(r.RemoteAddr).String()
+		if delay := g.addresses.wait(from, g.now()); delay > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(delay.Seconds()))))
+			writeProblem(w, r, tooOften())
 			return
 		}
-		tooMany(w, int(math.Ceil(delay.Seconds())))
+		g.dropDeadCookie(w, r)
+		ctx := withSlot(WithClaim(r.Context(), Claim{Client: from}))
+		h.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
-// tooMany answers 429 (RFC 6585, section 4; RFC 9457).
-func tooMany(w http.ResponseWriter, seconds int) {
-	p := vocab.NewProblem("", "access.rate",
-		"请求过于频繁，请在 %d 秒后重试。", "too many requests from this address: try again in %d s", seconds)
+// tooOften says that an address or an identity has asked for too much.
+func tooOften() error {
+	return vocab.Problems{vocab.NewProblem("", "access.rate",
+		"请求过于频繁，请稍后重试。", "too many requests: try again in a little while")}
+}
+
+// statusOf is the status of this package's own answers.
+func statusOf(code string) int {
+	switch code {
+	case "access.rate":
+		return http.StatusTooManyRequests // RFC 6585, section 4
+	case "access.unauthenticated":
+		return http.StatusUnauthorized
+	case "access.forbidden", "access.csrf", "access.origin":
+		return http.StatusForbidden
+	case "access.oidc":
+		return http.StatusBadGateway
+	case "access.method":
+		return http.StatusMethodNotAllowed
+	}
+	return http.StatusBadRequest
+}
+
+// writeProblem answers with what err says (RFC 9457).
+func writeProblem(w http.ResponseWriter, _ *http.Request, err error) {
+	ps := vocab.ProblemsOf(err, "internal")
+	status := statusOf(ps[0].Code)
 	body, err := json.Marshal(map[string]any{
 		"type":     "about:blank",
-		"title":    http.StatusText(http.StatusTooManyRequests),
-		"status":   http.StatusTooManyRequests,
-		"detail":   p.Message["en"],
-		"code":     p.Code,
-		"problems": vocab.Problems{p},
+		"title":    http.StatusText(status),
+		"status":   status,
+		"detail":   ps[0].Message["en"],
+		"code":     ps[0].Code,
+		"problems": ps,
 	})
 	if err != nil { // strings and numbers always marshal
 		panic(err)
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")
-	h.Set("Retry-After", strconv.Itoa(seconds))
 	h.Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusTooManyRequests)
+	if status == http.StatusTooManyRequests && h.Get("Retry-After") == "" {
+		h.Set("Retry-After", "1")
+	}
+	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that hung up needs no answer
 }

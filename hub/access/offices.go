@@ -1,0 +1,131 @@
+package access
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+
+	"lianmu/federation/identity"
+	"lianmu/vocab"
+)
+
+// Operator gives an office to the holder of a key.
+type Operator struct {
+	DID  string `json:"did"`
+	Role Role   `json:"role,omitempty"` // an office; "": system and review
+	Name string `json:"name,omitempty"` // shown beside the DID; not a person's
+}
+
+// UnmarshalText reads DID or DID=ROLE, as on a command line.
+func (o *Operator) UnmarshalText(b []byte) error {
+	did, role, _ := strings.Cut(string(b), "=")
+	*o = Operator{DID: did, Role: Role(role)}
+	return nil // New judges what it says
+}
+
+// UnmarshalJSON reads an object, or a text as UnmarshalText. Unknown members
+// are an error.
+func (o *Operator) UnmarshalJSON(b []byte) error {
+	if bytes.HasPrefix(b, []byte(`"`)) {
+		var text string
+		if err := json.Unmarshal(b, &text); err != nil {
+			return err
+		}
+		return o.UnmarshalText([]byte(text))
+	}
+	type plain Operator
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	var p plain
+	if err := dec.Decode(&p); err != nil {
+		return errors.New(`an operator is a DID, or {did: "did:key:…", role: review, name: "…"}`)
+	}
+	*o = Operator(p)
+	return nil
+}
+
+// officer is what an operator's key holds.
+type officer struct {
+	roles []Role
+	name  string
+}
+
+// offices gives every office to a key. What nobody is named for stays with the
+// hub's own key, so that a hub can be run by one person from the start: all but
+// the regulator's, who is somebody else or nobody, and the audit, which leaves
+// the hub's key as soon as there is any other operator.
+func offices(hub string, operators []Operator) (map[string]*officer, error) {
+	out := map[string]*officer{}
+	var problems vocab.Problems
+	refuse := func(zh, en string, args ...any) {
+		problems = append(problems, vocab.NewProblem("/operators", "access.operators", zh, en, args...))
+	}
+	give := func(did string, role Role) {
+		o := out[did]
+		if o == nil {
+			o = &officer{}
+			out[did] = o
+		}
+		if !slices.Contains(o.roles, role) {
+			o.roles = append(o.roles, role)
+		}
+	}
+	named := 0
+	for _, op := range operators {
+		if op == (Operator{}) { // an empty setting
+			continue
+		}
+		named++
+		if _, err := identity.PublicKey(op.DID); err != nil {
+			refuse("operators 中的 %[1]q 不是 did:key。请填写 lianmu key show 显示的 DID。",
+				"%[1]q under operators is no did:key: give the DID that lianmu key show prints", op.DID)
+			continue
+		}
+		switch {
+		case op.Role == "":
+			give(op.DID, System)
+			give(op.DID, Review)
+		case op.Role.Office():
+			give(op.DID, op.Role)
+		default:
+			refuse("operators 中的角色 %[1]q 不存在，可用：system、security、audit、review、regulator。",
+				"there is no office %[1]q for an operator: use system, security, audit, review or regulator", string(op.Role))
+			continue
+		}
+		if op.Name != "" {
+			out[op.DID].name = op.Name
+		}
+	}
+	for did, o := range out {
+		if !separate(o.roles) {
+			refuse("%[1]s 同时担任了必须分开的职务：系统、安全、审计三员须由不同密钥担任，审计员不得兼任业务审核员。",
+				"%[1]s holds offices that must be apart: system, security and audit are three keys', and the auditor is no reviewer", did)
+		}
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	for _, role := range []Role{System, Security, Review, Audit} {
+		held := false
+		for _, o := range out {
+			held = held || slices.Contains(o.roles, role)
+		}
+		if !held && hub != "" && (role != Audit || named == 0) {
+			defer give(hub, role) // after all have been looked at
+		}
+	}
+	return out, nil
+}
+
+// separate reports whether one hand may hold these roles together.
+func separate(roles []Role) bool {
+	n := 0
+	for _, r := range roles {
+		if slices.Contains(admins, r) {
+			n++
+		}
+	}
+	return n <= 1 && !(slices.Contains(roles, Audit) && slices.Contains(roles, Review))
+}
