@@ -96,7 +96,7 @@ func (b *base) verify(ctx context.Context, now time.Time, progress func(done, to
 
 func sameFact(a, b vocab.Fact) bool {
 	return a.Kind == b.Kind && a.Space == b.Space && a.ID == b.ID && a.Digest == b.Digest &&
-		a.Content == b.Content && a.Created.Equal(b.Created) && a.Expires.Equal(b.Expires)
+		a.Signer == b.Signer && a.Content == b.Content && a.Created.Equal(b.Created) && a.Expires.Equal(b.Expires)
 }
 
 // CompareViews says in which view something differs from the folded state.
@@ -123,13 +123,19 @@ type Fold struct {
 
 // NewFold returns an empty Fold.
 func NewFold(p *jsonld.Processor, r *shape.Reader) *Fold {
-	return &Fold{processor: p, reader: r, registry: registry.New()}
+	f := &Fold{processor: p, reader: r, registry: registry.New()}
+	f.registry.Open()
+	return f
 }
 
 // Add verifies a record's document by its own proof at the time it was
 // received, and folds it. It returns the fact recomputed from the document.
 func (f *Fold) Add(rec ledger.Record) (vocab.Fact, error) {
 	f.next = rec.Index + 1
+	if rec.Redacted {
+		f.registry.Apply(registry.Entry{Index: rec.Index, ReceivedAt: rec.ReceivedAt, Fact: rec.Fact})
+		return rec.Fact, nil
+	}
 	d, err := f.processor.Decode(rec.Document)
 	if err != nil {
 		return vocab.Fact{}, err
@@ -150,10 +156,16 @@ func (f *Fold) Add(rec ledger.Record) (vocab.Fact, error) {
 		return vocab.Fact{}, fmt.Errorf("the leaf record says %s, the document is of kind %s", rec.Leaf.Kind, r.Kind)
 	}
 	fact := vocab.Fact{
-		Kind: r.Kind, Space: sec.Space, ID: r.ID, Digest: sec.Digest, Content: sec.Content,
+		Kind: r.Kind, Space: f.registry.SpaceOf(sec.Space), ID: r.ID, Digest: sec.Digest, Content: sec.Content,
 		Created: sec.Created, Expires: sec.Expires,
 	}
-	f.registry.Apply(registry.Entry{Index: rec.Index, ReceivedAt: rec.ReceivedAt, Fact: fact, Space: r.Space})
+	if fact.Space != sec.Space {
+		fact.Signer = sec.Space
+	}
+	f.registry.Apply(registry.Entry{
+		Index: rec.Index, ReceivedAt: rec.ReceivedAt, Fact: fact,
+		Space: r.Space, Participant: r.Participant, Act: r.Act, Redaction: r.Redaction,
+	})
 	return fact, nil
 }
 

@@ -76,6 +76,7 @@ type Record struct {
 	Fact       vocab.Fact // from header hints, which Append wrote
 	Document   []byte     // nil where only facts were asked for, or where the body was deleted
 	Redacted   bool       // a redaction names it: its Fact is kind and digest alone, its Document nil
+	Redaction  []byte     // from Verify alone: the document of that redaction
 }
 
 // Config says where the log lives.

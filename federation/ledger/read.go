@@ -89,7 +89,7 @@ func (l *Log) records(ctx context.Context, from, to uint64, withDocument func(vo
 func (l *Log) absent(ctx context.Context, i uint64, synced *bool) (Record, error) {
 	_, leaf := l.leafAt(i)
 	r := bodiless(i, leaf)
-	if r.Redacted = l.isRedacted(i); r.Redacted {
+	if _, r.Redacted = l.RedactedBy(i); r.Redacted {
 		return r, nil
 	}
 	has, err := l.leaderHas(ctx, i+1)
@@ -106,7 +106,7 @@ func (l *Log) absent(ctx context.Context, i uint64, synced *bool) (Record, error
 			return r, err
 		}
 	}
-	if r.Redacted = l.isRedacted(i); !r.Redacted {
+	if _, r.Redacted = l.RedactedBy(i); !r.Redacted {
 		l.c.Damaged(i, fmt.Errorf("%w: entry %d of stream %s is missing", ErrDamaged, i, l.c.Stream))
 	}
 	return r, nil
@@ -127,7 +127,7 @@ func (l *Log) leafAt(i uint64) ([]byte, Leaf) {
 func (l *Log) record(m stored, withDocument func(vocab.EntryKind) bool) (Record, error) {
 	i := m.seq - 1
 	known, leaf := l.leafAt(i)
-	if l.isRedacted(i) { // its deletion is still to come
+	if _, redacted := l.RedactedBy(i); redacted { // its deletion is still to come
 		r := bodiless(i, leaf)
 		r.Redacted = true
 		return r, nil

@@ -19,6 +19,7 @@ type redaction struct {
 	at    uint64 // where the redaction itself stands
 	index uint64
 	leaf  []byte
+	text  []byte // its document, where a verifier passes it on
 }
 
 // parseRedaction reads the document of the redaction that stands at entry at.
@@ -73,17 +74,18 @@ func (l *Log) Redact(ctx context.Context, index uint64) error {
 	if index >= l.Size() {
 		return fmt.Errorf("entry %d: %w", index, fs.ErrNotExist)
 	}
-	if !l.isRedacted(index) {
+	if _, ok := l.RedactedBy(index); !ok {
 		return fmt.Errorf("%w: the log holds no redaction of entry %d", ErrRedaction, index)
 	}
 	return l.erase(ctx, index)
 }
 
-func (l *Log) isRedacted(index uint64) bool {
+// RedactedBy returns the entry whose redaction names entry index, if there is one.
+func (l *Log) RedactedBy(index uint64) (at uint64, ok bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	_, ok := l.redacted[index]
-	return ok
+	at, ok = l.redacted[index]
+	return at, ok
 }
 
 // RedactedDocument reports whether an entry with this document digest was
@@ -215,10 +217,10 @@ func (l *Log) complete(ctx context.Context) {
 	}
 }
 
-// verifyRedactions reads every redaction in the tree and returns which entries
-// they name, and where. One that is not right is a fault and redacts nothing.
-func verifyRedactions(ctx context.Context, src Source, t *tree, r *Report) (map[uint64]uint64, error) {
-	redacted := map[uint64]uint64{}
+// verifyRedactions reads every redaction in the tree and returns them by the
+// entries that they name. One that is not right is a fault and redacts nothing.
+func verifyRedactions(ctx context.Context, src Source, t *tree, r *Report) (map[uint64]redaction, error) {
+	redacted := map[uint64]redaction{}
 	var at []uint64
 	for i := range t.size() {
 		if vocab.EntryKind(t.record(i)[1]) == vocab.KindRedaction {
@@ -247,7 +249,8 @@ func verifyRedactions(ctx context.Context, src Source, t *tree, r *Report) (map[
 			if err != nil {
 				r.fault("entry %d: %v", p, err)
 			} else if _, twice := redacted[d.index]; !twice {
-				redacted[d.index] = p
+				d.text = documents[i]
+				redacted[d.index] = d
 			}
 		}
 	}

@@ -91,8 +91,8 @@ func verify(t *testing.T, l *ledger.Log) *ledger.Report {
 		time.Sleep(10 * time.Millisecond)
 	}
 	r, err := ledger.Verify(t.Context(), l.Source(), l.VerifierKey(), func(r ledger.Record) error {
-		if r.Document == nil {
-			return errors.New("called without a document")
+		if (r.Document == nil) != r.Redacted || r.Redacted != (r.Redaction != nil) {
+			return fmt.Errorf("called with %+v", r)
 		}
 		return nil
 	}, nil)

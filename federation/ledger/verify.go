@@ -104,8 +104,8 @@ func (r *Report) fault(format string, args ...any) {
 // entry it names and that this entry's document is gone, that none is gone
 // otherwise, that receivedAt never goes back, and calls check
 // (a document's own proof, hints, folding) for each record in order whose
-// document is the right one; its Fact has kind and digest alone. Check and
-// progress may be nil.
+// document is the right one, and for each that was redacted; its Fact has kind
+// and digest alone. Check and progress may be nil.
 //
 // What is wrong with the log is in the Report; an error means that it could not
 // be read to the end. A log that never signed anything has size 0 and is clean.
@@ -200,7 +200,7 @@ func verifyTiles(ctx context.Context, src Source, t *tree, r *Report) error {
 	return nil
 }
 
-func verifyDocuments(ctx context.Context, src Source, t *tree, redacted map[uint64]uint64, r *Report, check func(Record) error, progress func(done, total uint64)) error {
+func verifyDocuments(ctx context.Context, src Source, t *tree, redacted map[uint64]redaction, r *Report, check func(Record) error, progress func(done, total uint64)) error {
 	var last time.Time
 	withheld := func(vocab.Digest) bool { return false }
 	if w, ok := src.(Withholder); ok {
@@ -225,12 +225,14 @@ func verifyDocuments(ctx context.Context, src Source, t *tree, redacted map[uint
 			r.Checked++
 			r.Bytes += uint64(len(document))
 			by, gone := redacted[i]
+			rec := Record{Index: i, ReceivedAt: leaf.ReceivedAt, Leaf: leaf,
+				Fact: vocab.Fact{Kind: leaf.Kind, Digest: leaf.SHA256}, Document: document}
 			switch {
 			case gone && document == nil:
 				r.Redacted++
-				continue
+				rec.Redacted, rec.Redaction = true, by.text
 			case gone && leaf.Matches(document):
-				r.fault("entry %d: its redaction, entry %d, was not completed: the document is still there; it is deleted when the hub starts", i, by)
+				r.fault("entry %d: its redaction, entry %d, was not completed: the document is still there; it is deleted when the hub starts", i, by.at)
 				continue
 			case document == nil && withheld(leaf.SHA256):
 				r.Withheld++
@@ -241,12 +243,11 @@ func verifyDocuments(ctx context.Context, src Source, t *tree, redacted map[uint
 			case !leaf.Matches(document):
 				r.fault("entry %d: its document is not the one in its leaf record", i)
 				continue
-			case check == nil:
+			}
+			if check == nil {
 				continue
 			}
-			err := check(Record{Index: i, ReceivedAt: leaf.ReceivedAt, Leaf: leaf,
-				Fact: vocab.Fact{Kind: leaf.Kind, Digest: leaf.SHA256}, Document: document})
-			if err != nil {
+			if err := check(rec); err != nil {
 				r.fault("entry %d: %v", i, err)
 			}
 		}
