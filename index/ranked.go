@@ -2,6 +2,7 @@ package index
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -43,17 +44,24 @@ type ranking struct {
 	*sorter
 	segments []*groupIn
 	bounds   []float64 // of each text field's score, in any document
-	fields   []int     // text fields, the highest bound first
 }
 
 // groupIn is where a group of terms stands in one segment.
 type groupIn struct {
-	base   uint64                   // document number of the segment's first document
-	lists  [][]segment.PostingsList // by text field and term
-	holds  []*roaring.Bitmap        // by text field: live documents with all terms in it
-	left   *roaring.Bitmap          // matches not yet scored or passed over
-	exact  *roaring.Bitmap          // matches whose title is the word
-	scores []groupScorer            // by text field, for documents in rising order
+	base   uint64          // document number of the segment's first document
+	fields []groupField    // by text field
+	found  *roaring.Bitmap // matches
+	left   uint64          // of them, not yet offered
+	exact  *roaring.Bitmap // of them, those whose title is the word
+}
+
+// groupField is where a group stands in one field of a segment.
+type groupField struct {
+	lists   []segment.PostingsList // by term
+	weights []float64              // by term
+	length  float64                // nominal, of the field
+	holds   *roaring.Bitmap        // live documents with all terms in it
+	walks   []fieldPostings        // by term; begun when first asked for
 }
 
 // ranked finds the documents that hold g, typed as text, and the page of the
@@ -71,67 +79,70 @@ func (ix *Index) ranked(c *compiler, g group, text string, r *Request, p page) (
 		if err := c.ctx.Err(); err != nil {
 			return nil, err
 		}
-		in, found, err := findGroup(s, g)
-		if err == nil && !found.IsEmpty() {
-			err = allowed.keep(s, found)
+		in, err := findGroup(s, g)
+		if err == nil && !in.found.IsEmpty() {
+			err = allowed.keep(s, in.found)
 		}
 		if err == nil && len(g) > 1 {
-			found, err = ix.verify(c.ctx, s, g.text(), found)
+			in.found, err = ix.verify(c.ctx, s, g.text(), in.found)
 		}
-		if err == nil && !found.IsEmpty() {
-			in.exact, err = titled(s, title, found)
+		if err == nil && !in.found.IsEmpty() {
+			in.exact, err = titled(s, title, in.found)
 		}
 		if err != nil {
 			return nil, err
 		}
-		out.total += found.GetCardinality()
 		if p.found {
-			out.found = append(out.found, found)
+			out.found = append(out.found, in.found)
 		}
-		in.base, in.left = base, found.Clone()
+		in.base, in.left = base, in.found.GetCardinality()
+		out.total += in.left
 		base += s.Segment().Count()
 		rk.segments = append(rk.segments, in)
 	}
 	if err := rk.weigh(c.snap, g); err != nil {
 		return nil, err
 	}
-	if err := rk.score(c); err != nil {
+	if err := rk.score(c.ctx); err != nil {
 		return nil, err
+	}
+	for _, s := range rk.segments {
+		rk.pass(s.left)
 	}
 	out.rows, out.left = rk.sorted()
 	return out, rk.err
 }
 
-// findGroup finds where g stands in one segment; found is every live document
-// with all of it in one field, and the caller's own.
-func findGroup(s *scorch.SegmentSnapshot, g group) (in *groupIn, found *roaring.Bitmap, err error) {
-	in = &groupIn{exact: roaring.New()}
-	found = roaring.New()
-	for _, f := range textFields {
+// findGroup finds where g stands in one segment: in every live document with
+// all of it in one field.
+func findGroup(s *scorch.SegmentSnapshot, g group) (*groupIn, error) {
+	in := &groupIn{fields: make([]groupField, len(textFields)), found: roaring.New(), exact: roaring.New()}
+	for i, f := range textFields {
 		dict, err := s.Segment().Dictionary(f.name)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		lists := make([]segment.PostingsList, len(g))
-		var holds *roaring.Bitmap
-		for i, t := range g {
-			if lists[i], err = dict.PostingsList([]byte(t), s.Deleted(), nil); err != nil {
-				return nil, nil, err
-			}
-			docs, err := documentsOf(lists[i])
+		gf := &in.fields[i]
+		gf.length = float64(f.length)
+		for _, t := range g {
+			list, err := dict.PostingsList([]byte(t), s.Deleted(), nil)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
-			if holds == nil {
-				holds = docs
+			docs, err := documentsOf(list)
+			if err != nil {
+				return nil, err
+			}
+			gf.lists = append(gf.lists, list)
+			if gf.holds == nil {
+				gf.holds = docs
 			} else {
-				holds = roaring.And(holds, docs)
+				gf.holds = roaring.And(gf.holds, docs)
 			}
 		}
-		in.lists, in.holds = append(in.lists, lists), append(in.holds, holds)
-		found.Or(holds)
+		in.found.Or(gf.holds)
 	}
-	return in, found, nil
+	return in, nil
 }
 
 // titled are those of found whose title is the term.
@@ -159,26 +170,20 @@ func (rk *ranking) weigh(snap *scorch.IndexSnapshot, g group) error {
 		return err
 	}
 	rk.bounds = make([]float64, len(textFields))
-	weights := make([][]float64, len(textFields))
 	for f, field := range textFields {
-		rk.fields = append(rk.fields, f)
-		weights[f] = make([]float64, len(g))
+		weights := make([]float64, len(g))
 		for t := range g {
 			count := uint64(0)
 			for _, s := range rk.segments {
-				count += s.lists[f][t].Count()
+				count += s.fields[f].lists[t].Count()
 			}
-			weights[f][t] = weightOf(total, count, field.boost)
-			rk.bounds[f] += weights[f][t] * search.BM25_k1
+			weights[t] = weightOf(total, count, field.boost)
+			rk.bounds[f] += weights[t] * search.BM25_k1
+		}
+		for _, s := range rk.segments {
+			s.fields[f].weights = weights
 		}
 	}
-	for _, s := range rk.segments {
-		s.scores = make([]groupScorer, len(textFields))
-		for f, field := range textFields {
-			s.scores[f] = groupScorer{lists: s.lists[f], weights: weights[f], length: float64(field.length)}
-		}
-	}
-	slices.SortStableFunc(rk.fields, func(a, b int) int { return cmp.Compare(rk.bounds[b], rk.bounds[a]) })
 	return nil
 }
 
@@ -189,22 +194,32 @@ func weightOf(total, count uint64, boost float64) float64 {
 	return idf * idf * boost
 }
 
-// score offers every match that may be among the best: those whose title is
-// the word, then field by field those that hold it there and in no field before.
-func (rk *ranking) score(c *compiler) error {
+// score offers every match that may be among the best. Matches whose title is
+// the word come first; then, as long as one may still get on the page, those
+// that hold it in exactly these fields, beginning with the most they can score.
+func (rk *ranking) score(ctx context.Context) error {
+	choices := rk.choices()
 	for _, s := range rk.segments {
-		if err := rk.scoreThese(c, s, s.exact, rk.fields, exactTitle); err != nil {
-			return err
+		if s.exact.IsEmpty() {
+			continue
+		}
+		for _, fields := range choices {
+			if err := rk.scoreThese(ctx, s, s.in(fields, s.exact), fields, exactTitle); err != nil {
+				return err
+			}
 		}
 	}
-	for i, f := range rk.fields {
+	for _, fields := range choices {
 		for _, s := range rk.segments {
-			if rk.passes(rk.bound(0, 0, rk.fields[i:])) {
-				rk.pass(s.left.GetCardinality())
-				s.left.Clear()
+			if rk.passes(rk.bound(0, 0, fields)) {
+				return nil
+			}
+			if s.left == 0 {
 				continue
 			}
-			if err := rk.scoreThese(c, s, roaring.And(s.holds[f], s.left), rk.fields[i:], 0); err != nil {
+			docs := s.in(fields, s.found)
+			docs.AndNot(s.exact)
+			if err := rk.scoreThese(ctx, s, docs, fields, 0); err != nil {
 				return err
 			}
 		}
@@ -212,47 +227,80 @@ func (rk *ranking) score(c *compiler) error {
 	return nil
 }
 
-// scoreThese offers docs of one segment, which stand in the first of the
-// fields or, with extra for their title, in any; in none but the fields.
-func (rk *ranking) scoreThese(c *compiler, s *groupIn, docs *roaring.Bitmap, fields []int, extra float64) error {
+// choices are all choices of text fields, none left out, in which a word may
+// stand: the highest bound first, in the choices and in each of them.
+func (rk *ranking) choices() [][]int {
+	var all [][]int
+	for set := 1; set < 1<<len(textFields); set++ {
+		var fields []int
+		for f := range textFields {
+			if set>>f&1 == 1 {
+				fields = append(fields, f)
+			}
+		}
+		slices.SortStableFunc(fields, func(a, b int) int { return cmp.Compare(rk.bounds[b], rk.bounds[a]) })
+		all = append(all, fields)
+	}
+	slices.SortStableFunc(all, func(a, b []int) int { return cmp.Compare(rk.bound(0, 0, b), rk.bound(0, 0, a)) })
+	return all
+}
+
+// in are those of docs that hold the group in all of the fields and in no other.
+func (s *groupIn) in(fields []int, docs *roaring.Bitmap) *roaring.Bitmap {
+	for _, f := range fields {
+		if s.fields[f].holds.IsEmpty() { // most words stand in few titles
+			return roaring.New()
+		}
+	}
+	docs = docs.Clone()
+	for f := range s.fields {
+		if docs.IsEmpty() {
+			break
+		}
+		if slices.Contains(fields, f) {
+			docs.And(s.fields[f].holds)
+		} else {
+			docs.AndNot(s.fields[f].holds)
+		}
+	}
+	return docs
+}
+
+// scoreThese offers docs of one segment, which hold the group in all of the
+// fields and no other, with extra for their title.
+func (rk *ranking) scoreThese(ctx context.Context, s *groupIn, docs *roaring.Bitmap, fields []int, extra float64) error {
 	if docs.IsEmpty() {
 		return nil
 	}
-	s.left.AndNot(docs)
-	for f := range s.scores {
-		s.scores[f].rewind()
+	for _, f := range fields {
+		s.fields[f].walks = nil // they only go forward
 	}
+	s.left -= docs.GetCardinality()
+next:
 	for it, n := docs.Iterator(), 0; it.HasNext(); n++ {
-		if n%1024 == 0 && c.ctx.Err() != nil {
-			return c.ctx.Err()
+		if n%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
 		}
-		doc := it.Next()
-		var found [3]float64 // by text field
+		doc := uint64(it.Next())
+		var scores [3]float64 // by text field
 		best, sum := 0.0, 0.0
-		passed := false
 		for i, f := range fields {
-			if !s.holds[f].Contains(doc) {
-				continue
-			}
-			score, err := s.scores[f].score(uint64(doc))
+			score, err := s.fields[f].score(doc)
 			if err != nil {
 				return err
 			}
-			found[f] = score
+			scores[f] = score
 			best, sum = max(best, score), sum+score
-			if passed = extra == 0 && rk.passes(rk.bound(best, sum, fields[i+1:])); passed {
+			if rk.passes(rk.bound(best, sum, fields[i+1:]) + extra) {
 				rk.pass(1)
-				break
+				continue next
 			}
 		}
-		if passed {
-			continue
-		}
 		sum = 0
-		for _, score := range found { // in the order in which other searches add them up
+		for _, score := range scores { // in the order in which other searches add them up
 			sum += score
 		}
-		rk.offer(row{num: s.base + uint64(doc), score: best + otherFields*(sum-best) + extra})
+		rk.offer(row{num: s.base + doc, score: best + otherFields*(sum-best) + extra})
 		if rk.err != nil {
 			return rk.err
 		}
@@ -261,7 +309,7 @@ func (rk *ranking) scoreThese(c *compiler, s *groupIn, docs *roaring.Bitmap, fie
 }
 
 // bound is the most that a score can become of the best and the sum of some
-// fields' scores, where the word may stand in further fields.
+// fields' scores, where the word stands in further fields, too.
 func (rk *ranking) bound(best, sum float64, further []int) float64 {
 	for _, f := range further {
 		best, sum = max(best, rk.bounds[f]), sum+rk.bounds[f]
@@ -269,19 +317,9 @@ func (rk *ranking) bound(best, sum float64, further []int) float64 {
 	return best + otherFields*(sum-best)
 }
 
-// groupScorer scores one field of documents that hold a group in it.
-type groupScorer struct {
-	lists   []segment.PostingsList // by term
-	weights []float64              // by term
-	length  float64                // nominal, of the field
-	walks   []fieldPostings        // by term; nil until asked for
-}
-
-// rewind lets score begin again with a low document.
-func (g *groupScorer) rewind() { g.walks = nil }
-
-// score is the sum over the terms; documents are asked for in rising order.
-func (g *groupScorer) score(doc uint64) (float64, error) {
+// score is the sum over the terms for a document of holds; documents are asked
+// for in rising order.
+func (g *groupField) score(doc uint64) (float64, error) {
 	if g.walks == nil {
 		g.walks = make([]fieldPostings, len(g.lists))
 		for t := range g.walks {

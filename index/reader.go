@@ -1,13 +1,13 @@
 package index
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/blevesearch/bleve/v2/index/scorch"
+	jsonv2 "github.com/go-json-experiment/json"
 
 	"lianmu/vocab"
 )
@@ -81,7 +81,7 @@ func (r *reader) stored(num uint64) (*stored, error) {
 		case "_id":
 			copy(s.hit.Key[:], value)
 		case fieldHit:
-			bad = json.Unmarshal(value, &rec)
+			bad = jsonv2.Unmarshal(value, &rec) // takes two thirds of the time of encoding/json
 		case fieldTitle:
 			s.titles = split(string(value))
 		case fieldKeyword:
