@@ -79,6 +79,9 @@ func openBase(ctx context.Context, c Config, listen string) (_ *base, err error)
 		return nil, err
 	}
 	b.registry = registry.New()
+	if c.Open {
+		b.registry.Open()
+	}
 	if err := intake.Fold(ctx, b.log, b.registry, b.processor, b.reader); err != nil {
 		return nil, fmt.Errorf("folding the log: %w", err)
 	}

@@ -48,9 +48,12 @@ type Redaction struct {
 	By     string `json:"by"`
 	Second string `json:"second,omitempty"`
 
-	// What the fold needs of the entry: whose it was, the key of its (space,
-	// @id), and its place among the versions.
+	// What the fold needs of the entry: whose it was, which key signed it, the
+	// key of its (space, @id), its place among the versions, and of a space's
+	// descriptor the keys that could sign from it on.
 	Space   string    `json:"space,omitempty"`
+	Signer  string    `json:"signer,omitempty"` // DID, where that is not Space itself
 	Key     Key       `json:"key,omitzero"`
 	Created time.Time `json:"created,omitzero"`
+	Keys    []string  `json:"keys,omitempty"`
 }

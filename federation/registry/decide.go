@@ -12,19 +12,23 @@ import (
 type Batch struct {
 	r       *Registry
 	first   uint64 // index of the first entry staged
-	staged  map[vocab.Key]version
-	spaces  map[string]version // descriptors staged
+	staged  fold   // on the registry's
 	entries []Entry
 }
 
 // Begin starts a batch on the state as it stands.
 func (r *Registry) Begin() *Batch {
-	return &Batch{r: r, first: r.Position(), staged: map[vocab.Key]version{}, spaces: map[string]version{}}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return &Batch{r: r, first: r.position, staged: newFold(&r.fold)}
 }
 
 // Decision is what becomes of a submission.
 type Decision struct {
 	Status vocab.Status
+	// Fact is the submission's with the space that its signer speaks for, as it
+	// must be written to the log.
+	Fact vocab.Fact
 	// Stands is the version that stands in its place where the status is
 	// unchanged or superseded. Where that is an entry of the same batch, its
 	// ReceivedAt is not known yet.
@@ -33,32 +37,54 @@ type Decision struct {
 	Unknown bool
 	// Final: the offering was deregistered; nothing can be published under its id.
 	Final bool
+	// Denied says why the space or its key may not, or why these bytes will never
+	// be taken.
+	Denied vocab.Problems
+	// Waits: a descriptor of a space that is not admitted. It is not logged; it
+	// goes to the waiting list.
+	Waits bool
 }
 
 // Logged reports whether the submission becomes an entry.
 func (d Decision) Logged() bool {
-	return !d.Unknown && !d.Final && (d.Status == vocab.Accepted || d.Status == vocab.Renewed)
+	return !d.Unknown && !d.Final && !d.Waits && len(d.Denied) == 0 && (d.Status == vocab.Accepted || d.Status == vocab.Renewed)
 }
 
-// Decide says what becomes of f, and stages it if it becomes an entry.
-func (b *Batch) Decide(f vocab.Fact, s *vocab.Space) Decision {
-	// Its place if it becomes an entry: what follows in the batch points to it.
-	v := pack(Entry{Index: b.first + uint64(len(b.entries)), Fact: f}, 0)
-	var old version
-	var known bool
-	if f.Kind == vocab.KindSpace {
-		old, known = b.descriptor(f.Space)
-	} else {
-		old, known = b.version(vocab.KeyOf(f.Space, f.ID))
+func denied(ps ...vocab.Problem) Decision {
+	return Decision{Status: vocab.Refused, Denied: ps}
+}
+
+// Decide says what becomes of e, and stages it if it becomes an entry. Of its
+// Fact, Space and Signer are hints: what counts is whose the key is now. Acts,
+// redactions and epochs are taken as the hub's own, so whoever calls must know
+// that they are.
+func (b *Batch) Decide(e Entry) Decision {
+	b.r.mu.RLock()
+	defer b.r.mu.RUnlock()
+	if len(b.entries) == 0 && b.r.position != b.first { // others went first; nothing is staged yet
+		b.first, b.staged = b.r.position, newFold(&b.r.fold)
 	}
-	d := decide(old, known, v)
-	if d.Logged() {
-		if f.Kind == vocab.KindSpace {
-			b.spaces[f.Space] = v
-		} else {
-			b.staged[vocab.KeyOf(f.Space, f.ID)] = merge(old, v, known)
+	e.Index = b.first + uint64(len(b.entries)) // what follows in the batch points to it
+	var d Decision
+	switch e.Fact.Kind {
+	case vocab.KindEpoch:
+		d.Status = vocab.Accepted
+	case vocab.KindAct:
+		d = b.staged.decideAct(e.Act)
+	case vocab.KindRedaction:
+		d = b.staged.decideRedaction(e.Redaction)
+	default:
+		key := e.Fact.Key()
+		e.Fact.Space, e.Fact.Signer = b.staged.spaceOf(key), ""
+		if e.Fact.Space != key {
+			e.Fact.Signer = key
 		}
-		b.entries = append(b.entries, Entry{Fact: f, Space: s})
+		d = b.staged.decide(e)
+	}
+	d.Fact = e.Fact
+	if d.Logged() {
+		b.staged.apply(e)
+		b.entries = append(b.entries, e)
 	}
 	return d
 }
@@ -75,32 +101,53 @@ func (b *Batch) Commit(first uint64, receivedAt time.Time) {
 	b.r.Apply(b.entries...)
 }
 
-func (b *Batch) version(k vocab.Key) (version, bool) {
-	if v, ok := b.staged[k]; ok {
-		return v, true
+// MaySign returns the space that a key speaks for, and nil where that space is
+// admitted and the key valid now; else vocab.Problems: key.compromised,
+// key.retired, space.unadmitted, space.rejected or space.suspended.
+func (r *Registry) MaySign(signer string) (space string, err error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	space = r.spaceOf(signer)
+	if p, bad := r.badKey(signer); bad {
+		return space, vocab.Problems{p}
 	}
-	b.r.mu.RLock()
-	defer b.r.mu.RUnlock()
-	v, ok := b.r.versions[k]
-	return v, ok
+	if p, bad := r.badStanding(space); bad {
+		return space, vocab.Problems{p}
+	}
+	return space, nil
 }
 
-func (b *Batch) descriptor(did string) (version, bool) {
-	if v, ok := b.spaces[did]; ok {
-		return v, true
+// decide is the rule for what a space says; e.Fact names the space.
+func (f *fold) decide(e Entry) Decision {
+	if p, bad := f.badKey(e.Fact.Key()); bad {
+		return denied(p)
 	}
-	b.r.mu.RLock()
-	defer b.r.mu.RUnlock()
-	n, ok := b.r.numbers[did]
-	if !ok {
-		return version{}, false
+	s := f.named(e.Fact.Space)
+	standing := f.standingOf(s)
+	descriptor := e.Fact.Kind == vocab.KindSpace
+	presents := descriptor && (standing == Unadmitted || standing == Rejected && s.refused != e.Fact.Digest)
+	if p, bad := f.badStanding(e.Fact.Space); bad && !presents {
+		return denied(p)
 	}
-	v := b.r.spaces[n].descriptor
-	return v, v.created != 0
+	if !descriptor {
+		k := vocab.KeyOf(e.Fact.Space, e.Fact.ID)
+		old, known := f.version(k)
+		return f.supersede(old, known, known && f.final(k, old), pack(e, 0))
+	}
+	if ps := f.badDescriptor(s, e); len(ps) > 0 {
+		return denied(ps...)
+	}
+	if presents {
+		return Decision{Status: vocab.Waiting, Waits: true}
+	}
+	if s == nil || s.ring.stands < 0 {
+		return Decision{Status: vocab.Accepted}
+	}
+	return f.supersede(s.ring.events[s.ring.stands].version, true, false, pack(e, 0))
 }
 
-// decide is the rule of versions, renewals, withdrawals and deregistrations.
-func decide(old version, known bool, v version) Decision {
+// supersede is the rule of versions, renewals, withdrawals and deregistrations.
+func (f *fold) supersede(old version, known, final bool, v version) Decision {
 	removal := v.kind == vocab.KindWithdrawal || v.kind == vocab.KindDeregistration
 	if !known {
 		if removal {
@@ -108,13 +155,19 @@ func decide(old version, known bool, v version) Decision {
 		}
 		return Decision{Status: vocab.Accepted}
 	}
-	stands := old.unpack()
+	void := f.void(old)
+	stands := f.unpack(vocab.Key{}, old)
+	stands.Final = final
 	switch {
+	case v.digest == old.digest && old.marks&redacted != 0:
+		return denied(redactedBytes())
+	case v.digest == old.digest && void:
+		return denied(voidBytes())
 	case v.digest == old.digest:
 		return Decision{Status: vocab.Unchanged, Stands: stands}
-	case old.final && v.kind == vocab.KindDeregistration:
+	case final && v.kind == vocab.KindDeregistration:
 		return Decision{Status: vocab.Unchanged, Stands: stands}
-	case old.final:
+	case final:
 		return Decision{Status: vocab.Refused, Stands: stands, Final: true}
 	case v.kind == vocab.KindDeregistration:
 		return Decision{Status: vocab.Accepted} // final whatever its time
@@ -124,7 +177,7 @@ func decide(old version, known bool, v version) Decision {
 		// Also where one stands: what was published between the two and comes
 		// late must not stand again.
 		return Decision{Status: vocab.Accepted}
-	case v.kind == old.kind && v.content == old.content:
+	case v.kind == old.kind && v.content == old.content && !void:
 		return Decision{Status: renewal(old, v), Stands: stands}
 	}
 	return Decision{Status: vocab.Accepted}

@@ -1,84 +1,87 @@
-// Package registry folds log entries into what stands: the version of every
-// offering, the spaces and their descriptors. The fold is a commutative
-// maximum, so whoever holds the same entries holds the same state, whatever
-// came first.
+// Package registry folds log entries into what stands: spaces with their
+// standing, their keys and descriptors, participants, and the version of every
+// offering. Versions are a commutative maximum, whatever came first; keys and
+// standing go by the order of the log. So whoever holds the same log holds the
+// same state, also where bodies of it have been redacted since.
 //
-// It keeps no bodies, does no I/O and never decides who may say something;
-// intake and exchange have decided that before an entry comes here.
+// A key is valid by its place in the log, never by the times that a document
+// gives. Decide says whether a key may sign for a space at all; who may decide
+// about spaces is for others to say: acts and redactions are taken as the
+// hub's own.
+//
+// It keeps no documents, does no I/O and knows no clock: the present time is
+// passed in, and only what is shown or valid now depends on it.
 package registry
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
-	"sort"
 	"sync"
 	"time"
 
 	"lianmu/vocab"
 )
 
-// Version is what stands under one (space, @id).
-type Version struct {
-	Position   uint64 // in the log
-	First      uint64 // position of the first entry of all under this name
-	Kind       vocab.EntryKind
-	Created    time.Time
-	Expires    time.Time // zero: never
-	ReceivedAt time.Time
-	Digest     vocab.Digest
-	Content    vocab.Digest
-	Final      bool // deregistered: nothing published later counts
-}
-
-// Published reports whether the version is an offering that stands; expiry is
-// another question (see Shown).
-func (v Version) Published() bool { return v.Kind == vocab.KindOffering && !v.Final }
-
-// Shown reports whether the version may be shown at the time now: published,
-// and its proof not expired. Only this uses the present time; which version
-// stands never does.
-func (v Version) Shown(now time.Time) bool {
-	return v.Published() && (v.Expires.IsZero() || now.Before(v.Expires))
-}
-
-// Entry is one log entry as the fold takes it.
+// Entry is one log entry as the fold takes it. Of Space, Participant, Act and
+// Redaction that of its kind is set, unless the body is gone; all are nil for
+// other kinds.
 type Entry struct {
-	Index      uint64
-	ReceivedAt time.Time
-	Fact       vocab.Fact
-	Space      *vocab.Space // what a space descriptor says; nil for other kinds
+	Index       uint64
+	ReceivedAt  time.Time
+	Fact        vocab.Fact // of an entry whose body is gone: Kind and Digest only
+	Space       *vocab.Space
+	Participant *vocab.Participant
+	Act         *vocab.Act
+	Redaction   *vocab.Redaction
 }
 
-// SpaceState is what is known of one space.
-type SpaceState struct {
-	Space     vocab.Space
-	Offerings int // published versions that stand, expired ones included
-	Entries   int
-	LastEntry time.Time
+// Standing is whether a hub takes and shows what a space says.
+type Standing string
 
-	descriptor version // of the descriptor that stands
+// How a space can stand. On an open hub whoever has no act is admitted.
+const (
+	Unadmitted Standing = "unadmitted" // 未准入
+	Admitted   Standing = "admitted"   // 已准入
+	Rejected   Standing = "rejected"   // 不予准入: it may present another descriptor
+	Suspended  Standing = "suspended"  // 已暂停: nothing is taken, nothing of it shown
+)
+
+// Key is a key that signs or signed for a space.
+type Key struct {
+	DID         string
+	From, Until uint64    // valid for entries at From and later, before Until; Until 0: not retired
+	Added       time.Time // zero: it is the one that the space is named after, valid from the beginning
+	Retired     time.Time
+	Compromised bool   // not valid, whatever Until says
+	Since       uint64 // compromised: what it signed from this position on is void
+}
+
+// Valid reports whether the key may sign now.
+func (k Key) Valid() bool { return k.Until == 0 && !k.Compromised }
+
+// SpaceState is what is known of one space. What it points to is shared and
+// must not be changed.
+type SpaceState struct {
+	Space        vocab.Space
+	Standing     Standing
+	Reason       string    // of the act that made it so
+	Decided      time.Time // zero: there was no act
+	Keys         []Key     // by From, then DID
+	Offerings    int       // published versions that stand, expired ones and those of a suspended space included
+	Participants int       // that stand, likewise
+	Entries      int
+	LastEntry    time.Time
+
+	Descriptor         vocab.Digest // of the one that Space tells; zero: none
+	DescriptorPosition uint64
 }
 
 // Registry is the folded state of one log. One goroutine applies; any may ask.
 type Registry struct {
 	mu       sync.RWMutex
-	position uint64 // entries folded
-	versions map[vocab.Key]version
-	contents map[contentKey]vocab.Key // of published versions that stand
-	spaces   []*SpaceState            // by interned number
-	numbers  map[string]uint32        // DID → number
-	expiry   int64                    // no shown version expires before this; 0: unknown
-}
-
-// version is Version packed for a map of millions: times as UnixNano (0: none).
-type version struct {
-	position, first            uint64
-	created, expires, received int64
-	digest, content            vocab.Digest
-	space                      uint32
-	kind                       vocab.EntryKind
-	final                      bool
+	fold                              // owned by mu
+	position uint64                   // entries folded
+	contents map[contentKey]vocab.Key // of offerings that stand
+	members  members
+	expiry   int64 // no shown version expires before this; 0: none does
 }
 
 type contentKey struct {
@@ -86,13 +89,19 @@ type contentKey struct {
 	content vocab.Digest
 }
 
-// New returns an empty registry.
+// New returns an empty registry, of a hub that admits nobody by itself.
 func New() *Registry {
-	return &Registry{
-		versions: map[vocab.Key]version{},
-		contents: map[contentKey]vocab.Key{},
-		numbers:  map[string]uint32{},
-	}
+	r := &Registry{fold: newFold(nil), contents: map[contentKey]vocab.Key{}, members: newMembers()}
+	r.watch, r.fold.recount = r.keepCount, r.countAnew
+	return r
+}
+
+// Open makes it the registry of a hub that admits whoever signs. It must be
+// called before anything is applied.
+func (r *Registry) Open() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open = true
 }
 
 // Position is the number of entries folded: the next index wanted.
@@ -115,228 +124,84 @@ func (r *Registry) Apply(entries ...Entry) {
 	}
 }
 
+// apply folds an entry, and what it says of a participant if it stands.
 func (r *Registry) apply(e Entry) {
-	if e.Fact.Kind == vocab.KindEpoch {
-		return // the hub's own; says nothing of a space
-	}
-	if e.Fact.Space == "" {
-		return // its body is gone, and with it whose it was
-	}
-	n := r.number(e.Fact.Space)
-	s := r.spaces[n]
-	s.Entries++
-	if e.ReceivedAt.After(s.LastEntry) {
-		s.LastEntry = e.ReceivedAt
-	}
-	v := pack(e, n)
-	if e.Fact.Kind == vocab.KindSpace {
-		if e.Space != nil && later(v, s.descriptor) {
-			s.Space, s.descriptor = *e.Space, v
-			s.Space.DID = e.Fact.Space
+	r.fold.apply(e)
+	switch {
+	case e.Fact.Kind == vocab.KindAct:
+		r.expiry = 1 // what is shown may be other than it was: look anew
+	case e.Participant != nil && e.Fact.Kind == vocab.KindParticipant && e.Fact.Space != "":
+		n, _ := r.find(e.Fact.Key())
+		s := r.home(n)
+		k := vocab.KeyOf(s.did, e.Fact.ID)
+		if v := r.versions[k]; v.position == e.Index {
+			r.members.put(k, &member{Participant: *e.Participant, space: s, position: v.position, expires: v.expires, stands: r.stands(k, v)})
 		}
+	}
+}
+
+// keepCount keeps counts, contents and members level with one version: it is
+// called before it goes and after it has come.
+func (r *Registry) keepCount(k vocab.Key, come bool) {
+	v, ok := r.versions[k]
+	if !ok {
 		return
 	}
-	key := vocab.KeyOf(e.Fact.Space, e.Fact.ID)
-	old, known := r.versions[key]
-	next := merge(old, v, known)
-	if next == old {
+	s, stands := r.home(v.signer), r.stands(k, v)
+	if m := s.members[k]; m != nil && come {
+		if m.stands = stands; m.position != v.position || v.marks&redacted != 0 {
+			r.members.remove(k, m)
+		}
+	}
+	if !stands {
 		return
 	}
-	if known && old.published() {
-		s.Offerings--
-		if ck := (contentKey{n, old.content}); r.contents[ck] == key {
+	by := 1
+	if !come {
+		by = -1
+	}
+	ck := contentKey{s.number, v.content}
+	switch {
+	case v.kind == vocab.KindParticipant:
+		s.participants += by
+	case come:
+		s.offerings += by
+		r.contents[ck] = k
+		if v.expires != 0 && (r.expiry == 0 || v.expires < r.expiry) {
+			r.expiry = v.expires
+		}
+	default:
+		s.offerings += by
+		if r.contents[ck] == k {
 			delete(r.contents, ck)
 		}
 	}
-	if next.published() {
-		s.Offerings++
-		r.contents[contentKey{n, next.content}] = key
-		if next.expires != 0 && (r.expiry == 0 || next.expires < r.expiry) {
-			r.expiry = next.expires
+}
+
+// countAnew counts all of a space, when it has changed what its keys are worth.
+func (r *Registry) countAnew(s *space) {
+	for ck := range r.contents {
+		if ck.space == s.number {
+			delete(r.contents, ck)
 		}
 	}
-	r.versions[key] = next
-}
-
-// merge is the commutative maximum: the later of both, final once either is, and
-// first where the earlier of both was.
-func merge(old, v version, known bool) version {
-	next := old
-	if !known || later(v, old) {
-		next = v
-	}
-	next.final = v.final || (known && old.final)
-	next.first = v.first
-	if known {
-		next.first = min(v.first, old.first)
-	}
-	return next
-}
-
-// later orders versions by created, withdrawal before offering, digest.
-func later(a, b version) bool {
-	if a.created != b.created {
-		return a.created > b.created
-	}
-	if a.kind != b.kind {
-		return rank(a.kind) > rank(b.kind)
-	}
-	return bytes.Compare(a.digest[:], b.digest[:]) > 0
-}
-
-func rank(k vocab.EntryKind) int {
-	switch k {
-	case vocab.KindDeregistration:
-		return 2
-	case vocab.KindOffering:
-		return 1
-	}
-	return 0
-}
-
-func (v version) published() bool { return v.kind == vocab.KindOffering && !v.final }
-
-func (r *Registry) number(did string) uint32 {
-	n, ok := r.numbers[did]
-	if !ok {
-		n = uint32(len(r.spaces))
-		r.numbers[did] = n
-		r.spaces = append(r.spaces, &SpaceState{Space: vocab.Space{DID: did}})
-	}
-	return n
-}
-
-// Version returns what stands under a key.
-func (r *Registry) Version(k vocab.Key) (Version, bool) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	v, ok := r.versions[k]
-	return v.unpack(), ok
-}
-
-// Known returns the version that stands with this content in a space, if it is
-// a published one.
-func (r *Registry) Known(space string, content vocab.Digest) (Version, bool) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	n, ok := r.numbers[space]
-	if !ok {
-		return Version{}, false
-	}
-	k, ok := r.contents[contentKey{n, content}]
-	if !ok {
-		return Version{}, false
-	}
-	return r.versions[k].unpack(), true
-}
-
-// Space returns what is known of a space.
-func (r *Registry) Space(did string) (SpaceState, bool) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	n, ok := r.numbers[did]
-	if !ok {
-		return SpaceState{}, false
-	}
-	return *r.spaces[n], true
-}
-
-// Spaces returns every space that has an entry, by DID.
-func (r *Registry) Spaces() []SpaceState {
-	r.mu.RLock()
-	out := make([]SpaceState, len(r.spaces))
-	for i, s := range r.spaces {
-		out[i] = *s
-	}
-	r.mu.RUnlock()
-	sort.Slice(out, func(i, j int) bool { return out[i].Space.DID < out[j].Space.DID })
-	return out
-}
-
-// Expired returns the keys of published versions whose proof has expired at
-// now, unless none can have since the last call.
-func (r *Registry) Expired(now time.Time) []vocab.Key {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	at := now.UnixNano()
-	if r.expiry == 0 || at < r.expiry {
-		return nil
-	}
-	var keys []vocab.Key
-	var next int64
+	s.offerings, s.participants = 0, 0
 	for k, v := range r.versions {
+		if r.home(v.signer) != s {
+			continue
+		}
+		stands := r.stands(k, v)
+		if m := s.members[k]; m != nil {
+			m.stands = stands
+		}
 		switch {
-		case !v.published() || v.expires == 0:
-		case v.expires <= at:
-			keys = append(keys, k)
-		case next == 0 || v.expires < next:
-			next = v.expires
+		case !stands:
+		case v.kind == vocab.KindParticipant:
+			s.participants++
+		default:
+			s.offerings++
+			r.contents[contentKey{s.number, v.content}] = k
 		}
 	}
-	r.expiry = next
-	return keys
-}
-
-// Digest is SHA-256 over the sorted lines "key digest\n" of all offerings
-// shown at now, with their number: equal on every holder of the same entries.
-func (r *Registry) Digest(now time.Time) (vocab.Digest, int) {
-	r.mu.RLock()
-	shown := make(map[vocab.Key]vocab.Digest, len(r.versions))
-	for k, v := range r.versions {
-		if v.unpack().Shown(now) {
-			shown[k] = v.digest
-		}
-	}
-	r.mu.RUnlock()
-	return DigestOf(shown), len(shown)
-}
-
-// DigestOf is the digest that Digest returns, over any set of offerings shown.
-func DigestOf(shown map[vocab.Key]vocab.Digest) vocab.Digest {
-	keys := make([]vocab.Key, 0, len(shown))
-	for k := range shown {
-		keys = append(keys, k)
-	}
-	sort.Slice(keys, func(i, j int) bool { return bytes.Compare(keys[i][:], keys[j][:]) < 0 })
-	h := sha256.New()
-	line := make([]byte, 0, 130)
-	for _, k := range keys {
-		d := shown[k]
-		line = hex.AppendEncode(line[:0], k[:])
-		line = append(line, ' ')
-		line = hex.AppendEncode(line, d[:])
-		h.Write(append(line, '\n'))
-	}
-	return vocab.Digest(h.Sum(nil))
-}
-
-func pack(e Entry, space uint32) version {
-	return version{
-		position: e.Index, first: e.Index,
-		created: nano(e.Fact.Created), expires: nano(e.Fact.Expires), received: nano(e.ReceivedAt),
-		digest: e.Fact.Digest, content: e.Fact.Content,
-		space: space, kind: e.Fact.Kind, final: e.Fact.Kind == vocab.KindDeregistration,
-	}
-}
-
-func (v version) unpack() Version {
-	return Version{
-		Position: v.position, First: v.first, Kind: v.kind, Final: v.final,
-		Created: instant(v.created), Expires: instant(v.expires), ReceivedAt: instant(v.received),
-		Digest: v.digest, Content: v.content,
-	}
-}
-
-func nano(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixNano()
-}
-
-func instant(n int64) time.Time {
-	if n == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, n).UTC()
+	r.expiry = 1
 }

@@ -60,11 +60,11 @@ func TestDecide(t *testing.T) {
 	}
 	for _, row := range rows {
 		for _, together := range []bool{false, true} {
-			r := New()
+			r := opened()
 			b := r.Begin()
 			var got string
 			for i, f := range row.facts {
-				got += string(b.Decide(f, nil).Status) + " "
+				got += string(b.Decide(Entry{Fact: f}).Status) + " "
 				if !together {
 					b.Commit(r.Position(), day0.Add(time.Duration(i)*time.Minute))
 					b = r.Begin()
@@ -95,7 +95,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		rand.New(rand.NewSource(rapid.Int64().Draw(rt, "seed"))).Shuffle(len(shuffled), func(i, j int) {
 			shuffled[i], shuffled[j] = shuffled[j], shuffled[i]
 		})
-		other := New()
+		other := opened()
 		for _, e := range shuffled {
 			other.apply(e) // Apply takes them in order only; the rule itself must not care
 		}
@@ -136,7 +136,7 @@ func numbered(facts []vocab.Fact) []Entry {
 }
 
 func foldAll(facts []vocab.Fact) *Registry {
-	r := New()
+	r := opened()
 	r.Apply(numbered(facts)...)
 	return r
 }
@@ -161,7 +161,7 @@ func TestExpired(t *testing.T) {
 }
 
 func TestSpaceDescriptor(t *testing.T) {
-	r := New()
+	r := opened()
 	tell := func(i uint64, created time.Duration, name string) {
 		f := fact(vocab.KindSpace, "did:key:zA", name, created, 0)
 		r.Apply(Entry{Index: i, ReceivedAt: day0, Fact: f, Space: &vocab.Space{Name: vocab.Text{"zh": name}}})
@@ -175,17 +175,24 @@ func TestSpaceDescriptor(t *testing.T) {
 
 // What is answered by an entry of the same batch must name that entry's place.
 func TestStandsInTheSameBatch(t *testing.T) {
-	r := New()
+	r := opened()
 	r.Apply(Entry{Index: 0, Fact: fact(offer, "z", "1", 0, year)})
 	b := r.Begin()
-	b.Decide(fact(offer, "y", "1", 0, year), nil)
+	b.Decide(Entry{Fact: fact(offer, "y", "1", 0, year)})
 	a := fact(offer, "a", "1", 0, year)
-	b.Decide(a, nil)
+	b.Decide(Entry{Fact: a})
 	for name, d := range map[string]Decision{
-		"repeated": b.Decide(a, nil), "older": b.Decide(fact(offer, "a", "0", -time.Hour, year), nil),
+		"repeated": b.Decide(Entry{Fact: a}), "older": b.Decide(Entry{Fact: fact(offer, "a", "0", -time.Hour, year)}),
 	} {
 		if d.Logged() || d.Stands.Position != 2 {
 			t.Errorf("%s: %s, stands at %d, not 2", name, d.Status, d.Stands.Position)
 		}
 	}
+}
+
+// opened is the registry of an open hub.
+func opened() *Registry {
+	r := New()
+	r.Open()
+	return r
 }

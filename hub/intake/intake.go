@@ -8,6 +8,7 @@ package intake
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"sync"
@@ -219,14 +220,19 @@ func (in *Intake) Follow(ctx context.Context) error {
 
 // Fold applies to reg all that log holds beyond its position.
 func Fold(ctx context.Context, log *ledger.Log, reg *registry.Registry, p *jsonld.Processor, rd *shape.Reader) error {
-	for rec, err := range log.Facts(ctx, reg.Position(), log.Size(), vocab.KindSpace) {
+	for rec, err := range log.Facts(ctx, reg.Position(), log.Size(), vocab.KindSpace, vocab.KindParticipant, vocab.KindAct, vocab.KindRedaction) {
 		if err != nil {
 			return err
 		}
 		e := registry.Entry{Index: rec.Index, ReceivedAt: rec.ReceivedAt, Fact: rec.Fact}
-		if rec.Fact.Kind == vocab.KindSpace {
-			if r, err := rd.ReadDocument(ctx, p, rec.Document, rec.ReceivedAt); err == nil {
-				e.Space = r.Space
+		if rec.Document != nil {
+			r, err := rd.ReadDocument(ctx, p, rec.Document, rec.ReceivedAt)
+			switch {
+			case err == nil:
+				e.Space, e.Participant, e.Act, e.Redaction = r.Space, r.Participant, r.Act, r.Redaction
+			case rec.Fact.Kind == vocab.KindAct || rec.Fact.Kind == vocab.KindRedaction:
+				// Without it a suspended space would be back, or a stolen key valid.
+				return fmt.Errorf("entry %d, which the hub itself wrote, cannot be read: %w", rec.Index, err)
 			}
 		}
 		reg.Apply(e)

@@ -54,8 +54,10 @@ func newBench(t *testing.T) *bench {
 	fatal(err)
 	reader, err := shape.NewReader()
 	fatal(err)
+	reg := registry.New()
+	reg.Open()
 	in := New(Config{
-		Log: l, Registry: registry.New(), Processor: jsonld.New(jsonld.Limits{}), Reader: reader, Quarantine: q,
+		Log: l, Registry: reg, Processor: jsonld.New(jsonld.Limits{}), Reader: reader, Quarantine: q,
 		MayRead: func(ledger.Record) bool { return true }, Now: time.Now, Logger: log,
 	})
 	t.Cleanup(func() { in.Close(); q.Close() })

@@ -160,7 +160,7 @@ func (in *Intake) repeated(j *job) bool {
 	if !f.Expires.IsZero() && !in.c.Now().Before(f.Expires) || !j.mayBring(f.Space) {
 		return false // to be refused, as anywhere
 	}
-	d := in.c.Registry.Begin().Decide(f, nil)
+	d := in.c.Registry.Begin().Decide(registry.Entry{Fact: f})
 	if d.Logged() {
 		return false
 	}
@@ -177,6 +177,9 @@ func (in *Intake) repeated(j *job) bool {
 func (in *Intake) answer(j *job, d registry.Decision) {
 	j.receipt.Status, j.receipt.Log, j.receipt.Problems = d.Status, nil, nil
 	switch {
+	case len(d.Denied) > 0:
+		in.refuse(j, d.Denied)
+	case d.Waits: // the status says so
 	case d.Unknown:
 		in.refuse(j, vocab.Problems{vocab.NewProblem("/@id", "offering.unknown",
 			"本空间没有以 %s 发布过产品，无可下架；请核对 @id", "this space has published nothing as %s, so there is nothing to take down; check the @id", j.fact.ID)})

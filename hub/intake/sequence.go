@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lianmu/federation/ledger"
+	"lianmu/federation/registry"
 	"lianmu/vocab"
 )
 
@@ -120,7 +121,8 @@ func (in *Intake) try(ctx context.Context, batch []*job) error {
 	logged := make([]*job, 0, len(batch))
 	var beside []*job // answered by an entry of this very batch
 	for _, j := range batch {
-		d := b.Decide(j.fact, j.reading.Space)
+		d := b.Decide(registry.Entry{Fact: j.fact, Space: j.reading.Space, Participant: j.reading.Participant})
+		j.fact = d.Fact
 		if d.Logged() {
 			j.receipt.Status, j.receipt.Log, j.receipt.Problems = d.Status, nil, nil
 			entries = append(entries, ledger.Entry{Document: j.raw, Fact: j.fact})

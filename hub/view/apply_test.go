@@ -25,6 +25,7 @@ func unread(t *testing.T, n int) (*Catalog, []item) {
 		Registry: registry.New(), Processor: jsonld.New(jsonld.Limits{}), Reader: reader,
 		Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	}}
+	cat.c.Registry.Open()
 	var items []item
 	for i := range n {
 		id := fmt.Sprintf("https://space.example/%d", i)

@@ -1,0 +1,243 @@
+package registry
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"iter"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"lianmu/vocab"
+)
+
+// Version returns what stands under a key.
+func (r *Registry) Version(k vocab.Key) (Version, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	v, ok := r.versions[k]
+	if !ok {
+		return Version{}, false
+	}
+	return r.unpack(k, v), true
+}
+
+func (f *fold) unpack(k vocab.Key, v version) Version {
+	return Version{
+		Position: v.position, First: v.first, Kind: v.kind, Final: f.final(k, v), Void: f.void(v),
+		Suspended: f.standingOf(f.home(v.signer)) != Admitted,
+		Created:   instant(v.created), Expires: instant(v.expires), ReceivedAt: instant(v.received),
+		Digest: v.digest, Content: v.content,
+	}
+}
+
+// Known returns the version that stands with this content in a space, if it is
+// a published one of a space that is admitted.
+func (r *Registry) Known(space string, content vocab.Digest) (Version, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	s := r.named(space)
+	if s == nil || r.standingOf(s) != Admitted {
+		return Version{}, false
+	}
+	k, ok := r.contents[contentKey{s.number, content}]
+	if !ok {
+		return Version{}, false
+	}
+	return r.unpack(k, r.versions[k]), true
+}
+
+// Offerings yields every version of a space's offerings, published or not, in
+// no order: those known when it begins, each as it stands when its turn comes.
+// Withdrawals of participants are among them.
+func (r *Registry) Offerings(space string) iter.Seq2[vocab.Key, Version] {
+	return func(yield func(vocab.Key, Version) bool) {
+		for _, k := range r.offerings(space) {
+			if v, ok := r.Version(k); ok && v.Kind != vocab.KindParticipant && !yield(k, v) {
+				return
+			}
+		}
+	}
+}
+
+func (r *Registry) offerings(space string) []vocab.Key {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	s := r.named(space)
+	if s == nil {
+		return nil
+	}
+	keys := make([]vocab.Key, 0, s.offerings)
+	for k, v := range r.versions {
+		if v.kind != vocab.KindParticipant && r.home(v.signer) == s {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+// Expired returns the keys of shown versions whose proof has expired at now,
+// unless none can have since the last call.
+func (r *Registry) Expired(now time.Time) []vocab.Key {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := now.UnixNano()
+	if r.expiry == 0 || at < r.expiry {
+		return nil
+	}
+	var keys []vocab.Key
+	var next int64
+	for k, v := range r.versions {
+		switch {
+		case v.kind != vocab.KindOffering || v.expires == 0 || !r.stands(k, v) || r.standingOf(r.home(v.signer)) != Admitted:
+		case v.expires <= at:
+			keys = append(keys, k)
+		case next == 0 || v.expires < next:
+			next = v.expires
+		}
+	}
+	r.expiry = next
+	return keys
+}
+
+// Digest is SHA-256 over the sorted lines "key digest\n" of all offerings
+// shown at now, with their number: equal on every holder of the same entries.
+func (r *Registry) Digest(now time.Time) (vocab.Digest, int) {
+	r.mu.RLock()
+	shown := make(map[vocab.Key]vocab.Digest, len(r.contents))
+	for k, v := range r.versions {
+		if v.kind == vocab.KindOffering && r.unpack(k, v).Shown(now) {
+			shown[k] = v.digest
+		}
+	}
+	r.mu.RUnlock()
+	return DigestOf(shown), len(shown)
+}
+
+// DigestOf is the digest that Digest returns, over any set of offerings shown.
+func DigestOf(shown map[vocab.Key]vocab.Digest) vocab.Digest {
+	keys := make([]vocab.Key, 0, len(shown))
+	for k := range shown {
+		keys = append(keys, k)
+	}
+	sort.Slice(keys, func(i, j int) bool { return bytes.Compare(keys[i][:], keys[j][:]) < 0 })
+	h := sha256.New()
+	line := make([]byte, 0, 130)
+	for _, k := range keys {
+		d := shown[k]
+		line = hex.AppendEncode(line[:0], k[:])
+		line = append(line, ' ')
+		line = hex.AppendEncode(line, d[:])
+		h.Write(append(line, '\n'))
+	}
+	return vocab.Digest(h.Sum(nil))
+}
+
+// Space returns what is known of the space of that name.
+func (r *Registry) Space(did string) (SpaceState, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	s := r.named(did)
+	if s == nil {
+		return SpaceState{}, false
+	}
+	return r.state(s), true
+}
+
+// Spaces returns every space that has an entry or an act, by DID.
+func (r *Registry) Spaces() []SpaceState {
+	r.mu.RLock()
+	var out []SpaceState
+	for n, k := range r.signers {
+		if k.home.number == uint32(n) {
+			out = append(out, r.state(k.home))
+		}
+	}
+	r.mu.RUnlock()
+	slices.SortFunc(out, func(a, b SpaceState) int { return strings.Compare(a.Space.DID, b.Space.DID) })
+	return out
+}
+
+// named returns the space of a name; nil where there is none.
+func (f *fold) named(did string) *space {
+	n, ok := f.find(did)
+	if !ok {
+		return nil
+	}
+	if s := f.home(n); s.did == did {
+		return s
+	}
+	return nil
+}
+
+func (r *Registry) state(s *space) SpaceState {
+	st := SpaceState{
+		Space: vocab.Space{DID: s.did}, Standing: r.standingOf(s), Reason: s.reason, Decided: instant(s.decided),
+		Offerings: s.offerings, Participants: s.participants, Entries: s.entries, LastEntry: instant(s.last),
+		Keys: make([]Key, 0, len(s.ring.keys)),
+	}
+	if s.ring.text >= 0 {
+		d := s.ring.events[s.ring.text]
+		st.Space, st.Descriptor, st.DescriptorPosition = *d.text, d.digest, d.position
+	}
+	for n, k := range s.ring.keys {
+		st.Keys = append(st.Keys, Key{
+			DID: r.signer(n).did, From: k.from, Until: k.until, Added: instant(k.added), Retired: instant(k.retired),
+			Compromised: k.stolen, Since: k.since,
+		})
+	}
+	slices.SortFunc(st.Keys, func(a, b Key) int {
+		return cmp.Or(cmp.Compare(a.From, b.From), strings.Compare(a.DID, b.DID))
+	})
+	return st
+}
+
+// SpaceOf returns the name of the space that a key is or was of; the key itself
+// where it is none's.
+func (r *Registry) SpaceOf(signer string) string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.spaceOf(signer)
+}
+
+func (f *fold) spaceOf(signer string) string {
+	if n, ok := f.find(signer); ok {
+		return f.home(n).did
+	}
+	return signer
+}
+
+// SignedSince returns the positions, ascending, of versions and descriptors
+// that stand and of deregistrations that count, that a key signed from a
+// position on: what would be void if it were stolen then.
+func (r *Registry) SignedSince(key string, from uint64) []uint64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	n, ok := r.find(key)
+	if !ok {
+		return nil
+	}
+	var at []uint64
+	for _, v := range r.versions {
+		if v.signer == n && v.position >= from && v.marks&hubs == 0 && !r.void(v) {
+			at = append(at, v.position)
+		}
+	}
+	for _, list := range r.endings {
+		for _, e := range list {
+			if e.signer == n && e.position >= from && !e.hubs && !r.stolen(n, e.position) {
+				at = append(at, e.position)
+			}
+		}
+	}
+	for _, e := range r.home(n).ring.events {
+		if e.signer == n && e.position >= from && !e.hub && !r.void(e.version) {
+			at = append(at, e.position)
+		}
+	}
+	slices.Sort(at)
+	return slices.Compact(at)
+}

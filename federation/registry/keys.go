@@ -1,0 +1,164 @@
+package registry
+
+import (
+	"maps"
+	"slices"
+
+	"lianmu/vocab"
+)
+
+// ring is a space's descriptors and the keys that they and the hub gave it. It
+// is folded from its events in the order of the log. What a stolen key signed
+// is void and leaves no trace but the keys it added, so when a theft becomes
+// known the ring is folded anew.
+type ring struct {
+	name   uint32  // the key that the space is named after
+	events []event // by position
+	thefts []theft
+	keys   map[uint32]span // every key that an event named, by its number
+	stands int             // event of the descriptor that stands; -1: none
+	text   int             // event of the last descriptor that stood and can be read; -1: none
+}
+
+// event is a descriptor, or keys that the hub replaced.
+type event struct {
+	version
+	keys []uint32     // that may sign from here on; none where redacted: they stay as they were
+	text *vocab.Space // nil: not a descriptor, or redacted
+	hub  bool         // a replacement by the hub, which nothing voids
+}
+
+// theft says that what a key signed from a position on is void.
+type theft struct {
+	key  uint32
+	from uint64
+}
+
+// span is when one key was valid, as Key tells it.
+type span struct {
+	from, until    uint64 // positions; until 0: not retired
+	added, retired int64
+	in             bool // among the keys that the descriptor or replacement in force names
+	stolen         bool
+	since          uint64 // stolen: from where what it signed is void
+}
+
+func newRing(name uint32) ring {
+	g := ring{name: name}
+	g.refold()
+	return g
+}
+
+func (g ring) clone() ring {
+	g.events, g.thefts = slices.Clip(g.events), slices.Clip(g.thefts)
+	g.keys = maps.Clone(g.keys)
+	return g
+}
+
+// add takes an event at its place and reports whether it changed what was
+// before, as it can only where it comes late.
+func (g *ring) add(e event) (changed bool) {
+	at := g.find(e.position)
+	g.events = slices.Insert(g.events, at, e)
+	if at < len(g.events)-1 {
+		g.refold()
+		return true
+	}
+	g.step(at)
+	return false
+}
+
+// find is where the event at a position is or would be.
+func (g *ring) find(position uint64) int {
+	at, _ := slices.BinarySearchFunc(g.events, position, func(e event, p uint64) int {
+		switch {
+		case e.position < p:
+			return -1
+		case e.position > p:
+			return 1
+		}
+		return 0
+	})
+	return at
+}
+
+// at returns the descriptor at a position.
+func (g *ring) at(position uint64) (event, bool) {
+	i := g.find(position)
+	if i == len(g.events) || g.events[i].position != position || g.events[i].hub {
+		return event{}, false
+	}
+	return g.events[i], true
+}
+
+func (g *ring) refold() {
+	g.keys = map[uint32]span{g.name: {in: true}}
+	g.stands, g.text = -1, -1
+	for _, t := range g.thefts {
+		g.steal(t.key, t.from, span{})
+	}
+	for i := range g.events {
+		g.step(i)
+	}
+}
+
+func (g *ring) step(i int) {
+	e := g.events[i]
+	next := e.position + 1
+	if !e.hub && g.void(e.signer, e.position) {
+		// The thief's own keys. One that was valid anyhow is the space's.
+		for _, k := range e.keys {
+			if !g.keys[k].in {
+				g.steal(k, next, span{from: next, added: e.received})
+			}
+		}
+		return
+	}
+	if !e.hub {
+		if g.stands >= 0 && !later(e.version, g.events[g.stands].version) {
+			return
+		}
+		g.stands = i
+		if e.text != nil {
+			g.text = i
+		}
+		if len(e.keys) == 0 && e.marks&redacted != 0 {
+			return
+		}
+	}
+	for k, s := range g.keys {
+		if s.in && !slices.Contains(e.keys, k) {
+			s.in, s.until, s.retired = false, next, e.received
+			g.keys[k] = s
+		}
+	}
+	for _, k := range e.keys {
+		if s := g.keys[k]; !s.in {
+			g.keys[k] = span{in: true, from: next, added: e.received, stolen: s.stolen, since: s.since}
+		}
+	}
+}
+
+// steal marks a key as stolen from a position on; fresh is what is known of it
+// where it was unknown.
+func (g *ring) steal(key uint32, from uint64, fresh span) {
+	s, known := g.keys[key]
+	if !known {
+		s = fresh
+	}
+	if !s.stolen || from < s.since {
+		s.stolen, s.since = true, from
+	}
+	g.keys[key] = s
+}
+
+func (g *ring) void(signer uint32, position uint64) bool {
+	s := g.keys[signer]
+	return s.stolen && s.since <= position
+}
+
+// valid reports whether a key may sign now.
+func (g *ring) valid(key uint32) bool {
+	s := g.keys[key]
+	return s.in && !s.stolen
+}

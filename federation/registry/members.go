@@ -1,0 +1,126 @@
+package registry
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"lianmu/vocab"
+)
+
+// members finds participants by their code and by their DID. Each space has its
+// own by their key.
+type members struct {
+	codes, dids map[string][]*member
+}
+
+// member is a participant as the version that stands tells it. It is kept also
+// while that version is void, for a key may prove not to have been stolen.
+type member struct {
+	vocab.Participant
+	space          *space
+	position       uint64
+	expires        int64 // of the proof; 0: never
+	stands         bool
+	inCodes, inDID int // its places in members
+}
+
+func newMembers() members {
+	return members{codes: map[string][]*member{}, dids: map[string][]*member{}}
+}
+
+func (ms *members) put(k vocab.Key, m *member) {
+	if old := m.space.members[k]; old != nil {
+		ms.remove(k, old)
+	}
+	if m.space.members == nil {
+		m.space.members = map[vocab.Key]*member{}
+	}
+	m.space.members[k] = m
+	m.inCodes = len(ms.codes[m.Code])
+	ms.codes[m.Code] = append(ms.codes[m.Code], m)
+	if m.DID != "" {
+		m.inDID = len(ms.dids[m.DID])
+		ms.dids[m.DID] = append(ms.dids[m.DID], m)
+	}
+}
+
+func (ms *members) remove(k vocab.Key, m *member) {
+	delete(m.space.members, k)
+	drop(ms.codes, m.Code, m.inCodes, func(m *member) *int { return &m.inCodes })
+	if m.DID != "" {
+		drop(ms.dids, m.DID, m.inDID, func(m *member) *int { return &m.inDID })
+	}
+}
+
+// drop takes the member at a place out of a list; the last one takes its place.
+func drop(of map[string][]*member, name string, at int, place func(*member) *int) {
+	list := of[name]
+	last := len(list) - 1
+	list[at] = list[last]
+	*place(list[at]) = at
+	list[last] = nil
+	if last == 0 {
+		delete(of, name)
+		return
+	}
+	of[name] = list[:last]
+}
+
+// valid reports whether the participant counts at a time.
+func (m *member) valid(now time.Time) bool {
+	return m.stands && (m.expires == 0 || now.UnixNano() < m.expires) && (m.ValidUntil.IsZero() || now.Before(m.ValidUntil))
+}
+
+// ParticipantsOf returns the participants of a space that stand, by code, then
+// @id, those out of date and those of a suspended space included. What they
+// point to is shared and must not be changed.
+func (r *Registry) ParticipantsOf(space string) []vocab.Participant {
+	r.mu.RLock()
+	var out []vocab.Participant
+	if s := r.named(space); s != nil {
+		for _, m := range s.members {
+			if m.stands {
+				out = append(out, m.Participant)
+			}
+		}
+	}
+	r.mu.RUnlock()
+	slices.SortFunc(out, func(a, b vocab.Participant) int {
+		if c := strings.Compare(a.Code, b.Code); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return out
+}
+
+// SpacesOfOrganisation returns the names of the admitted spaces, sorted, in
+// which an organisation's 主体标识码 is a participant that is valid at now.
+func (r *Registry) SpacesOfOrganisation(code string, now time.Time) []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.spacesOf(r.members.codes[code], now)
+}
+
+// SpacesOfDID is SpacesOfOrganisation by a participant's DID.
+func (r *Registry) SpacesOfDID(did string, now time.Time) []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.spacesOf(r.members.dids[did], now)
+}
+
+func (r *Registry) spacesOf(list []*member, now time.Time) []string {
+	found := map[string]bool{}
+	for _, m := range list {
+		if !found[m.space.did] && m.valid(now) && r.standingOf(m.space) == Admitted {
+			found[m.space.did] = true
+		}
+	}
+	names := make([]string, 0, len(found))
+	for did := range found {
+		names = append(names, did)
+	}
+	slices.Sort(names)
+	return names
+}
