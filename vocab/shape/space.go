@@ -110,14 +110,16 @@ func (rd *reading) spaceType(s subject) vocab.Term {
 // operator reads who runs the space. Our context reads the plain key
 // "operator" as ODRL's, which makes an IRI of a bare name.
 func (rd *reading) operator(s subject) vocab.Agent {
-	a := rd.agent(s, "operator")
-	if name, ok := strings.CutPrefix(a.ID, ownNamespace); ok && len(a.Name) == 0 {
-		a.ID = ""
-		if name, ok = rd.clean(name, s.at.member(rd.present(s, "operator")), labelLimit); ok && name != "" {
-			a.Name = label("", name)
+	for _, v := range rd.values(s, "operator") {
+		name, ours := strings.CutPrefix(v.id(), ownNamespace)
+		if !ours || len(v.raw) > 1 {
+			continue
+		}
+		if name, ok := rd.clean(name, v.at, labelLimit); ok && name != "" {
+			return vocab.Agent{Name: label("", name), Code: rd.agentCode(s)}
 		}
 	}
-	return a
+	return rd.agent(s, "operator")
 }
 
 // roles reads roles of the national list; any other refuses the document.

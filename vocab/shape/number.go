@@ -1,0 +1,155 @@
+package shape
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+
+	"lianmu/vocab"
+)
+
+// uuidIn is a UUID within a text (RFC 9562), whose groups of digits are no
+// number.
+var uuidIn = regexp.MustCompile(`(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
+
+// personIn returns what in a text is a person's identity number or mobile
+// number, nil where nothing is. Width and invisible characters do not matter,
+// nor do single spaces and hyphens between groups of digits.
+func personIn(s string) *finding {
+	digits := 0
+	for _, r := range s {
+		if unicode.IsNumber(r) {
+			digits++
+		}
+	}
+	if digits < mobileDigits {
+		return nil
+	}
+	s = uuidIn.ReplaceAllString(foldDigits(s), "|")
+	var run []group
+	for i := 0; i < len(s); {
+		if !isAlnum(s[i]) {
+			i++
+			continue
+		}
+		from := i
+		for i < len(s) && isAlnum(s[i]) {
+			i++
+		}
+		token := s[from:i]
+		if f := codeOfPerson(token); f != nil {
+			return f
+		}
+		g, ok := groupOf(token)
+		if n := len(run); n > 0 && (!ok || g.before || run[n-1].after || !joins(s[run[n-1].end:from])) {
+			if f := personInRun(run); f != nil {
+				return f
+			}
+			run = run[:0]
+		}
+		if ok {
+			g.end = i
+			run = append(run, g)
+		}
+	}
+	return personInRun(run)
+}
+
+// foldDigits brings digits and separators into one form and takes out what
+// nobody sees.
+func foldDigits(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == 0x200C, r == 0x200D, isInvisible(r), isBidi(r), unicode.Is(unicode.Mn, r):
+			return -1
+		case r == '\t', unicode.Is(unicode.Zs, r), isFiller(r):
+			return ' '
+		case unicode.Is(unicode.Pd, r), r == 0x2212:
+			return '-'
+		}
+		return r
+	}, norm.NFKC.String(s))
+}
+
+// joins reports whether what stands between two groups of digits leaves them
+// one number.
+func joins(between string) bool {
+	return len(between) <= 3 && strings.Trim(between, " -") == ""
+}
+
+// group is a token of digits, with or without letters at either end that touch
+// it: "tel13800001234".
+type group struct {
+	digits        string
+	x             bool // an X follows, which ends an identity number
+	before, after bool // letters that part it from its neighbours
+	end           int
+}
+
+const mostLetters = 12 // of a word that touches a number; hashes are not such words
+
+func groupOf(token string) (group, bool) {
+	from := strings.IndexAny(token, "0123456789")
+	if from < 0 {
+		return group{x: true}, token == "X" || token == "x"
+	}
+	to := strings.LastIndexAny(token, "0123456789") + 1
+	g := group{digits: token[from:to], before: from > 0, after: to < len(token)}
+	if rest := token[to:]; rest == "X" || rest == "x" {
+		g.x, g.after = true, false
+	}
+	return g, from <= mostLetters && len(token)-to <= mostLetters && strings.Trim(g.digits, "0123456789") == ""
+}
+
+const mobileDigits = 11
+
+// personInRun looks at every number that whole neighbouring groups make up.
+func personInRun(run []group) *finding {
+	for i := range run {
+		number := ""
+		for _, g := range run[i:] {
+			number += g.digits
+			if len(number) > personalCodeSize {
+				break
+			}
+			if isMobile(number) {
+				return mobileNumber
+			}
+			if g.x {
+				if vocab.MaybePersonal(number + "X") {
+					return identityNumber
+				}
+				break
+			}
+			if vocab.MaybePersonal(number) {
+				return identityNumber
+			}
+		}
+	}
+	return nil
+}
+
+// isMobile reports whether s is a Chinese mobile number, with or without the
+// country's or the trunk prefix.
+func isMobile(s string) bool {
+	if len(s) < mobileDigits {
+		return false
+	}
+	prefix, n := s[:len(s)-mobileDigits], s[len(s)-mobileDigits:]
+	return n[0] == '1' && n[1] >= '3' && slices.Contains([]string{"", "0", "86", "086", "0086"}, prefix)
+}
+
+// codeOfPerson finds a natural person in the national codes that hold a
+// 主体标识码.
+func codeOfPerson(token string) *finding {
+	if len(token) <= personalCodeSize || len(token) > 64 {
+		return nil
+	}
+	if code := vocab.SubjectOf(strings.ToUpper(token)); code != "" && vocab.IsPersonal(code) {
+		return identityNumber
+	}
+	return nil
+}
