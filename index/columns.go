@@ -112,7 +112,6 @@ func (c *columns) take(id uint64, s *segmentColumns, bytes int) bool {
 type column struct {
 	terms  []string
 	totals []uint32 // documents of each term
-	docs   uint64
 	// Where no document holds more than maxSlots terms, and there are few
 	// terms, document d holds slots[d*width:(d+1)*width], as 1 + the index of
 	// the term, or 0. Else it holds ords[starts[d]:starts[d+1]].
@@ -131,7 +130,7 @@ func newColumn(s segment.Segment, field string) (*column, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &column{docs: s.Count()}
+	c := &column{}
 	held := make([]uint32, s.Count()) // terms of each document
 	var docs []uint32                 // of all terms, one term after the other
 	var list segment.PostingsList
@@ -210,44 +209,65 @@ func (c *column) size() int {
 	return n
 }
 
-// count returns how many documents of found, a segment's, hold each term, with
-// one more at its head that says nothing. The fewer documents are looked at:
-// those in found, or those not.
-func (c *column) count(found *roaring.Bitmap) []uint32 {
-	counts := make([]uint32, len(c.terms)+1)
-	if 2*found.GetCardinality() <= c.docs {
-		c.add(found, counts)
-		return counts
+// countColumns returns for each column, all of one segment, how many documents
+// of found hold each term, with one more at its head that says nothing. The
+// fewer documents are looked at: those in found, or those not. Columns that are
+// nil have no counts.
+func countColumns(cols []*column, found *roaring.Bitmap, docs uint64) [][]uint32 {
+	counts := make([][]uint32, len(cols))
+	for i, c := range cols {
+		if c != nil {
+			counts[i] = make([]uint32, len(c.terms)+1)
+		}
 	}
-	c.add(roaring.Flip(found, 0, c.docs), counts)
-	for i, n := range c.totals {
-		counts[i+1] = n - counts[i+1]
+	most := 2*found.GetCardinality() > docs
+	if most {
+		found = roaring.Flip(found, 0, docs)
+	}
+	var block [1024]uint32
+	for it := found.ManyIterator(); ; {
+		n := it.NextMany(block[:])
+		if n == 0 {
+			break
+		}
+		for i, c := range cols {
+			if c != nil {
+				c.add(block[:n], counts[i])
+			}
+		}
+	}
+	for i, c := range cols {
+		if c != nil && most {
+			for j, n := range c.totals {
+				counts[i][j+1] = n - counts[i][j+1]
+			}
+		}
 	}
 	return counts
 }
 
-func (c *column) add(found *roaring.Bitmap, counts []uint32) {
-	var docs [512]uint32
-	for it := found.ManyIterator(); ; {
-		n := it.NextMany(docs[:])
-		switch {
-		case n == 0:
-			return
-		case c.starts != nil:
-			for _, d := range docs[:n] {
-				for _, ord := range c.ords[c.starts[d]:c.starts[d+1]] {
-					counts[ord+1]++
-				}
+// add counts the terms of some documents.
+func (c *column) add(docs, counts []uint32) {
+	switch {
+	case c.starts != nil:
+		for _, d := range docs {
+			for _, ord := range c.ords[c.starts[d]:c.starts[d+1]] {
+				counts[ord+1]++
 			}
-		case c.width == 1: // most fields
-			for _, d := range docs[:n] {
-				counts[c.slots[d]]++
-			}
-		default:
-			for _, d := range docs[:n] {
-				for _, ord := range c.slots[int(d)*c.width : (int(d)+1)*c.width] {
-					counts[ord]++
-				}
+		}
+	case c.width == 1: // most fields
+		for _, d := range docs {
+			counts[c.slots[d]]++
+		}
+	case c.width == 2:
+		for _, d := range docs {
+			counts[c.slots[2*d]]++
+			counts[c.slots[2*d+1]]++
+		}
+	default:
+		for _, d := range docs {
+			for _, ord := range c.slots[int(d)*c.width : (int(d)+1)*c.width] {
+				counts[ord]++
 			}
 		}
 	}

@@ -24,19 +24,16 @@ func (ix *Index) count(ctx context.Context, snap *scorch.IndexSnapshot, found []
 		return out, nil
 	}
 	segments := snap.Segments()
-	all := make([][]*column, len(facets)) // by facet and segment
-	for j := range facets {
-		all[j] = make([]*column, len(segments))
-	}
+	cols := make([][]*column, len(segments))
 	base := uint64(0)
 	for i, s := range segments {
-		cols, err := ix.columns.of(ctx, s, facets)
-		if err != nil {
+		var err error
+		if cols[i], err = ix.columns.of(ctx, s, facets); err != nil {
 			return nil, err
 		}
 		var without []string
 		for j, f := range facets {
-			if all[j][i] = cols[j]; cols[j] == nil {
+			if cols[i][j] == nil {
 				without = append(without, f)
 			}
 		}
@@ -45,28 +42,38 @@ func (ix *Index) count(ctx context.Context, snap *scorch.IndexSnapshot, found []
 		}
 		base += s.Segment().Count()
 	}
+	unions := make([]*union, len(facets))
+	sums := make([][]uint32, len(facets))
 	for j, f := range facets {
-		out.addColumns(f, ix.columns.unite(f, all[j]), found)
+		all := make([]*column, len(segments))
+		for i := range segments {
+			all[i] = cols[i][j]
+		}
+		unions[j] = ix.columns.unite(f, all)
+		sums[j] = make([]uint32, len(unions[j].terms))
 	}
-	return out, nil
-}
-
-// addColumns counts from columns; those that are nil have been seen to.
-func (n counts) addColumns(field string, u *union, found []*roaring.Bitmap) {
-	sums := make([]uint32, len(u.terms))
-	for i, col := range u.columns {
-		if col == nil || found[i].IsEmpty() {
+	for i, s := range segments {
+		if found[i].IsEmpty() {
 			continue
 		}
-		for j, count := range col.count(found[i])[1:] {
-			sums[u.numbers[i][j]] += count
+		for j, counted := range countColumns(cols[i], found[i], s.Segment().Count()) {
+			if counted == nil {
+				continue
+			}
+			numbers, sums := unions[j].numbers[i], sums[j]
+			for k, count := range counted[1:] {
+				sums[numbers[k]] += count
+			}
 		}
 	}
-	for i, count := range sums {
-		if count > 0 {
-			n[field][u.terms[i]] += int(count)
+	for j, f := range facets {
+		for k, count := range sums[j] {
+			if count > 0 {
+				out[f][unions[j].terms[k]] += int(count)
+			}
 		}
 	}
+	return out, nil
 }
 
 // addValues counts from bleve's doc values, document by document: for what

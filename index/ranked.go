@@ -252,7 +252,7 @@ func (s *groupIn) in(fields []int, docs *roaring.Bitmap) *roaring.Bitmap {
 			return roaring.New()
 		}
 	}
-	docs = docs.Clone()
+	docs = roaring.And(docs, s.fields[fields[0]].holds) // the rarest, mostly
 	for f := range s.fields {
 		if docs.IsEmpty() {
 			break
