@@ -9,6 +9,7 @@ type commands struct {
 	Sign     signCmd     `cmd:"" help:"Sign JSON documents from stdin to stdout."`
 	Verify   verifyCmd   `cmd:"" help:"Check signed documents."`
 	Token    tokenCmd    `cmd:"" help:"Make a short-lived token."`
+	Access   accessCmd   `cmd:"" help:"Look at roles and rights."`
 	Publish  publishCmd  `cmd:"" help:"Publish descriptions to a hub."`
 	Withdraw withdrawCmd `cmd:"" help:"Withdraw offerings (or deregister them for ever)."`
 	Search   searchCmd   `cmd:"" help:"Search a hub."`

@@ -5,13 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/hub/access"
 )
 
 var identityNow = time.Date(2026, 11, 21, 8, 30, 0, 0, time.UTC)
@@ -227,18 +231,81 @@ func TestVerifyDropsWhatSteersATerminal(t *testing.T) {
 
 func TestTokenCommand(t *testing.T) {
 	path, did := identityKeyFile(t)
-	out, _, err := identityRun(t, "", (&tokenCmd{Key: path, Audience: did, TTL: 5 * time.Minute}).Run)
+	const org = "91512081MA62K0260E"
+	hub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/v1/log" {
+			fmt.Fprintf(w, `{"origin":"o","hub":%q}`, did)
+		}
+	}))
+	defer hub.Close()
+	run := func(c tokenCmd) (string, error) {
+		out, _, err := identityRun(t, "", func(s *streams) error { return c.Run(t.Context(), s) })
+		return strings.TrimSpace(out), err
+	}
+	for _, c := range []tokenCmd{
+		{Key: path, Audience: did, TTL: 5 * time.Minute},
+		{Key: path, Hub: hub.URL, TTL: 5 * time.Minute},
+	} {
+		token, err := run(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		who, _, expires, err := identity.VerifyToken(token, did, identityNow)
+		if err != nil || who != did || !expires.Equal(identityNow.Add(5*time.Minute)) {
+			t.Errorf("%s until %v, %v", who, expires, err)
+		}
+	}
+	token, err := run(tokenCmd{Key: path, Hub: hub.URL, TTL: time.Minute, Session: true, Org: org, Name: "op-07", Role: "space"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	who, _, expires, err := identity.VerifyToken(strings.TrimSpace(out), did, identityNow)
-	if err != nil || who != did || !expires.Equal(identityNow.Add(5*time.Minute)) {
-		t.Errorf("%s until %v, %v", who, expires, err)
+	got, err := identity.VerifySessionToken(token, did, identityNow)
+	if err != nil || got.DID != did || got.Person != (identity.Person{Org: org, Name: "op-07", Role: "space"}) {
+		t.Errorf("%+v, %v", got, err)
 	}
-	for _, c := range []tokenCmd{{Key: path, Audience: did, TTL: time.Hour}, {Key: path, Audience: "hub", TTL: time.Minute}} {
-		if _, _, err := identityRun(t, "", c.Run); err == nil {
-			t.Errorf("%+v made a token", c)
+	session := tokenCmd{Key: path, Audience: did, TTL: time.Minute, Session: true, Org: org, Name: "op-07"}
+	for name, edit := range map[string]func(*tokenCmd){
+		"too long":           func(c *tokenCmd) { c.TTL = time.Hour },
+		"audience no DID":    func(c *tokenCmd) { c.Audience = "hub" },
+		"no audience":        func(c *tokenCmd) { c.Audience = "" },
+		"no such hub":        func(c *tokenCmd) { c.Hub = "hub" },
+		"org not --session":  func(c *tokenCmd) { c.Session = false },
+		"no organisation":    func(c *tokenCmd) { c.Org = "" },
+		"a mobile number":    func(c *tokenCmd) { c.Name = "13800138000" },
+		"an office":          func(c *tokenCmd) { c.Role = "review" },
+		"no pseudonym":       func(c *tokenCmd) { c.Name = "" },
+		"organisation wrong": func(c *tokenCmd) { c.Org = "91512081MA62K0260F" },
+	} {
+		c := session
+		edit(&c)
+		if out, err := run(c); err == nil || out != "" {
+			t.Errorf("%s: made %q", name, out)
 		}
+	}
+}
+
+func TestAccessShow(t *testing.T) {
+	out, _, err := identityRun(t, "", (&accessShowCmd{}).Run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range access.Table() {
+		line := ""
+		for _, l := range strings.Split(out, "\n") {
+			if strings.HasPrefix(l, string(row.Role)+" ") {
+				line = l
+			}
+		}
+		for _, right := range access.Rights() {
+			if strings.Contains(line, right.Name()["en"]) != row.Role.May(right) {
+				t.Errorf("%s and %q: %s", row.Role, right, line)
+			}
+		}
+	}
+	out, _, err = identityRun(t, "", (&accessShowCmd{JSON: true}).Run)
+	var rows []access.Row
+	if err != nil || json.Unmarshal([]byte(out), &rows) != nil || !reflect.DeepEqual(rows, access.Table()) {
+		t.Errorf("%s, %v", out, err)
 	}
 }
 
