@@ -1,6 +1,7 @@
 package vocab
 
 import (
+	"fmt"
 	"errors"
 	"strings"
 	"testing"
@@ -191,4 +192,37 @@ func FuzzIdentifiers(f *testing.F) {
 			t.Errorf("%q looks like a %q without a subject", s, kind)
 		}
 	})
+}
+
+// An identity number with a wrong digit is a person's all the same, unless it
+// is an organisation's sound code.
+func TestMaybePersonal(t *testing.T) {
+	for s, want := range map[string]bool{
+		"11010519491231002X": true, "11010519491231002x": true, "110105194912310021": true,
+		"110105194913310021": false, // no such month
+		"990105194912310021": false, // no such province
+		"11010519491231002A": false, "1101051949123100": false, "": false,
+		"91512081MA62K0260E": false, "913100000000000439": false,
+	} {
+		if got := MaybePersonal(s); got != want {
+			t.Errorf("%q: %v", s, got)
+		}
+	}
+	// 11 机关, 310120 上海奉贤, and an organisation code that reads like a date.
+	sound := 0
+	for n := range 1000 {
+		s := fmt.Sprintf("11310120120115%03d", n)
+		for last := range 10 {
+			s := s + string(rune('0'+last))
+			if MaybePersonal(s) == (CheckUSCC(s) == nil && !IsPersonal(s)) {
+				t.Errorf("%s: person %v, code %v", s, IsPersonal(s), CheckUSCC(s))
+			}
+			if CheckUSCC(s) == nil {
+				sound++
+			}
+		}
+	}
+	if sound == 0 {
+		t.Error("none of them is a sound code")
+	}
 }

@@ -31,7 +31,7 @@ func check(t interface {
 		if !ok || len(ps) == 0 || len(ps) > maxProblems+1 {
 			t.Errorf("error %T with %d problems", err, len(ps))
 		}
-		if rd.Offering != nil || rd.Space != nil {
+		if typed(rd) > 0 {
 			t.Errorf("a refused document was typed")
 		}
 		checkProblems(t, ps)
@@ -66,16 +66,55 @@ func check(t interface {
 			t.Errorf("a forbidden level was accepted")
 		}
 	case vocab.KindSpace:
-		if rd.Space == nil || rd.Space.DID != rd.ID || len(rd.Space.Name) == 0 {
-			t.Errorf("space without what it must have: %+v", rd.Space)
+		s := rd.Space
+		if s == nil || typed(rd) > 1 || s.DID != rd.ID || !isDID(s.DID) || len(s.Name) == 0 {
+			t.Errorf("space without what it must have: %+v", s)
+			return
+		}
+		if len(s.Keys) > mostKeys || len(s.Endpoints) > mostEndpoints || len(s.Roles) > mostRoles || len(s.Schemes) > mostSchemes {
+			t.Errorf("beyond the bounds: %+v", s)
+		}
+		noPerson(t, s)
+	case vocab.KindParticipant:
+		p := rd.Participant
+		if p == nil || typed(rd) > 1 || p.ID != rd.ID || len(p.Name) == 0 || p.Audience == "" || vocab.CheckSubject(p.Code) != nil || p.ValidUntil.Year() > 9999 {
+			t.Errorf("participant without what it must have: %+v", p)
+			return
+		}
+		noPerson(t, p)
+	case vocab.KindAct:
+		a := rd.Act
+		if a == nil || typed(rd) > 1 || a.ID != rd.ID || !isDID(a.Space) || a.By == "" || len(a.Keys) > mostKeys || len(a.Offerings) > vocab.MaxRemoved {
+			t.Errorf("act without what it must have: %+v", a)
+			return
+		}
+		if _, known := actMembers[a.Verb]; !known {
+			t.Errorf("verb %q", a.Verb)
+		}
+	case vocab.KindRedaction:
+		if r := rd.Redaction; r == nil || typed(rd) > 1 || r.ID != rd.ID || len(r.Leaf) == 0 || r.Ground == "" || r.By == "" {
+			t.Errorf("redaction without what it must have: %+v", r)
 		}
 	case vocab.KindWithdrawal, vocab.KindDeregistration, vocab.KindEpoch:
-		if rd.Offering != nil || rd.Space != nil {
+		if typed(rd) > 0 {
 			t.Errorf("a withdrawal holds nothing else")
 		}
 	default:
 		t.Errorf("kind %v", rd.Kind)
 	}
+}
+
+// noPerson looks for what must not have got in.
+func noPerson(t interface {
+	Helper()
+	Errorf(string, ...any)
+}, v any) {
+	t.Helper()
+	eachString(reflect.ValueOf(v), func(s string) {
+		if f := personIn(s); f != nil {
+			t.Errorf("%s: %q", f.en, s)
+		}
+	})
 }
 
 func checkProblems(t interface {
@@ -121,7 +160,14 @@ func eachString(v reflect.Value, f func(string)) {
 
 // FuzzRead reads any JSON as if it were an expanded graph.
 func FuzzRead(f *testing.F) {
-	for _, doc := range []string{allFields, typical(), doc(`"安全级别":"机密"`), doc(`"temporal":"2020/P1Y"`)} {
+	for _, doc := range []string{
+		allFields, typical(), doc(`"安全级别":"机密"`), doc(`"temporal":"2020/P1Y"`),
+		aSpace(`"key":["` + spaceKey + `","` + otherKey + `"],"operator":{"name":"a","uscc":"91512081MA62K0260E"},"endpoint":[{"endpointType":"dsp","endpointURL":"https://s.example"}],"role":["运营方"],"defaultAudience":"互认","ruleScheme":"urn:x:1"`),
+		aParticipant(`,"did":"did:web:p.example","role":"provider","level":2,"validUntil":"2027-12-31"`), aParticipant(`,"x":["13800001234"]`),
+		anAct("KeyCompromise", `,"key":"`+spaceKey+`","from":12,"reason":"r"`), anAct("Removal", `,"offerings":["urn:x:1"]`),
+		anAct("KeyReplacement", `,"keys":["`+otherKey+`"],"evidence":"1"`), anAct("Admission", `,"descriptor":"`+digest+`","second":"b"`),
+		`{` + lianmu + `,"@type":"Redaction","@id":"` + anID + `","index":12,"leaf":"AQ","ground":"personal","by":"a","created":"2026-11-21T08:00:00Z"}`,
+	} {
 		b, err := json.Marshal(expand(f, doc).Nodes)
 		if err != nil {
 			f.Fatal(err)
@@ -152,11 +198,15 @@ func TestReadAnything(t *testing.T) {
 	for _, list := range r.p.fields {
 		iris = append(iris, list...)
 	}
-	iris = append(iris, "https://e.example/ns#安全级别", "@reverse", "@graph", "@included", "https://w3id.org/lianmu/ns#odd")
+	iris = append(iris, "https://e.example/ns#安全级别", "https://e.example/ns#idNumber", "@reverse", "@graph", "@included", "https://w3id.org/lianmu/ns#odd")
+	for _, name := range fixedMembers() {
+		iris = append(iris, ownNamespace+name)
+	}
 	slices.Sort(iris)
 	types := slices.Sorted(maps.Keys(r.p.types))
 	text := rapid.SampledFrom([]string{"", " ", "a", "港口", "机密", "敏感", "公开", "是", "001", "B0300", "2020-01-01/..", "9999-12-31T23:59:59-14:00", "0000-00-00", "13800001234", personal,
-		"91512081MA62K0260F", "javascript:x", "urn:x:1", "_:b", "https://a.example/?q=%25s%d", "POLYGON((", "ENVELOPE(1,2,3,4)", "{\"coordinates\":[[[]]]}", "a\u202eb", "\x00", "\u0080", "\xff", "1,2;3、4", "1e999", "-"})
+		"91512081MA62K0260F", "javascript:x", "urn:x:1", "_:b", "https://a.example/?q=%25s%d", "POLYGON((", "ENVELOPE(1,2,3,4)", "{\"coordinates\":[[[]]]}", "a\u202eb", "\x00", "\u0080", "\xff", "1,2;3、4", "1e999", "-",
+		spaceKey, anID, digest, "138-0000-1234", "91512081MA62K0260E", "个人信息", "AQ"})
 	var value func(depth int) *rapid.Generator[any]
 	node := func(depth int) *rapid.Generator[any] {
 		return rapid.Custom(func(t *rapid.T) any {
@@ -197,6 +247,14 @@ func TestReadAnything(t *testing.T) {
 			g.Nodes[0]["@id"] = "urn:x:1"
 			g.Nodes[0]["@type"] = []any{"http://www.w3.org/ns/dcat#Dataset"}
 			g.Nodes[0]["http://purl.org/dc/terms/title"] = []any{map[string]any{"@value": "t"}}
+			if other := rapid.SampledFrom([]string{"", "Space", "Participant", "Suspension", "KeyCompromise", "Redaction"}).Draw(t, "other"); other != "" {
+				g.Nodes[0]["@id"] = map[string]string{"Space": spaceKey, "Participant": "urn:x:1"}[other]
+				if g.Nodes[0]["@id"] == "" {
+					g.Nodes[0]["@id"] = anID
+				}
+				g.Nodes[0]["@type"] = []any{ownNamespace + other}
+				g.Nodes[0][ownNamespace+"by"] = []any{map[string]any{"@value": "a"}}
+			}
 		}
 		before := fmt.Sprint(g.Nodes)
 		rd, err := r.Read(&g, testNow)
@@ -205,8 +263,8 @@ func TestReadAnything(t *testing.T) {
 			t.Errorf("the graph was changed")
 		}
 		again, err2 := r.Read(&g, testNow)
-		if (err == nil) != (err2 == nil) || err == nil && !reflect.DeepEqual(rd.Offering, again.Offering) {
-			t.Errorf("two readings of one graph differ: %v, %v\n%+v\n%+v", err, err2, rd.Offering, again.Offering)
+		if (err == nil) != (err2 == nil) || err == nil && !reflect.DeepEqual(rd, again) {
+			t.Errorf("two readings of one graph differ: %v, %v\n%+v\n%+v", err, err2, rd, again)
 		}
 	})
 }

@@ -40,7 +40,7 @@ func personIn(s string) *finding {
 			i++
 		}
 		token := s[from:i]
-		if f := codeOfPerson(token); f != nil {
+		if f := codeOfPerson(s[from:min(i+1, len(s))]); f != nil {
 			return f
 		}
 		g, ok := groupOf(token)
@@ -143,8 +143,12 @@ func isMobile(s string) bool {
 }
 
 // codeOfPerson finds a natural person in the national codes that hold a
-// 主体标识码.
+// 主体标识码. The last character of token may already be what follows it: of a
+// code it is the check character when it is an asterisk.
 func codeOfPerson(token string) *finding {
+	if last := len(token) - 1; !isAlnum(token[last]) && token[last] != '*' {
+		token = token[:last]
+	}
 	if len(token) <= personalCodeSize || len(token) > 64 {
 		return nil
 	}

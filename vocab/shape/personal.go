@@ -214,7 +214,12 @@ func isEmpty(v any) bool {
 	case []any:
 		return !slices.ContainsFunc(v, func(e any) bool { return !isEmpty(e) })
 	case map[string]any:
-		return len(v) == 0
+		for _, e := range v {
+			if !isEmpty(e) {
+				return false
+			}
+		}
+		return true
 	}
 	return false
 }
