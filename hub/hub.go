@@ -5,6 +5,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,9 +18,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"lianmu/federation/ledger"
 	"lianmu/hub/access"
 	"lianmu/hub/api"
+	"lianmu/hub/bus"
 	"lianmu/hub/intake"
 	"lianmu/hub/web"
 	"lianmu/vocab"
@@ -44,6 +45,7 @@ type Hub struct {
 	searches   *searches
 	quarantine *intake.Quarantine
 	intake     *intake.Intake
+	redactions *redactions
 	stopNATS   []func()
 	server     *http.Server
 	address    string
@@ -67,7 +69,11 @@ func Start(ctx context.Context, c Config) (*Hub, error) {
 	if err != nil {
 		return nil, fmt.Errorf("HTTP cannot listen on %s (is another program using it? choose another with --http): %w", c.HTTP, err)
 	}
-	h := &Hub{c: c, failed: make(chan error, 4), address: "http://" + listener.Addr().String()}
+	scheme := "http://"
+	if c.tls != nil {
+		scheme = "https://"
+	}
+	h := &Hub{c: c, failed: make(chan error, 4), address: scheme + listener.Addr().String()}
 	h.run, h.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := h.start(ctx, listener); err != nil {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -92,6 +98,10 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 	if err != nil {
 		return err
 	}
+	b.bus.SetAuthenticate(func(token, client string) (string, error) {
+		who, err := h.guard.Token(token, client)
+		return bus.SpaceToken(cmp.Or(who.Space, who.DID)), err
+	})
 	if h.readable, err = newReadable(b.catalog); err != nil {
 		return err
 	}
@@ -104,10 +114,12 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 	}
 	h.intake = intake.New(intake.Config{
 		Log: b.log, Registry: b.registry, Processor: b.processor, Reader: b.reader, Quarantine: h.quarantine,
-		MayRead: func(rec ledger.Record) bool { return h.readable.mayRead(vocab.Reader{}, rec) }, Allow: h.guard.Allow,
+		HubDID: b.did, MayRead: h.readable.mayRead, Allow: h.guard.Allow,
 		Queue: h.c.QueueLength, Appended: b.catalog.Appended, Pace: b.catalog.Pace,
 		Now: h.c.Now, Logger: h.c.Logger, Metrics: registry,
 	})
+	h.redactions = newRedactions(h)
+	h.tasks.Go(func() { h.redactions.purge.run(h.run) })
 	stop, err := h.intake.Serve(b.bus.Conn)
 	if err != nil {
 		return err
@@ -137,13 +149,33 @@ func (h *Hub) serveHTTP(listener net.Listener, registry *prometheus.Registry) er
 		MayRead: h.readable.mayRead,
 		Context: h.run, Ready: h.Ready, Healthy: h.Healthy, Logger: h.c.Logger, Now: h.c.Now,
 	})
+	if nats := b.bus.WebSocketHandler(); nats != nil {
+		handler = beside(h.guard.Limit(nats), handler)
+	}
 	h.server = api.Server(handler)
+	serve := h.server.Serve
+	if h.server.TLSConfig = h.c.tls; h.c.tls != nil {
+		serve = func(l net.Listener) error { return h.server.ServeTLS(l, "", "") }
+	}
 	h.tasks.Go(func() {
-		if err := h.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			h.fail(fmt.Errorf("HTTP stopped: %w", err))
 		}
 	})
 	return nil
+}
+
+// beside serves NATS over WebSocket at /nats, before the API: that wraps its
+// answers, and these become connections. No http.ServeMux: it would tidy paths,
+// and ids of offerings have two slashes in a row.
+func beside(nats, api http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/nats" {
+			nats.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
 }
 
 // followOthers reads what another process of this hub appends to the log.

@@ -39,8 +39,8 @@ type Catalog interface {
 // Intake takes submissions.
 type Intake interface {
 	Submit(ctx context.Context, raw []byte) vocab.Receipt
-	// Receipt finds a receipt for a reader who may read what mayRead allows.
-	Receipt(ctx context.Context, d vocab.Digest, mayRead func(ledger.Record) bool) (vocab.Receipt, bool)
+	// Receipt finds a receipt that the reader may have.
+	Receipt(ctx context.Context, d vocab.Digest, reader vocab.Reader) (vocab.Receipt, bool)
 	// Quarantine lists refused submissions, newest first, with sequences
 	// below before (0: from the newest).
 	Quarantine(ctx context.Context, before uint64, limit int) ([]intake.Quarantined, error)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"lianmu/hub/intake"
 	"lianmu/vocab"
 )
 
@@ -20,8 +21,10 @@ func (a *api) submit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	receipt := a.Intake.Submit(r.Context(), raw)
+	receipt := a.Intake.Submit(intake.WithInvite(r.Context(), r.Header.Get(intake.InviteHeader)), raw)
 	switch receipt.Status {
+	case vocab.Waiting:
+		return answer(w, http.StatusAccepted, receipt)
 	case vocab.Accepted:
 		w.Header().Set("Location", "/api/v1/submissions/"+receipt.Digest.String())
 		return answer(w, http.StatusCreated, receipt)
@@ -52,11 +55,11 @@ func (a *api) receipt(w http.ResponseWriter, r *http.Request) error {
 	}
 	absent := vocab.Problems{vocab.NewProblem("", "receipt.not_found",
 		"没有这份提交的回执。", "There is no receipt for such a submission.")}
-	mayRead, err := a.mayRead(r)
+	reader, err := a.reader(r)
 	if err != nil {
 		return err
 	}
-	receipt, ok := a.Intake.Receipt(r.Context(), d, mayRead)
+	receipt, ok := a.Intake.Receipt(r.Context(), d, reader)
 	if !ok {
 		return absent
 	}

@@ -37,6 +37,8 @@ const (
 	busyRetry    = 200 * time.Millisecond
 	stoppedRetry = 5 * time.Second
 
+	presentedAtOnce = 32 // descriptors on their way to the waiting list
+
 	failuresEvery = 10 * time.Second // between two lines about appends that fail
 )
 
@@ -47,9 +49,14 @@ type Config struct {
 	Processor  *jsonld.Processor
 	Reader     *shape.Reader
 	Quarantine *Quarantine
-	// MayRead tells whether anybody may read a record of the log; a receipt over
-	// NATS names nothing else. nil fails closed: nobody may.
-	MayRead func(ledger.Record) bool
+	// HubDID is who signs acts and redactions.
+	HubDID string
+	// Present puts the verified descriptor of a space that is not admitted on the
+	// waiting list and answers with its receipt. nil: it is refused.
+	Present func(ctx context.Context, a Applicant) vocab.Receipt
+	// MayRead tells whether a reader may read a record of the log; a receipt names
+	// nothing else. nil fails closed: nobody may.
+	MayRead func(vocab.Reader, ledger.Record) bool
 	// Allow tells whether one more question of a claim about receipts is to be
 	// looked at, by its rate. May be nil.
 	Allow func(access.Claim) bool
@@ -66,6 +73,16 @@ type Config struct {
 	Metrics prometheus.Registerer
 }
 
+// Applicant is a descriptor that a space presents to be admitted.
+type Applicant struct {
+	Raw     []byte
+	Fact    vocab.Fact
+	Space   *vocab.Space
+	Invite  string // the code of an invitation; "" where none was given
+	Client  string // the address that it came from
+	Receipt vocab.Receipt
+}
+
 // Intake is a running pipeline: Submit queues, workers prepare in parallel,
 // one sequencer decides and appends in batches.
 type Intake struct {
@@ -76,6 +93,8 @@ type Intake struct {
 	ready  chan *job // prepared, for the sequencer
 	advice *lru.Cache[vocab.Digest, advice]
 	asks   *access.Desk // for questions about receipts
+
+	presenting chan struct{} // room for descriptors on their way to the waiting list
 
 	// foldMu is held by whoever brings the registry level with the log.
 	foldMu sync.Mutex
@@ -93,6 +112,8 @@ type Intake struct {
 type job struct {
 	raw     []byte
 	subject string       // the space's token in the subject where it came; "" over HTTP
+	invite  string       // the code of an invitation that came with it
+	own     bool         // from inside this hub: acts and redactions come in no other way
 	claim   access.Claim // whose share of the queue it uses
 	done    func(vocab.Receipt)
 
@@ -101,6 +122,7 @@ type job struct {
 	receipt vocab.Receipt
 	read    bool   // the reader has seen the whole document
 	secret  bool   // refused for what it may hold: nothing of it is kept
+	waits   bool   // a descriptor for the waiting list
 	same    []*job // equal submissions that wait for this one; the queue's own
 }
 
@@ -117,7 +139,7 @@ func New(c Config) *Intake {
 	in := &Intake{
 		c: c, metrics: newMetrics(c.Metrics),
 		queue: newQueue(c.Queue), ready: make(chan *job, batchEntries),
-		asks: access.NewDesk(asksAtOnce, asksWaiting, asksWait, c.Now),
+		asks: access.NewDesk(asksAtOnce, asksWaiting, asksWait, c.Now), presenting: make(chan struct{}, presentedAtOnce),
 	}
 	var err error
 	if in.advice, err = lru.New[vocab.Digest, advice](adviceKept); err != nil { // only a size below one is refused
@@ -146,14 +168,43 @@ func (in *Intake) Close() {
 // (access.ClaimOf). With ctx done it answers Busy; what was
 // already under way goes on, and repeating is harmless.
 func (in *Intake) Submit(ctx context.Context, raw []byte) vocab.Receipt {
+	return in.submit(ctx, &job{raw: raw, invite: inviteOf(ctx), claim: access.ClaimOf(ctx)})
+}
+
+// SubmitOwn takes a document that comes from inside this hub: an act or a
+// redaction that is signed with its key, or a descriptor that waited. Otherwise
+// it is as Submit.
+func (in *Intake) SubmitOwn(ctx context.Context, raw []byte) vocab.Receipt {
+	return in.submit(ctx, &job{raw: raw, own: true, claim: access.ClaimOf(ctx)})
+}
+
+func (in *Intake) submit(ctx context.Context, j *job) vocab.Receipt {
 	answer := make(chan vocab.Receipt, 1)
-	in.enqueue(&job{raw: raw, claim: access.ClaimOf(ctx), done: func(r vocab.Receipt) { answer <- r }})
+	j.done = func(r vocab.Receipt) { answer <- r }
+	in.enqueue(j)
 	select {
 	case r := <-answer:
 		return r
 	case <-ctx.Done():
-		return busy(raw, busyRetry, nil)
+		return busy(j.raw, busyRetry, nil)
 	}
+}
+
+type inviteKey struct{}
+
+// WithInvite returns a context for Submit that carries the code of an
+// invitation, at most maxInvite bytes of it.
+func WithInvite(ctx context.Context, code string) context.Context {
+	return context.WithValue(ctx, inviteKey{}, clipped(code))
+}
+
+const maxInvite = 64
+
+func clipped(code string) string { return code[:min(len(code), maxInvite)] }
+
+func inviteOf(ctx context.Context) string {
+	code, _ := ctx.Value(inviteKey{}).(string)
+	return code
 }
 
 // enqueue queues j or answers it with Busy.
@@ -240,16 +291,14 @@ func Fold(ctx context.Context, log *ledger.Log, reg *registry.Registry, p *jsonl
 	return nil
 }
 
-// Receipt finds the receipt of a document submitted before, by its digest, for
-// a reader who may read the records that mayRead allows. Digests of all entries
-// are public in the leaf records, so a receipt that names what its reader may
-// not read is not found. That of a refusal is anybody's who knows its digest,
-// for only who has the document does. Who submitted it learns the same by
-// submitting it again.
-func (in *Intake) Receipt(ctx context.Context, d vocab.Digest, mayRead func(ledger.Record) bool) (vocab.Receipt, bool) {
+// Receipt finds the receipt of a document submitted before, by its digest.
+// Digests of all entries are public in the leaf records, so a receipt that names
+// what its reader may not read is not found. That of a refusal is for the space
+// that signed it; who submitted it learns the same by submitting it again.
+func (in *Intake) Receipt(ctx context.Context, d vocab.Digest, reader vocab.Reader) (vocab.Receipt, bool) {
 	if index, ok := in.c.Log.Find(d); ok {
 		rec, err := in.c.Log.Get(ctx, index)
-		if err != nil || mayRead == nil || !mayRead(rec) {
+		if err != nil || in.c.MayRead == nil || !in.c.MayRead(reader, rec) {
 			return vocab.Receipt{}, false
 		}
 		return vocab.Receipt{
@@ -261,7 +310,11 @@ func (in *Intake) Receipt(ctx context.Context, d vocab.Digest, mayRead func(ledg
 	if in.c.Quarantine == nil {
 		return vocab.Receipt{}, false
 	}
-	return in.c.Quarantine.Receipt(ctx, d)
+	r, ok := in.c.Quarantine.Receipt(ctx, d)
+	if !ok || !reader.MaySee(vocab.AudienceSpace, r.Space) {
+		return vocab.Receipt{}, false
+	}
+	return r, true
 }
 
 // Quarantine lists refusals, newest first, before a sequence number (0: from the newest).

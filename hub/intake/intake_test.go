@@ -58,7 +58,7 @@ func newBench(t *testing.T) *bench {
 	reg.Open()
 	in := New(Config{
 		Log: l, Registry: reg, Processor: jsonld.New(jsonld.Limits{}), Reader: reader, Quarantine: q,
-		MayRead: func(ledger.Record) bool { return true }, Now: time.Now, Logger: log,
+		MayRead: func(vocab.Reader, ledger.Record) bool { return true }, Now: time.Now, Logger: log,
 	})
 	t.Cleanup(func() { in.Close(); q.Close() })
 	key, err := identity.NewKey("ed25519")

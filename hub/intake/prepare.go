@@ -32,11 +32,16 @@ func (in *Intake) prepare(j *job) (ok bool) {
 	if err != nil {
 		return in.refuse(j, vocab.ProblemsOf(err, "proof"))
 	}
-	j.receipt.Space, j.receipt.Content = sec.Space, sec.Content
-	if !j.mayBring(sec.Space) {
+	signer := sec.Space
+	space := in.c.Registry.SpaceOf(signer)
+	j.receipt.Space, j.receipt.Content = space, sec.Content
+	if !j.mayBring(space) {
 		return in.refuse(j, vocab.Problems{vocab.NewProblem("/proof", "subject.space",
 			"提交主题属于 %s，文件却由 %s 签名；请用自己空间的主题提交",
-			"the subject belongs to %s but the document is signed by %s; submit on your own space's subject", j.subject, sec.Space)})
+			"the subject belongs to %s but the document is signed by %s; submit on your own space's subject", j.subject, space)})
+	}
+	if ps := in.stranger(signer); len(ps) > 0 && !j.own {
+		return in.refuse(j, ps)
 	}
 	graph, err := in.c.Processor.Expand(context.Background(), doc)
 	if err != nil {
@@ -47,17 +52,20 @@ func (in *Intake) prepare(j *job) (ok bool) {
 	if err != nil {
 		return in.refuse(j, vocab.ProblemsOf(err, "shape"))
 	}
-	if r.Kind == vocab.KindSpace && r.ID != sec.Space {
+	if r.Kind == vocab.KindSpace && r.ID != space {
 		return in.refuse(j, vocab.Problems{vocab.NewProblem("/@id", "space.other",
-			"数据空间的描述只能由它自己签名：@id 是 %s，签名者是 %s", "a space's descriptor is signed by the space itself: @id is %s, signed by %s", r.ID, sec.Space)})
+			"数据空间的描述只能由它自己签名：@id 是 %s，签名者是 %s", "a space's descriptor is signed by the space itself: @id is %s, signed by %s", r.ID, space)})
 	}
-	if r.Kind == vocab.KindEpoch {
+	if reserved(r.Kind) && !(j.own && signer == in.c.HubDID) {
 		return in.refuse(j, vocab.Problems{vocab.NewProblem("/@type", "kind.reserved", "该类型只由目录节点自己写入", "only the hub itself writes this type")})
 	}
 	j.reading = r
 	j.fact = vocab.Fact{
-		Kind: r.Kind, Space: sec.Space, ID: r.ID, Digest: sec.Digest, Content: sec.Content,
+		Kind: r.Kind, Space: space, ID: r.ID, Digest: sec.Digest, Content: sec.Content,
 		Created: sec.Created, Expires: sec.Expires,
+	}
+	if signer != space {
+		j.fact.Signer = signer
 	}
 	j.receipt.Kind, j.receipt.ID = r.Kind.String(), r.ID
 	j.receipt.Warnings = bound(r.Warnings)
@@ -66,6 +74,27 @@ func (in *Intake) prepare(j *job) (ok bool) {
 	}
 	in.advice.Add(j.receipt.Digest, advice{j.receipt.Warnings, j.receipt.Completeness})
 	return true
+}
+
+// reserved are the kinds that only the hub itself writes.
+func reserved(k vocab.EntryKind) bool {
+	return k == vocab.KindEpoch || k == vocab.KindAct || k == vocab.KindRedaction
+}
+
+// stranger says, before the document is read, why nothing of this key will be
+// taken; nothing where it may sign, or may at least present its descriptor.
+func (in *Intake) stranger(signer string) vocab.Problems {
+	_, err := in.c.Registry.MaySign(signer)
+	if err == nil {
+		return nil
+	}
+	ps := vocab.ProblemsOf(err, "space")
+	for _, p := range ps {
+		if p.Code == "space.unadmitted" || p.Code == "space.rejected" {
+			return nil
+		}
+	}
+	return ps
 }
 
 func (in *Intake) refuse(j *job, ps vocab.Problems) bool {

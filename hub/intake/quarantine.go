@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -144,7 +145,10 @@ func (q *Quarantine) Put(r vocab.Receipt, raw []byte, read, secret bool) {
 func secret(ps vocab.Problems) bool {
 	for _, p := range ps {
 		switch p.Code {
-		case shape.CodeForbidden, shape.CodeUnknownLevel, "identifier.personal", "shape.work", "shape.code", "shape.several":
+		case shape.CodeForbidden, shape.CodeUnknownLevel, "shape.work", "shape.code", "shape.several":
+			return true
+		}
+		if strings.HasSuffix(p.Code, ".personal") {
 			return true
 		}
 	}

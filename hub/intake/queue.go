@@ -24,11 +24,17 @@ type queue struct {
 	leading map[sameness]*job
 }
 
-// sameness is what makes two submissions one: the bytes, and the subject, which
-// decides whether they may come there.
+// sameness is what makes two submissions one: the bytes, and how they came, which
+// decides whether they may.
 type sameness struct {
 	digest  vocab.Digest
 	subject string
+	invite  string
+	own     bool
+}
+
+func (j *job) sameness() sameness {
+	return sameness{j.receipt.Digest, j.subject, j.invite, j.own}
 }
 
 func newQueue(length int) *queue {
@@ -75,7 +81,7 @@ func (q *queue) take() (*job, bool) {
 func (q *queue) lead(j *job) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	key := sameness{j.receipt.Digest, j.subject}
+	key := j.sameness()
 	if first, ok := q.leading[key]; ok {
 		first.same = append(first.same, j)
 		return false
@@ -95,7 +101,7 @@ func (q *queue) charge(j *job, cost time.Duration) {
 func (q *queue) done(j *job) (same []*job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	delete(q.leading, sameness{j.receipt.Digest, j.subject})
+	delete(q.leading, j.sameness())
 	q.line.Done(j.claim, len(j.raw))
 	for _, s := range j.same {
 		q.line.Done(s.claim, len(s.raw))
@@ -178,8 +184,10 @@ func (in *Intake) answer(j *job, d registry.Decision) {
 	j.receipt.Status, j.receipt.Log, j.receipt.Problems = d.Status, nil, nil
 	switch {
 	case len(d.Denied) > 0:
+		j.read = false // nothing is kept of what has no right to be here
 		in.refuse(j, d.Denied)
-	case d.Waits: // the status says so
+	case d.Waits:
+		j.waits = true // its receipt is the waiting list's
 	case d.Unknown:
 		in.refuse(j, vocab.Problems{vocab.NewProblem("/@id", "offering.unknown",
 			"本空间没有以 %s 发布过产品，无可下架；请核对 @id", "this space has published nothing as %s, so there is nothing to take down; check the @id", j.fact.ID)})

@@ -7,7 +7,9 @@ import (
 
 	"lianmu/federation/ledger"
 	"lianmu/federation/registry"
+	"lianmu/hub/access"
 	"lianmu/vocab"
+	"lianmu/vocab/shape"
 )
 
 // An append of a few entries costs the store what one of a hundred does: at a
@@ -27,7 +29,9 @@ func (in *Intake) sequence() {
 		batch := in.gather(j)
 		in.settle(batch)
 		for _, j := range batch {
-			in.finish(j)
+			if !j.waits || !in.present(j) {
+				in.finish(j)
+			}
 		}
 	}
 }
@@ -121,7 +125,7 @@ func (in *Intake) try(ctx context.Context, batch []*job) error {
 	logged := make([]*job, 0, len(batch))
 	var beside []*job // answered by an entry of this very batch
 	for _, j := range batch {
-		d := b.Decide(registry.Entry{Fact: j.fact, Space: j.reading.Space, Participant: j.reading.Participant})
+		d := b.Decide(entryOf(j.fact, j.reading))
 		j.fact = d.Fact
 		if d.Logged() {
 			j.receipt.Status, j.receipt.Log, j.receipt.Problems = d.Status, nil, nil
@@ -156,4 +160,43 @@ func (in *Intake) try(ctx context.Context, batch []*job) error {
 	in.metrics.entries.Add(float64(len(entries)))
 	in.metrics.batch.Observe(float64(len(entries)))
 	return nil
+}
+
+// entryOf is what the fold takes of a submission.
+func entryOf(f vocab.Fact, r *shape.Reading) registry.Entry {
+	return registry.Entry{Fact: f, Space: r.Space, Participant: r.Participant, Act: r.Act, Redaction: r.Redaction}
+}
+
+// present hands a descriptor to the waiting list beside the sequencer, which
+// must not wait for it, and finishes the job; false where there is no list or
+// no room, and the job is the caller's to finish.
+func (in *Intake) present(j *job) bool {
+	refuse := func() bool {
+		j.receipt.Status, j.receipt.RetryAfterMS, j.receipt.Problems = vocab.Busy, int(stoppedRetry.Milliseconds()), access.Busy()
+		return false
+	}
+	if in.c.Present == nil {
+		_, err := in.c.Registry.MaySign(j.fact.Key())
+		return in.refuse(j, vocab.ProblemsOf(err, "space.unadmitted"))
+	}
+	if !in.queue.hold(&in.asking) {
+		return refuse()
+	}
+	select {
+	case in.presenting <- struct{}{}:
+	default:
+		in.asking.Done()
+		return refuse()
+	}
+	go func() {
+		defer in.asking.Done()
+		defer func() { <-in.presenting }()
+		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
+		defer cancel()
+		j.receipt = in.c.Present(ctx, Applicant{
+			Raw: j.raw, Fact: j.fact, Space: j.reading.Space, Invite: j.invite, Client: j.claim.Client, Receipt: j.receipt,
+		})
+		in.finish(j)
+	}()
+	return true
 }

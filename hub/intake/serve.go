@@ -30,16 +30,16 @@ const (
 
 // ReceiptRequest asks, on the receipt subject of a space, what became of
 // documents by their digests, or which contents stand published already, by
-// their content digests. At most 1,000 in all.
+// their content digests. At most 1,000 in all. Only the space itself reaches its
+// subject.
 type ReceiptRequest struct {
 	Digests  []vocab.Digest `json:"digests,omitempty"`
 	Contents []vocab.Digest `json:"contents,omitempty"`
 }
 
 // ReceiptAnswer answers it. Digests not found are left out, as are those of
-// entries that not everybody may read: a space is not authenticated here yet, so
-// anyone may ask. A content is known only to who has it. An answer that could not
-// be finished in time says so in Problems.
+// other spaces. An answer that could not be finished in time says so in
+// Problems.
 type ReceiptAnswer struct {
 	Receipts []vocab.Receipt         `json:"receipts,omitempty"`
 	Known    map[string]KnownContent `json:"known,omitempty"` // content digest → where it stands
@@ -52,6 +52,10 @@ type KnownContent struct {
 	Created time.Time      `json:"created"`
 	Expires time.Time      `json:"expires,omitzero"`
 }
+
+// InviteHeader carries the code of an invitation with a descriptor, over NATS as
+// over HTTP.
+const InviteHeader = "Lianmu-Invite"
 
 // Serve answers submissions and receipt requests on a NATS connection in
 // account HUB, together with every other process of this hub. It returns at
@@ -88,7 +92,7 @@ func (in *Intake) onSubmit(m *nats.Msg) {
 		return // no publisher can send this: it would pass for HTTP
 	}
 	in.enqueue(&job{
-		raw: m.Data, subject: subject, claim: claimOf(m, subject),
+		raw: m.Data, subject: subject, invite: clipped(m.Header.Get(InviteHeader)), claim: claimOf(m, subject),
 		done: func(r vocab.Receipt) { in.reply(m, r) },
 	})
 }
@@ -144,17 +148,18 @@ func (in *Intake) receipts(token string, question []byte) ReceiptAnswer {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 	defer cancel()
+	space := spaceOf(token)
+	reader := vocab.Reader{Spaces: []string{space}}
 	a := ReceiptAnswer{Known: map[string]KnownContent{}}
 	for i, d := range q.Digests {
 		if ctx.Err() != nil {
 			a.Problems = refuse("request.timeout", "时间不够，只查询了前 %d 个；其余请再次查询", "there was only time for the first %d; ask again for the rest", i).Problems
 			break
 		}
-		if r, ok := in.Receipt(ctx, d, in.c.MayRead); ok && bus.SpaceToken(r.Space) == token {
+		if r, ok := in.Receipt(ctx, d, reader); ok && bus.SpaceToken(r.Space) == token {
 			a.Receipts = append(a.Receipts, r)
 		}
 	}
-	space := spaceOf(token)
 	for _, c := range q.Contents {
 		if v, ok := in.c.Registry.Known(space, c); ok && v.Shown(in.c.Now()) {
 			a.Known[c.String()] = KnownContent{
