@@ -1,8 +1,8 @@
 package vocab
 
 import (
-	"fmt"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
