@@ -64,8 +64,13 @@ func openBase(ctx context.Context, c Config, listen string) (_ *base, err error)
 		return nil, err
 	}
 	b.processor = jsonld.New(c.Limits)
+	callout, err := c.callout(listen)
+	if err != nil {
+		return nil, err
+	}
 	b.bus, err = bus.Start(ctx, bus.Config{
 		Dir: filepath.Join(c.Dir, "jetstream"), Listen: listen, URL: c.NATSURL, Logger: c.Logger,
+		HubDID: b.did, TLS: c.tls, Callout: callout, Now: c.Now,
 	})
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"lianmu/hub/access"
+	"lianmu/hub/bus"
+	"lianmu/hub/tlsfiles"
 	"lianmu/vocab"
 	"lianmu/vocab/jsonld"
 )
@@ -19,6 +22,8 @@ type Config struct {
 	HTTP    string `json:"http"`     // default 127.0.0.1:8080
 	NATS    string `json:"nats"`     // listen address of the embedded server, default 127.0.0.1:4222
 	NATSURL string `json:"nats_url"` // an external server instead
+	TLSCert string `json:"tls_cert"` // certificate chain in PEM, for HTTP and the embedded NATS server
+	TLSKey  string `json:"tls_key"`  // its private key; new files are taken up by themselves
 	Open    bool   `json:"open"`     // admit every space that signs (trial, demo)
 	Demo    bool   `json:"-"`        // pages show that this is a demonstration
 
@@ -36,6 +41,8 @@ type Config struct {
 
 	Now    func() time.Time `json:"-"`
 	Logger *slog.Logger     `json:"-"`
+
+	tls *tls.Config // of TLSCert and TLSKey, once they are read; nil: none
 }
 
 func (c *Config) defaults() error {
@@ -64,8 +71,26 @@ func (c *Config) defaults() error {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
+	if c.TLSCert != "" || c.TLSKey != "" {
+		if c.tls, err = tlsfiles.Config(c.TLSCert, c.TLSKey, c.Now, c.Logger); err != nil {
+			return err
+		}
+	}
 	return nil
 }
+
+// callout returns the keys by which an external NATS server lets clients in on
+// this hub's word. A hub that nobody is to connect to (listen is "") needs none.
+func (c *Config) callout(listen string) (*bus.CalloutKeys, error) {
+	if c.NATSURL == "" || listen == "" {
+		return nil, nil
+	}
+	return bus.OpenCalloutKeys(filepath.Join(c.Dir, CalloutFile))
+}
+
+// CalloutFile holds, in a hub's folder, the keys that it answers an external
+// NATS server with (see bus.OpenCalloutKeys).
+const CalloutFile = "callout.nk"
 
 // fallback is the audience of what says neither audience nor level: on an open
 // hub everybody, elsewhere the space alone.

@@ -3,7 +3,6 @@ package hub_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,6 +20,7 @@ import (
 	"lianmu/federation/identity"
 	"lianmu/hub"
 	"lianmu/hub/bus"
+	"lianmu/hub/bus/bustest"
 	"lianmu/hub/intake"
 	"lianmu/hub/view"
 	"lianmu/vocab"
@@ -62,13 +62,10 @@ func start(t *testing.T, c hub.Config) *running {
 	}
 	r := &running{t: t, hub: h, info: h.Info()}
 	t.Cleanup(r.stop)
-	if r.conn, err = nats.Connect(r.info.NATS, bus.ClientOptions(rand.Text())...); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(r.conn.Close)
 	if r.key, err = identity.ImportKey("ed25519", strings.Repeat("07", 32)); err != nil {
 		t.Fatal(err)
 	}
+	r.conn = bustest.Connect(t, r.info.NATS, r.info.DID, r.key)
 	return r
 }
 
@@ -242,28 +239,20 @@ func TestSameReceiptOverNATSAndHTTP(t *testing.T) {
 func TestNobodySpeaksForAnother(t *testing.T) {
 	r := start(t, config(t, t.TempDir()))
 	raw := r.sign(offering("a", "产品"))
-	other, err := identity.NewKey("ed25519")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var receipt vocab.Receipt
-	r.ask(bus.SubmitPrefix+bus.SpaceToken(other.DID()), raw, &receipt)
+	other := r.another()
+	receipt := other.submit(raw)
 	if receipt.Status != vocab.Refused || receipt.Problems[0].Code != "subject.space" {
-		t.Errorf("on another's subject: %+v", receipt)
+		t.Errorf("another's as its own: %+v", receipt)
 	}
 	r.submit(raw)
 	// The other space's offering of the same @id is another offering.
-	theirs, err := identity.Sign([]byte(offering("a", "别家的产品")), other, identity.SignOptions{Created: time.Now()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.ask(bus.SubmitPrefix+bus.SpaceToken(other.DID()), theirs, &receipt)
+	receipt = other.submit(other.sign(offering("a", "别家的产品")))
 	if a := r.search(""); receipt.Status != vocab.Accepted || a.Total != 2 {
 		t.Errorf("%s, %d offerings", receipt.Status, a.Total)
 	}
 	var answer intake.ReceiptAnswer
 	ask, _ := json.Marshal(intake.ReceiptRequest{Digests: []vocab.Digest{vocab.DigestOf(raw)}})
-	r.ask(bus.ReceiptPrefix+bus.SpaceToken(other.DID()), ask, &answer)
+	other.ask(bus.ReceiptPrefix+bus.SpaceToken(other.key.DID()), ask, &answer)
 	if len(answer.Receipts) != 0 {
 		t.Errorf("another space reads our receipt: %+v", answer.Receipts)
 	}

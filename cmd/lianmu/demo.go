@@ -87,23 +87,27 @@ func publishDemo(ctx context.Context, s *streams, hub string) (*summary, error) 
 	if err != nil {
 		return nil, err
 	}
-	to, err := dial(ctx, hub, func(text string) { fmt.Fprintln(s.Err, text) })
-	if err != nil {
-		return nil, err
-	}
-	defer to.Close()
 	sum := newSummary(s.Now)
 	for _, space := range spaces {
-		key, err := identity.ImportKey("ed25519", space.SeedHex)
-		if err != nil {
+		if err := publishSpace(ctx, s, hub, space, sum); err != nil {
 			return nil, fmt.Errorf("demo space %s: %w", space.Slug, err)
-		}
-		p := &publisher{To: to, Key: key, Expires: demoExpires, Window: 64, GiveUp: demoGiveUp, Now: s.Now, Done: sum.add}
-		if err := p.Run(ctx, demoDocuments(space)); err != nil {
-			return nil, err
 		}
 	}
 	return sum, nil
+}
+
+func publishSpace(ctx context.Context, s *streams, hub string, space demo.Space, sum *summary) error {
+	key, err := identity.ImportKey("ed25519", space.SeedHex)
+	if err != nil {
+		return err
+	}
+	to, err := dial(ctx, hub, caller{Key: key, Now: s.Now, Notice: func(text string) { fmt.Fprintln(s.Err, text) }})
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	p := &publisher{To: to, Key: key, Expires: demoExpires, Window: 64, GiveUp: demoGiveUp, Now: s.Now, Done: sum.add}
+	return p.Run(ctx, demoDocuments(space))
 }
 
 func demoDocuments(space demo.Space) iter.Seq[document] {

@@ -27,6 +27,8 @@ type hubCmd struct {
 	HTTP              string            `name:"http" placeholder:"HOST:PORT" env:"LIANMU_HTTP" help:"Address of pages and API (default 127.0.0.1:8080; port 0 picks one)."`
 	NATS              string            `name:"nats" placeholder:"HOST:PORT" env:"LIANMU_NATS" xor:"nats" help:"Address of the embedded NATS server (default 127.0.0.1:4222; port 0 picks one)."`
 	NATSURL           string            `name:"nats-url" placeholder:"URL" env:"LIANMU_NATS_URL" xor:"nats" help:"An external NATS server instead of the embedded one."`
+	TLSCert           string            `name:"tls-cert" placeholder:"FILE" env:"LIANMU_TLS_CERT" help:"Certificate chain (PEM) for HTTP and the embedded NATS server; a new one is taken up by itself."`
+	TLSKey            string            `name:"tls-key" placeholder:"FILE" env:"LIANMU_TLS_KEY" help:"Its private key (PEM, readable by its owner only)."`
 	Open              bool              `env:"LIANMU_OPEN" help:"Admit every space that signs (trial, demonstration)."`
 	Operators         []access.Operator `placeholder:"DID[=ROLE]" env:"LIANMU_OPERATORS" help:"Operators beside the hub's own key, each with an office (lianmu access show)."`
 	QueueLength       int               `placeholder:"N" env:"LIANMU_QUEUE_LENGTH" help:"Submissions under way before the hub says busy (default 4096)."`
@@ -180,6 +182,8 @@ func (c *hubCmd) config() (hub.Config, error) {
 	if c.NATS != "" || c.NATSURL != "" { // one takes the place of the other
 		config.NATS, config.NATSURL = c.NATS, c.NATSURL
 	}
+	overlay(&config.TLSCert, c.TLSCert)
+	overlay(&config.TLSKey, c.TLSKey)
 	config.Open = config.Open || c.Open
 	config.Operators = append(config.Operators, c.Operators...)
 	overlay(&config.QueueLength, c.QueueLength)

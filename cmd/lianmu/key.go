@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"lianmu/federation/identity"
+	"lianmu/hub"
 )
 
 // keyCmd makes and shows keys.
@@ -13,6 +15,7 @@ type keyCmd struct {
 	New    keyNewCmd    `cmd:"" help:"Make a key; prints its DID."`
 	Import keyImportCmd `cmd:"" help:"Make a key file from a hexadecimal seed; prints its DID."`
 	Show   keyShowCmd   `cmd:"" help:"Print the DID of a key file."`
+	NATS   keyNATSCmd   `cmd:"" name:"nats" help:"Print what an external NATS server must know of a hub, as environment variables."`
 }
 
 type keyNewCmd struct {
@@ -57,6 +60,21 @@ func writeKey(s *streams, key *identity.Key, path string) error {
 		return err
 	}
 	_, err := fmt.Fprintln(s.Out, key.DID())
+	return err
+}
+
+type keyNATSCmd struct {
+	Dir string `required:"" placeholder:"DIR" env:"LIANMU_DIR" help:"Folder for keys, log and index."`
+}
+
+// Run prints the variables that deploy/nats/lianmu.conf names, and makes the
+// keys where there are none yet.
+func (c *keyNATSCmd) Run(s *streams) error {
+	env, err := hub.NATSEnv(c.Dir)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(s.Out, strings.Join(env, "\n"))
 	return err
 }
 

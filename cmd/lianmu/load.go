@@ -21,6 +21,7 @@ import (
 
 type loadCmd struct {
 	Hub           string  `required:"" placeholder:"URL" env:"LIANMU_HUB" help:"nats://HOST:PORT of the hub to load (its catalogue keeps what is published)."`
+	HubDID        string  `name:"hub-did" placeholder:"DID" env:"LIANMU_HUB_DID" help:"The hub's DID, had from elsewhere: the key then speaks to no other (without it, the one that answers is believed)."`
 	HTTP          string  `name:"http" placeholder:"URL" help:"http://HOST:PORT of the same hub; without it only publishing is measured."`
 	Count         int     `default:"10000" help:"Documents; 0 publishes none and only searches."`
 	Titles        string  `placeholder:"FILE" help:"Real titles, one a line, may be .gz."`
@@ -51,8 +52,8 @@ func (c *loadCmd) check() error {
 		return errors.New(tr("--count 0 没有文档可供 --bare 比较", "--count 0 leaves --bare no documents to compare"))
 	case c.Window < 1 || c.Window > 4096:
 		return errors.New(tr("--window 应在 1 到 4096 之间", "--window must be from 1 to 4096"))
-	case c.Spaces < 1 || c.Spaces > 10_000:
-		return errors.New(tr("--spaces 应在 1 到 10000 之间", "--spaces must be from 1 to 10,000"))
+	case c.Spaces < 1 || c.Spaces > maxFleet:
+		return errors.New(tr("--spaces 应在 1 到 1000 之间", "--spaces must be from 1 to 1,000"))
 	case c.Size < 1500 || c.Size > 100_000:
 		return errors.New(tr("--size 应在 1500 到 100000 之间", "--size must be from 1500 to 100,000"))
 	case c.Rate < 0 || c.SearchRate <= 0 || c.SearchClients < 0 || c.SearchClients > 256:
@@ -82,11 +83,14 @@ func (c *loadCmd) Run(ctx context.Context, s *streams) error {
 			return err
 		}
 	}
-	to, err := dialNATS(ctx, c.Hub, func(text string) { fmt.Fprintln(s.Err, text) })
+	f, err := newFleet(c.Spaces, s.Now)
 	if err != nil {
 		return err
 	}
-	defer to.Close()
+	defer f.close()
+	if err := f.dial(ctx, c.Hub, caller{HubDID: c.HubDID, Now: s.Now, Notice: func(text string) { fmt.Fprintln(s.Err, text) }}); err != nil {
+		return err
+	}
 	var hub *hubClient
 	if c.HTTP != "" {
 		if hub, err = newHubClient(c.HTTP, nil, s.Now); err != nil {
@@ -94,10 +98,6 @@ func (c *loadCmd) Run(ctx context.Context, s *streams) error {
 		}
 		// On one machine packing and unpacking answers is load without use.
 		hub.http.Transport.(*http.Transport).DisableCompression = true
-	}
-	f, err := newFleet(c.Spaces, s.Now)
-	if err != nil {
-		return err
 	}
 	run := strings.ToLower(rand.Text()[:6])
 	g := newSynthesis(run, c.Seed, c.Size, titles, s.Now())
@@ -110,7 +110,7 @@ func (c *loadCmd) Run(ctx context.Context, s *streams) error {
 	defer docs.remove()
 
 	r := c.report(docs, len(titles))
-	l := &loading{cmd: c, streams: s, to: to, hub: hub, fleet: f, docs: docs, synthesis: g, report: r}
+	l := &loading{cmd: c, streams: s, hub: hub, fleet: f, docs: docs, synthesis: g, report: r}
 	if err := l.run(ctx); err != nil {
 		return err
 	}
@@ -137,7 +137,6 @@ func (c *loadCmd) Run(ctx context.Context, s *streams) error {
 type loading struct {
 	cmd       *loadCmd
 	streams   *streams
-	to        *natsSender
 	hub       *hubClient // nil: only publishing is measured
 	fleet     *fleet
 	docs      *spool
@@ -255,7 +254,7 @@ func (l *loading) publish(ctx context.Context, seen *poller) error {
 		wg.Go(func() {
 			defer func() { <-slots }()
 			start := time.Now()
-			receipt, err := deliver(ctx, l.to, l.fleet.key(i).DID(), raw, hub)
+			receipt, err := deliver(ctx, l.fleet.sender(i), raw, hub)
 			took := time.Since(start)
 			if err != nil {
 				stop(err)

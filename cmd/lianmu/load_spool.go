@@ -11,13 +11,19 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"lianmu/federation/identity"
 )
 
+// maxFleet is how many spaces a load may have: each has a connection.
+const maxFleet = 1000
+
 // fleet is the spaces that a load is published for: throw-away keys, made in
-// process and kept nowhere.
+// process and kept nowhere, each with a connection of its own.
 type fleet struct {
 	keys    []*identity.Key
+	senders []*natsSender
 	created []creations
 	expires time.Duration
 	now     func() time.Time
@@ -34,6 +40,32 @@ func newFleet(n int, now func() time.Time) (*fleet, error) {
 	}
 	return f, nil
 }
+
+// dial connects every space, at a pace that a hub does not take for an attack.
+func (f *fleet) dial(ctx context.Context, hub string, as caller) error {
+	pace := rate.NewLimiter(50, 20)
+	for _, key := range f.keys {
+		if err := pace.Wait(ctx); err != nil {
+			return err
+		}
+		as.Key = key
+		s, err := dialNATS(ctx, hub, as)
+		if err != nil {
+			return err
+		}
+		f.senders = append(f.senders, s)
+	}
+	return nil
+}
+
+func (f *fleet) close() {
+	for _, s := range f.senders {
+		s.Close()
+	}
+}
+
+// sender is the connection of who signs the i-th document.
+func (f *fleet) sender(i int) *natsSender { return f.senders[i%len(f.senders)] }
 
 // key is who signs the i-th document.
 func (f *fleet) key(i int) *identity.Key { return f.keys[i%len(f.keys)] }

@@ -11,8 +11,9 @@ import (
 )
 
 type publishCmd struct {
-	Hub      string        `required:"" placeholder:"URL" env:"LIANMU_HUB" help:"nats://HOST:PORT, or http://HOST:PORT."`
-	Key      string        `placeholder:"FILE" env:"LIANMU_KEY" help:"The space's key; needed for what is not signed yet."`
+	Hub      string        `required:"" placeholder:"URL" env:"LIANMU_HUB" help:"nats://HOST:PORT, wss://HOST/nats, or http://HOST:PORT."`
+	Key      string        `placeholder:"FILE" env:"LIANMU_KEY" help:"The space's key; needed for NATS, and for what is not signed yet."`
+	HubDID   string        `name:"hub-did" placeholder:"DID" env:"LIANMU_HUB_DID" help:"The hub's DID, had from elsewhere: the key then speaks to no other (without it, the one that answers is believed)."`
 	Files    []string      `arg:"" optional:"" help:"Files (.json .jsonld .jsonl .ndjson, each also .gz), folders, or - for standard input."`
 	Expires  time.Duration `default:"8760h" help:"How long new signatures hold; 0 is for ever."`
 	Resign   bool          `help:"Sign anew what is signed already, with this key."`
@@ -50,7 +51,7 @@ func (c *publishCmd) Run(ctx context.Context, s *streams) error {
 	bar := newProgress(s, c.Progress, in.total, tr("份", "documents"))
 	defer bar.finish()
 	p.Tell = bar.waiting
-	if p.To, err = dial(ctx, c.Hub, bar.say); err != nil {
+	if p.To, err = dial(ctx, c.Hub, caller{Key: p.Key, HubDID: c.HubDID, Now: s.Now, Notice: bar.say}); err != nil {
 		return err
 	}
 	defer p.To.Close()

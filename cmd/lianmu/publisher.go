@@ -162,12 +162,12 @@ func (p *publisher) batch(ctx context.Context, stop context.CancelCauseFunc, bat
 			return err
 		}
 		doubtful[d.ID] = true
-		raw, space, err := p.sign(d)
+		raw, err := p.sign(d)
 		if err != nil {
 			p.report(outcome{document: d, Receipt: vocab.Receipt{Status: vocab.Refused, ID: d.ID, Problems: vocab.ProblemsOf(err, "sign")}})
 			continue
 		}
-		if err := p.send(ctx, stop, d, space, raw); err != nil {
+		if err := p.send(ctx, stop, d, raw); err != nil {
 			return err
 		}
 	}
@@ -199,7 +199,7 @@ func (p *publisher) known(ctx context.Context, batch []document) (map[vocab.Dige
 	if len(ask) == 0 {
 		return nil, contents
 	}
-	known, err := p.To.Known(ctx, p.Key.DID(), ask)
+	known, err := p.To.Known(ctx, ask)
 	if err != nil {
 		return nil, contents
 	}
@@ -229,20 +229,20 @@ func (p *publisher) await(ctx context.Context, id string) error {
 	return nil
 }
 
-// sign returns the bytes to send and the space that they are sent for.
-func (p *publisher) sign(d document) ([]byte, string, error) {
+// sign returns the bytes to send.
+func (p *publisher) sign(d document) ([]byte, error) {
 	if !p.needsSignature(d) {
-		return d.Raw, d.Signer, nil
+		return d.Raw, nil
 	}
 	if p.Key == nil {
-		return nil, "", vocab.Problems{vocab.NewProblem("", "proof.missing",
+		return nil, vocab.Problems{vocab.NewProblem("", "proof.missing",
 			"文档没有签名；请用 --key 给出空间的密钥", "the document is not signed; give the space's key with --key")}
 	}
 	raw := d.Raw
 	if d.Signed {
 		var err error
 		if raw, err = withoutProof(raw); err != nil {
-			return nil, "", err
+			return nil, err
 		}
 	}
 	o := identity.SignOptions{Created: p.created.next(p.Now(), d.ID)}
@@ -253,11 +253,11 @@ func (p *publisher) sign(d document) ([]byte, string, error) {
 	if err == nil && len(signed) > maxDocument {
 		err = tooLarge(len(signed))
 	}
-	return signed, p.Key.DID(), err
+	return signed, err
 }
 
 // send takes a place in the window and submits in a goroutine.
-func (p *publisher) send(ctx context.Context, stop context.CancelCauseFunc, d document, space string, raw []byte) error {
+func (p *publisher) send(ctx context.Context, stop context.CancelCauseFunc, d document, raw []byte) error {
 	select {
 	case p.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -275,7 +275,7 @@ func (p *publisher) send(ctx context.Context, stop context.CancelCauseFunc, d do
 		defer p.wg.Done()
 		defer func() { <-p.slots }()
 		defer close(answered)
-		receipt, err := deliver(ctx, p.To, space, raw, p.hub)
+		receipt, err := deliver(ctx, p.To, raw, p.hub)
 		if err != nil && ctx.Err() == nil && !errors.As(err, new(permanentError)) {
 			stop(err) // the hub is gone: there is no use in trying the rest
 		}

@@ -19,6 +19,7 @@ import (
 
 	"lianmu/federation/identity"
 	"lianmu/hub/bus"
+	"lianmu/hub/bus/bustest"
 	"lianmu/vocab"
 )
 
@@ -51,7 +52,10 @@ type intake struct {
 
 func startIntake(t *testing.T) *intake {
 	t.Helper()
-	b, err := bus.Start(context.Background(), bus.Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
+	hub := testKey(t, 99).DID()
+	b, err := bus.Start(context.Background(), bus.Config{
+		Dir: t.TempDir(), Listen: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler), HubDID: hub, Authenticate: bustest.Authenticate(hub),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,9 +136,17 @@ func (in *intake) known(m *nats.Msg) {
 	_ = m.Respond(answer)
 }
 
+func callerWith(key identity.Signer) caller {
+	return caller{Key: key, Now: time.Now, Notice: func(string) {}}
+}
+
 func (in *intake) publish(t *testing.T, p *publisher, docs iter.Seq[document]) (*summary, error) {
 	t.Helper()
-	to, err := dial(context.Background(), in.bus.ClientURL(), func(string) {})
+	key := p.Key
+	if key == nil {
+		key = testKey(t, 0)
+	}
+	to, err := dial(context.Background(), in.bus.ClientURL(), callerWith(key))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +258,7 @@ func TestPublishThroughARestartOfTheServer(t *testing.T) {
 func TestPublishGivesUpLoudly(t *testing.T) {
 	in := startIntake(t)
 	in.treat = func(string, int) vocab.Receipt { return vocab.Receipt{} } // silence
-	to, err := dialNATS(context.Background(), in.bus.ClientURL(), func(string) {})
+	to, err := dialNATS(context.Background(), in.bus.ClientURL(), callerWith(testKey(t, 0)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -325,10 +337,10 @@ func TestBusyHubAtWorkIsWaitedFor(t *testing.T) {
 // impatient waits 10 ms for an answer.
 type impatient struct{ *natsSender }
 
-func (s impatient) Submit(ctx context.Context, space string, raw []byte) (vocab.Receipt, error) {
+func (s impatient) Submit(ctx context.Context, raw []byte) (vocab.Receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
 	defer cancel()
-	return s.natsSender.Submit(ctx, space, raw)
+	return s.natsSender.Submit(ctx, raw)
 }
 
 // TestVersionsArriveInOrder: versions of one @id arrive in the order of the
@@ -383,7 +395,7 @@ func TestSignedDocumentsAreSentAsTheyAre(t *testing.T) {
 	if sum, err := in.publish(t, &publisher{}, docs(string(signed))); err != nil || sum.Accepted != 1 {
 		t.Fatalf("%+v %v", sum, err)
 	}
-	if data, subject := last(); data != string(signed) || subject != bus.SubmitPrefix+bus.SpaceToken(other.DID()) {
+	if data, subject := last(); data != string(signed) || subject != bus.SubmitPrefix+bus.SpaceToken(own.DID()) {
 		t.Errorf("sent on %s: %s", subject, data)
 	}
 	if sum, err := in.publish(t, &publisher{Key: own, Resign: true}, docs(string(signed))); err != nil || sum.Accepted != 1 {
@@ -497,7 +509,7 @@ func TestInterrupted(t *testing.T) {
 		}
 		return vocab.Receipt{Status: vocab.Accepted, ID: id}
 	}
-	to, err := dial(ctx, in.bus.ClientURL(), func(string) {})
+	to, err := dial(ctx, in.bus.ClientURL(), callerWith(testKey(t, 0)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ type natsServer struct {
 	t      *testing.T
 	binary string
 	store  string
+	env    []string // what it knows of the hub
 	port   string
 	cmd    *exec.Cmd
 	log    nodeLog
@@ -23,7 +25,8 @@ type natsServer struct {
 
 const natsPassword = "secret-of-this-test"
 
-func newNATSServer(t *testing.T) *natsServer {
+// newNATSServer makes a server for the hub of a folder that is not started yet.
+func newNATSServer(t *testing.T, hub string) *natsServer {
 	t.Helper()
 	s := &natsServer{t: t, binary: filepath.Join(t.TempDir(), "nats-server"), store: t.TempDir()}
 	if out, err := exec.Command("go", "build", "-o", s.binary, "github.com/nats-io/nats-server/v2").CombinedOutput(); err != nil {
@@ -37,6 +40,7 @@ func newNATSServer(t *testing.T) *natsServer {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
+	s.env = strings.Fields(cli(t, 0, "key", "nats", "--dir", hub))
 	t.Cleanup(s.kill)
 	return s
 }
@@ -45,6 +49,7 @@ func (s *natsServer) start() {
 	s.t.Helper()
 	s.cmd = exec.Command(s.binary, "-c", filepath.Join("..", "..", "deploy", "nats", "lianmu.conf"), "-a", "127.0.0.1", "-p", s.port)
 	s.cmd.Env = append(cleanEnv(), "LIANMU_HUB_PASSWORD="+natsPassword, "LIANMU_NATS_STORE="+s.store)
+	s.cmd.Env = append(s.cmd.Env, s.env...)
 	s.cmd.Stderr = &s.log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
@@ -77,13 +82,14 @@ func TestExternalNATS(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills a real nats-server")
 	}
-	server := newNATSServer(t)
+	dir := t.TempDir()
+	server := newNATSServer(t, dir)
 	server.start()
-	n := newNode(t, t.TempDir(), "--nats-url", "nats://hub:"+natsPassword+"@127.0.0.1:"+server.port)
+	n := newNode(t, dir, "--nats-url", "nats://hub:"+natsPassword+"@127.0.0.1:"+server.port)
 	tr := newTraffic(t, reliabilitySeed(t), 3)
 	n.start()
 	n.info.NATS = "nats://127.0.0.1:" + server.port // where clients are
-	conn := tr.dial("nats://anonymous:anonymous@127.0.0.1:" + server.port)
+	conn := tr.dial(n.info.NATS)
 	tr.permit(100_000)
 	f := tr.run(conn, 32)
 	progress := func() {

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -132,18 +131,30 @@ func (tr *traffic) next() *submission {
 // bad reports whether a submission can only be refused.
 func (s *submission) bad() bool { return s.kind == 0 }
 
-// client is a connection that outlives the hub. A request ends with the
+// client is a connection for each space, by its DID.
+type client map[string]*link
+
+// link is a connection that outlives the hub. A request ends with the
 // connection that it went out on, so that a killed hub holds nobody up.
-type client struct {
+type link struct {
 	*nats.Conn
 	mu   sync.Mutex
 	line context.Context
 	cut  context.CancelFunc
 }
 
-func (tr *traffic) dial(url string) *client {
+func (tr *traffic) dial(url string) client {
 	tr.t.Helper()
-	c := &client{}
+	c := client{}
+	for _, key := range tr.spaces {
+		c[key.DID()] = tr.link(url, key)
+	}
+	return c
+}
+
+func (tr *traffic) link(url string, key *identity.Key) *link {
+	tr.t.Helper()
+	c, g := &link{}, &greeter{}
 	renew := func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -153,11 +164,14 @@ func (tr *traffic) dial(url string) *client {
 		c.line, c.cut = context.WithCancel(context.Background())
 	}
 	renew()
-	who := bus.ClientOptions("traffic")
-	if strings.Contains(url, "@") { // a server with users of its own
-		who = []nats.Option{nats.CustomInboxPrefix(bus.InboxPrefix(bus.Anonymous))}
-	}
-	conn, err := nats.Connect(url, append(who, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.ReconnectJitter(0, 0),
+	who := bus.ClientOptions(func() (string, error) {
+		hub, err := g.hub()
+		if err != nil {
+			return "", err
+		}
+		return identity.NewToken(key, hub, time.Now(), time.Minute)
+	}, key.DID())
+	conn, err := nats.Connect(url, append(who, nats.SetCustomDialer(g), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.ReconnectJitter(0, 0),
 		nats.ReconnectBufSize(-1), nats.RetryOnFailedConnect(true), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
 		nats.DisconnectErrHandler(func(*nats.Conn, error) { renew() }))...)
 	if err != nil {
@@ -169,7 +183,8 @@ func (tr *traffic) dial(url string) *client {
 }
 
 // submit asks once. An error means that there was no answer.
-func (c *client) submit(ctx context.Context, s *submission) (vocab.Receipt, error) {
+func (all client) submit(ctx context.Context, s *submission) (vocab.Receipt, error) {
+	c := all[s.space]
 	c.mu.Lock()
 	line := c.line
 	c.mu.Unlock()
@@ -189,7 +204,7 @@ func (c *client) submit(ctx context.Context, s *submission) (vocab.Receipt, erro
 
 // deliver sends s until it is answered with something else than busy, or ctx
 // ends.
-func (tr *traffic) deliver(ctx context.Context, conn *client, s *submission) (vocab.Receipt, error) {
+func (tr *traffic) deliver(ctx context.Context, conn client, s *submission) (vocab.Receipt, error) {
 	for {
 		r, err := conn.submit(ctx, s)
 		switch {
@@ -220,7 +235,7 @@ type flow struct {
 
 // run starts a window of so many requests. Each new submission takes a token
 // from allow.
-func (tr *traffic) run(conn *client, window int) *flow {
+func (tr *traffic) run(conn client, window int) *flow {
 	ctx, abandon := context.WithCancel(context.Background())
 	fresh, stop := context.WithCancel(ctx)
 	f := &flow{stop: stop, abandon: abandon}
@@ -287,7 +302,7 @@ func (tr *traffic) check(n *node) *model {
 
 // repeatSome submits entries of the log again: each must be answered by what
 // stands, found by its digest, and nothing may be logged.
-func (tr *traffic) repeatSome(n *node, conn *client, m *model, count int) {
+func (tr *traffic) repeatSome(n *node, conn client, m *model, count int) {
 	tr.t.Helper()
 	for range min(count, len(m.entries)) {
 		tr.mu.Lock()

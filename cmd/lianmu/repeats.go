@@ -78,9 +78,9 @@ func (p *publisher) standing(ctx context.Context, contents map[idHash]vocab.Dige
 	ids := make([]idHash, 0, maxKnown)
 	ask := make([]vocab.Digest, 0, maxKnown)
 	flush := func() bool {
-		known, err := p.To.Known(ctx, p.Key.DID(), ask)
+		known, err := p.To.Known(ctx, ask)
 		for try := 0; err != nil && try < 5 && sleep(ctx, time.Second) == nil; try++ {
-			known, err = p.To.Known(ctx, p.Key.DID(), ask)
+			known, err = p.To.Known(ctx, ask)
 		}
 		if err != nil {
 			return false

@@ -7,19 +7,20 @@ import (
 	"strings"
 	"time"
 
+	"lianmu/federation/identity"
 	"lianmu/vocab"
 )
 
 // sender is the way to a hub: NATS or HTTP. It is safe for concurrent use.
 type sender interface {
-	// Submit sends one document for a space and waits for its receipt. An
+	// Submit sends one document and waits for its receipt. An
 	// error means that there was no answer: the document may or may not have
 	// arrived, and sending it again is harmless. A permanentError is not
 	// worth repeating.
-	Submit(ctx context.Context, space string, raw []byte) (vocab.Receipt, error)
-	// Known asks which contents of a space stand in the catalogue now: at
+	Submit(ctx context.Context, raw []byte) (vocab.Receipt, error)
+	// Known asks which contents of the key's space stand in the catalogue now: at
 	// most maxKnown. A sender that cannot ask returns nothing.
-	Known(ctx context.Context, space string, contents []vocab.Digest) (map[vocab.Digest]standing, error)
+	Known(ctx context.Context, contents []vocab.Digest) (map[vocab.Digest]standing, error)
 	Close()
 }
 
@@ -35,12 +36,21 @@ type permanentError struct{ error }
 
 func (e permanentError) Unwrap() error { return e.error }
 
-// dial opens the way to the hub at url: nats://…, tls://…, http://… or https://….
-func dial(ctx context.Context, url string, notice func(string)) (sender, error) {
+// caller is who asks a hub for something.
+type caller struct {
+	Key    identity.Signer // nil: nobody, which NATS does not let in
+	HubDID string          // for which hub tokens are made; "": for the one that answers
+	Now    func() time.Time
+	Notice func(string) // told to a person: losses and returns of the connection
+}
+
+// dial opens the way to the hub at url: nats://…, tls://…, ws://…, wss://…,
+// http://… or https://….
+func dial(ctx context.Context, url string, as caller) (sender, error) {
 	scheme, _, _ := strings.Cut(url, "://")
 	switch scheme {
 	case "nats", "tls", "ws", "wss":
-		return dialNATS(ctx, url, notice)
+		return dialNATS(ctx, url, as)
 	case "http", "https":
 		return dialHTTP(ctx, url)
 	}
@@ -57,11 +67,11 @@ const (
 // repeats with back-off what got no answer, and waits as long as a busy hub
 // asks for. It gives up when ctx ends, after giveUp without an answer, or when
 // the hub has been nothing but busy for so long.
-func deliver(ctx context.Context, to sender, space string, raw []byte, hub *patience) (vocab.Receipt, error) {
+func deliver(ctx context.Context, to sender, raw []byte, hub *patience) (vocab.Receipt, error) {
 	pause := firstPause
 	silentSince := time.Now()
 	for {
-		receipt, err := to.Submit(ctx, space, raw)
+		receipt, err := to.Submit(ctx, raw)
 		var permanent permanentError
 		switch {
 		case err == nil && receipt.Status != vocab.Busy:

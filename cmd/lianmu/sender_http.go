@@ -37,7 +37,7 @@ func dialHTTP(ctx context.Context, url string) (sender, error) {
 }
 
 // Submit implements sender.
-func (s httpSender) Submit(ctx context.Context, _ string, raw []byte) (vocab.Receipt, error) {
+func (s httpSender) Submit(ctx context.Context, raw []byte) (vocab.Receipt, error) {
 	status, header, data, err := s.do(ctx, http.MethodPost, "/api/v1/submissions", "application/ld+json", raw, false)
 	if err != nil {
 		return vocab.Receipt{}, err
@@ -59,7 +59,7 @@ func (s httpSender) Submit(ctx context.Context, _ string, raw []byte) (vocab.Rec
 
 // Known implements sender: there is no such question over HTTP, so every
 // document is signed and sent, and the hub says which are unchanged.
-func (s httpSender) Known(context.Context, string, []vocab.Digest) (map[vocab.Digest]standing, error) {
+func (s httpSender) Known(context.Context, []vocab.Digest) (map[vocab.Digest]standing, error) {
 	return nil, nil
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"lianmu/federation/identity"
 	"lianmu/hub/bus"
 	"lianmu/vocab"
 )
@@ -21,31 +21,106 @@ import (
 // busy; longer silence means that request or answer was lost.
 const answerWait = 15 * time.Second
 
-// natsSender submits by NATS requests over one connection.
-type natsSender struct {
-	nc *nats.Conn
+// tokenLife is how long a token for NATS is good: it is used at once, so this
+// is what clocks may differ by.
+const tokenLife = 5 * time.Minute
 
-	mu   sync.Mutex
-	line context.Context // ends when the connection is lost, and with it every attempt on it
-	cut  context.CancelFunc
+// natsSender submits by NATS requests over one connection, which stands for the
+// space of one key.
+type natsSender struct {
+	nc  *nats.Conn
+	own string // subject token of that space
+
+	mu      sync.Mutex
+	line    context.Context // ends when the connection is lost, and with it every attempt on it
+	cut     context.CancelFunc
+	refused error // why the last attempt to reconnect failed
 }
 
 // dialNATS connects. It fails at once where nothing answers at hub; after
-// that it reconnects for as long as it takes. notice tells a person of losses.
-func dialNATS(ctx context.Context, hub string, notice func(string)) (*natsSender, error) {
-	s := &natsSender{}
+// that it reconnects for as long as it takes.
+func dialNATS(ctx context.Context, hub string, as caller) (*natsSender, error) {
+	u, err := url.Parse(hub)
+	if err != nil || u.Host == "" || u.User != nil {
+		return nil, errors.New(tr("--hub 应写成 nats://主机:端口，不带用户名和口令：登录用 --key 的密钥", "--hub must be nats://HOST:PORT, without user and password: the key of --key logs in"))
+	}
+	if as.Key == nil {
+		return nil, errors.New(tr("NATS 要用空间的密钥登录：请给出 --key，或改用 http:// 地址", "NATS is entered with the space's key: give --key, or use the http:// address"))
+	}
+	g := &greeter{Hub: as.HubDID}
+	if u.Scheme == "ws" || u.Scheme == "wss" {
+		if err := overWebSocket(ctx, u, g, as); err != nil {
+			return nil, err
+		}
+	}
+	s := &natsSender{own: bus.SpaceToken(as.Key.DID())}
 	s.line, s.cut = context.WithCancel(context.Background())
-	opts := []nats.Option{
+	fresh := func() (string, error) {
+		did, err := g.hub()
+		if err == nil {
+			var token string
+			if token, err = identity.NewToken(as.Key, did, as.Now(), tokenLife); err == nil {
+				return token, nil
+			}
+		}
+		s.refuse(err)
+		return "", err
+	}
+	nc, err := nats.Connect(u.String(), append(s.options(g, as.Notice), bus.ClientOptions(fresh, as.Key.DID())...)...)
+	if err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.refused != nil { // no token could be made
+			err = s.refused
+		}
+		return nil, noNATS(ctx, hub, err)
+	}
+	s.nc = nc
+	if s.own, err = bus.OwnToken(nc); err != nil {
+		nc.Close()
+		return nil, noNATS(ctx, hub, err)
+	}
+	return s, nil
+}
+
+// overWebSocket asks over HTTP who the hub is: there the server's first words
+// come too late to be read below the library. NATS is at /nats unless the
+// address says otherwise.
+func overWebSocket(ctx context.Context, u *url.URL, g *greeter, as caller) error {
+	if u.Path == "" || u.Path == "/" {
+		u.Path = "/nats"
+	}
+	if g.Hub != "" {
+		return nil
+	}
+	h, err := newHubClient(strings.Replace(u.Scheme, "ws", "http", 1)+"://"+u.Host, nil, as.Now)
+	if err != nil {
+		return err
+	}
+	defer h.http.CloseIdleConnections()
+	info, err := h.info(ctx)
+	if err == nil && info.Hub == "" {
+		err = fmt.Errorf(tr("%s 上没有联目节点；请核对地址和端口", "there is no lianmu hub at %s; check host and port"), h.base)
+	}
+	g.Hub = info.Hub
+	return err
+}
+
+func (s *natsSender) options(g *greeter, notice func(string)) []nats.Option {
+	return []nats.Option{
 		nats.Name("lianmu"),
+		nats.SetCustomDialer(g),
 		nats.Timeout(5 * time.Second),
 		nats.MaxReconnects(-1),
-		nats.ReconnectWait(200 * time.Millisecond),
+		// A hub that refuses tokens looks at few of them a second.
+		nats.CustomReconnectDelay(func(attempts int) time.Duration { return min(200*time.Millisecond<<min(attempts, 10), longPause) }),
 		// Nothing is kept back while the connection is down: what was not
 		// sent fails at once and is repeated by who sent it.
 		nats.ReconnectBufSize(-1),
 		// The library's own handler writes to standard error; losses are told
 		// by the two below, once each.
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { s.refuse(err) }),
 		nats.DisconnectErrHandler(func(nc *nats.Conn, _ error) {
 			s.mu.Lock()
 			s.cut()
@@ -58,21 +133,17 @@ func dialNATS(ctx context.Context, hub string, notice func(string)) (*natsSender
 		nats.ReconnectHandler(func(*nats.Conn) {
 			s.mu.Lock()
 			s.line, s.cut = context.WithCancel(context.Background())
+			s.refused = nil
 			s.mu.Unlock()
 			notice(tr("已重新连上", "connected again"))
 		}),
 	}
-	nc, err := nats.Connect(hub, append(ownInbox(hub), opts...)...)
-	if errors.Is(err, nats.ErrAuthorization) {
-		// A server of its own, whose users are configured: those without a name
-		// share their inboxes there.
-		nc, err = nats.Connect(hub, append([]nats.Option{nats.CustomInboxPrefix(bus.InboxPrefix(bus.Anonymous))}, opts...)...)
-	}
-	if err != nil {
-		return nil, noNATS(ctx, hub, err)
-	}
-	s.nc = nc
-	return s, nil
+}
+
+func (s *natsSender) refuse(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused = err
 }
 
 // noNATS says what to check where no NATS server took the connection.
@@ -86,20 +157,11 @@ func noNATS(ctx context.Context, hub string, err error) error {
 		}
 	}
 	if errors.Is(err, nats.ErrAuthorization) {
-		return unreachableError{fmt.Sprintf(tr("%s 不接受这个用户：请核对地址里的用户名和密码", "%s does not take this user: check name and password in the address"), where), err}
+		return unreachableError{fmt.Sprintf(tr("%s 不接受这把密钥：请核对本机时钟、密钥是否已被停用，以及 --hub-did（如果写了）是不是该节点的 DID；刚才连得太频繁也会这样，过几秒再试",
+			"%s does not take this key: check this machine's clock, whether the key was retired, and that --hub-did, if given, is that hub's DID; it also happens after too many attempts, so try again in some seconds"), where), err}
 	}
 	return unreachableError{fmt.Sprintf(tr("连不上 %s（%v）：节点在运行吗？地址和端口对吗？（节点就绪时会打印 nats= 地址）",
 		"cannot connect to %s (%v): is the hub running there, are host and port right? (it prints nats= when it is ready)"), where, err), err}
-}
-
-// ownInbox gives the connection inboxes that nobody else can listen to: under a
-// random name, or those of the user in the URL, as deploy/nats/lianmu.conf has
-// them.
-func ownInbox(hub string) []nats.Option {
-	if u, err := url.Parse(hub); err == nil && u.User != nil {
-		return []nats.Option{nats.CustomInboxPrefix(bus.InboxPrefix(u.User.Username()))}
-	}
-	return bus.ClientOptions(rand.Text())
 }
 
 // Close lets what is on its way go out and closes the connection.
@@ -128,23 +190,17 @@ func (s *natsSender) request(ctx context.Context, subject string, data []byte) (
 	case errors.Is(err, nats.ErrMaxPayload):
 		return nil, permanentError{err}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if errors.Is(s.refused, nats.ErrAuthorization) {
+		return nil, errors.New(tr("节点不再接受这把密钥的连接：密钥可能已停用，或本机时钟不准", "the hub no longer takes connections with this key: it may be retired, or this machine's clock is wrong"))
+	}
 	return nil, err
 }
 
-// token is the space's part of a subject. What a document claims as its signer
-// may be anything: what no DID looks like would end the connection, and goes
-// under one name for the hub to refuse.
-func token(space string) string {
-	t := bus.SpaceToken(space)
-	if len(t) > 256 || strings.ContainsFunc(t, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "unknown"
-	}
-	return t
-}
-
 // Submit implements sender.
-func (s *natsSender) Submit(ctx context.Context, space string, raw []byte) (vocab.Receipt, error) {
-	data, err := s.request(ctx, bus.SubmitPrefix+token(space), raw)
+func (s *natsSender) Submit(ctx context.Context, raw []byte) (vocab.Receipt, error) {
+	data, err := s.request(ctx, bus.SubmitPrefix+s.own, raw)
 	if err != nil {
 		return vocab.Receipt{}, err
 	}
@@ -160,12 +216,12 @@ func decodeReceipt(data []byte) (vocab.Receipt, error) {
 }
 
 // Known implements sender.
-func (s *natsSender) Known(ctx context.Context, space string, contents []vocab.Digest) (map[vocab.Digest]standing, error) {
+func (s *natsSender) Known(ctx context.Context, contents []vocab.Digest) (map[vocab.Digest]standing, error) {
 	question, err := json.Marshal(map[string]any{"contents": contents})
 	if err != nil {
 		return nil, err
 	}
-	data, err := s.request(ctx, bus.ReceiptPrefix+token(space), question)
+	data, err := s.request(ctx, bus.ReceiptPrefix+s.own, question)
 	if err != nil {
 		return nil, err
 	}

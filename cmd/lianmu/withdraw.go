@@ -13,8 +13,9 @@ import (
 )
 
 type withdrawCmd struct {
-	Hub        string        `required:"" placeholder:"URL" env:"LIANMU_HUB" help:"nats://HOST:PORT, or http://HOST:PORT."`
+	Hub        string        `required:"" placeholder:"URL" env:"LIANMU_HUB" help:"nats://HOST:PORT, wss://HOST/nats, or http://HOST:PORT."`
 	Key        string        `required:"" placeholder:"FILE" env:"LIANMU_KEY" help:"The space's key."`
+	HubDID     string        `name:"hub-did" placeholder:"DID" env:"LIANMU_HUB_DID" help:"The hub's DID, had from elsewhere: the key then speaks to no other (without it, the one that answers is believed)."`
 	Deregister bool          `help:"Deregister: final, the @id cannot be published again."`
 	GiveUp     time.Duration `default:"5m" help:"Stop when the hub has not answered for so long."`
 	JSON       bool          `name:"json" help:"Print the receipts as JSON lines."`
@@ -31,7 +32,7 @@ func (c *withdrawCmd) Run(ctx context.Context, s *streams) error {
 	if c.GiveUp <= 0 {
 		return errors.New(tr("--give-up 必须大于 0", "--give-up must be more than 0"))
 	}
-	to, err := dial(ctx, c.Hub, func(text string) { fmt.Fprintln(s.Err, text) })
+	to, err := dial(ctx, c.Hub, caller{Key: key, HubDID: c.HubDID, Now: s.Now, Notice: func(text string) { fmt.Fprintln(s.Err, text) }})
 	if err != nil {
 		return err
 	}

@@ -5,8 +5,10 @@
 // JetStream and the hub live in account HUB. Everybody who connects from
 // outside lands in account CLIENTS, which reaches HUB through service imports
 // only: a client can neither name a JetStream subject nor make a reply of the
-// hub's land in one. Nobody is ever identified by a NATS nkey, because a server
-// chooses what an nkey signs.
+// hub's land in one. Each proves by a token, as on HTTP, which key it has, and
+// gets the subjects of that key's space alone; Config.Authenticate says which.
+// Nobody is ever identified by a NATS nkey, because a server chooses what an
+// nkey signs.
 //
 // What clients see under EventPrefix is a hint to go and ask, never evidence: a
 // client may point the reply to its own request at any subject of its account.
@@ -17,7 +19,7 @@ package bus
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -69,8 +71,19 @@ const (
 type Config struct {
 	Dir    string // JetStream's folder for the embedded server
 	Listen string // host:port for clients of the embedded server; "" listens nowhere; port 0 picks one
-	URL    string // an external server, in account HUB; then Dir and Listen are unused
+	URL    string // an external server, in account HUB; then Dir, Listen and TLS are unused
 	Logger *slog.Logger
+
+	HubDID string      // the embedded server's name, by which clients know for whom a token has to be
+	TLS    *tls.Config // for clients of the embedded server; nil: none
+
+	// Callout lets the clients of an external server in (see OpenCalloutKeys).
+	// Nil: this process leaves that to others, such as another of the same hub.
+	Callout *CalloutKeys
+	// Authenticate says who connects; see also SetAuthenticate.
+	Authenticate Authenticate
+	Life         time.Duration    // of a client's connection; default DefaultLife
+	Now          func() time.Time // default time.Now
 
 	Replicas int           // of every stream, on an external cluster; default 1
 	Reserve  uint64        // bytes to keep free on the disk of Dir; default DefaultReserve
@@ -93,7 +106,9 @@ type Bus struct {
 	log       *slog.Logger
 	state     jetstream.KeyValue
 	admission jetstream.KeyValue
+	gate      *gate
 	embedded  *embedded // nil with an external server
+	callout   *callout  // nil with the embedded server, and where clients are others' to let in
 	held      *os.File  // the lock on Config.Dir
 	closed    chan struct{}
 
@@ -132,7 +147,13 @@ func Start(ctx context.Context, c Config) (*Bus, error) {
 	if c.URL == "" && c.Dir == "" {
 		return nil, errors.New("bus: name a folder for the embedded NATS server or the URL of an external one")
 	}
-	b := &Bus{c: c, log: c.Logger.With("part", "bus"), closed: make(chan struct{}), stop: func() {}}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Life <= 0 {
+		c.Life = DefaultLife
+	}
+	b := &Bus{c: c, gate: newGate(c.Authenticate, c.Life, c.Now), log: c.Logger.With("part", "bus"), closed: make(chan struct{}), stop: func() {}}
 	if err := b.start(ctx); err != nil {
 		_ = b.Stop(context.WithoutCancel(ctx))
 		return nil, err
@@ -162,15 +183,11 @@ func (b *Bus) start(ctx context.Context) error {
 	}
 	url := b.c.URL
 	if url == "" {
-		secret := make([]byte, 32)
-		if _, err := rand.Read(secret); err != nil {
-			return err
-		}
 		var err error
 		if b.held, err = lock(b.c.Dir); err != nil {
 			return err
 		}
-		b.embedded = &embedded{c: b.c, log: b.log, secret: hex.EncodeToString(secret)}
+		b.embedded = &embedded{c: b.c, log: b.log, secret: rand.Text(), cookie: rand.Text(), gate: b.gate}
 		if err := b.embedded.start(ctx); err != nil {
 			return err
 		}
@@ -190,6 +207,11 @@ func (b *Bus) start(ctx context.Context) error {
 	}
 	if err := b.declare(ctx); err != nil {
 		return err
+	}
+	if b.c.URL != "" && b.c.Callout != nil {
+		if b.callout, err = startCallout(ctx, b.c, b.gate, b.log); err != nil {
+			return err
+		}
 	}
 	watchCtx, stop := context.WithCancel(context.Background())
 	b.stop = stop
@@ -220,7 +242,24 @@ func atLeast(version string, major, minor int) bool {
 	return ma > major || ma == major && mi >= minor
 }
 
-// ClientURL is where clients connect: nats://host:port; "" if nowhere.
+// SetAuthenticate says who connects from now on. Until it is said here or in
+// Config, clients are refused; they come again.
+func (b *Bus) SetAuthenticate(a Authenticate) { b.gate.set(a) }
+
+// Disconnect ends the connections of clients that stand for this name, as
+// Authenticate gave it. Whoever is to stay away must be refused by Authenticate
+// before. With an external server it takes a moment, and it needs Config.Callout.
+func (b *Bus) Disconnect(name string) {
+	switch {
+	case b.embedded != nil:
+		b.embedded.disconnect(name)
+	case b.callout != nil:
+		b.watching.Go(func() { b.callout.disconnect(name) })
+	}
+}
+
+// ClientURL is where clients connect: nats://host:port, tls://host:port where
+// there is TLS; "" if nowhere.
 func (b *Bus) ClientURL() string {
 	if b.embedded == nil {
 		return ""
@@ -238,6 +277,9 @@ func (b *Bus) Admission() jetstream.KeyValue { return b.admission }
 // both are down or ctx ends; what was acknowledged is on disk either way.
 func (b *Bus) Stop(ctx context.Context) error {
 	b.stop()
+	if b.callout != nil {
+		b.callout.stop()
+	}
 	b.watching.Wait()
 	b.restarting.Lock()
 	defer b.restarting.Unlock()

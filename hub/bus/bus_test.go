@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"lianmu/hub/bus"
+	"lianmu/hub/bus/bustest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -223,13 +224,9 @@ func TestBadConfig(t *testing.T) {
 }
 
 func TestRestartKeepsConnectionAddressAndMessages(t *testing.T) {
-	b := start(t, bus.Config{Listen: "127.0.0.1:0"})
-	url := b.ClientURL()
-	client, err := nats.Connect(url, append(bus.ClientOptions("z6MkClient"), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
+	x := embedded(t, bus.Config{})
+	b, url := x.Bus, x.URL
+	client := bustest.Connect(t, url, x.Hub, bustest.Key(t), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
 	sub, err := b.Conn.Subscribe(bus.Search, func(m *nats.Msg) { _ = m.Respond([]byte("pong")) })
 	if err != nil {
 		t.Fatal(err)

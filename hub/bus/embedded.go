@@ -1,16 +1,24 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+)
+
+// Names of the accounts.
+const (
+	hubAccount     = "HUB"
+	clientsAccount = "CLIENTS"
 )
 
 // accountsConf declares the two accounts and what joins them. The same block
@@ -45,11 +53,14 @@ type embedded struct {
 	c      Config
 	log    *slog.Logger
 	secret string // the hub's password, new at each start of the process
+	cookie string // of the WebSocket proxy, likewise
+	gate   *gate
 
-	mu   sync.Mutex
-	srv  *server.Server // nil while stopped
-	host string
-	port int // once known, kept over restarts
+	mu        sync.Mutex
+	srv       *server.Server // nil while stopped
+	host      string
+	port      int    // once known, kept over restarts
+	websocket string // host:port of its loopback listener, new at each start
 }
 
 // InProcessConn implements nats.InProcessConnProvider.
@@ -72,7 +83,8 @@ func (e *embedded) options() (*server.Options, error) {
 	if err := o.ProcessConfigString(accountsConf); err != nil {
 		return nil, fmt.Errorf("bus accounts: %w", err)
 	}
-	o.ServerName = "lianmu"
+	// Clients read here for whom their token has to be.
+	o.ServerName = cmp.Or(e.c.HubDID, "lianmu")
 	o.NoSigs = true
 	o.MaxPayload = MaxPayload
 	o.MaxConn = maxClients
@@ -104,6 +116,10 @@ func (e *embedded) options() (*server.Options, error) {
 		n = server.RANDOM_PORT
 	}
 	o.Host, o.Port = host, n
+	o.Websocket = websocketOptions()
+	if e.c.TLS != nil {
+		o.TLS, o.TLSConfig = true, e.c.TLS
+	}
 	return o, nil
 }
 
@@ -118,7 +134,7 @@ func (e *embedded) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	guard := &guard{secret: e.secret}
+	guard := &guard{secret: e.secret, cookie: e.cookie, gate: e.gate}
 	o.CustomClientAuthentication = guard
 	srv, err := server.NewServer(o)
 	if err != nil {
@@ -126,10 +142,10 @@ func (e *embedded) start(ctx context.Context) (err error) {
 	}
 	l := &serverLog{log: e.log, now: time.Now}
 	srv.SetLoggerV2(l, false, false, false)
-	if guard.hub, err = srv.LookupAccount("HUB"); err != nil {
+	if guard.hub, err = srv.LookupAccount(hubAccount); err != nil {
 		return err
 	}
-	if guard.clients, err = srv.LookupAccount("CLIENTS"); err != nil {
+	if guard.clients, err = srv.LookupAccount(clientsAccount); err != nil {
 		return err
 	}
 	srv.Start()
@@ -154,7 +170,38 @@ func (e *embedded) start(ctx context.Context) (err error) {
 	if a, ok := srv.Addr().(*net.TCPAddr); ok && a != nil {
 		e.host, e.port = o.Host, a.Port
 	}
+	if e.c.Listen == "" {
+		return nil
+	}
+	if ports := srv.PortsInfo(readyTimeout); ports != nil && len(ports.WebSocket) > 0 {
+		_, e.websocket, _ = strings.Cut(ports.WebSocket[0], "://")
+	}
 	return nil
+}
+
+// disconnect closes the clients' connections that stand for name.
+func (e *embedded) disconnect(name string) {
+	srv := e.server()
+	if srv == nil {
+		return
+	}
+	e.gate.settle()
+	open, err := srv.Connz(&server.ConnzOptions{Account: clientsAccount, Username: true, Limit: maxClients})
+	if err != nil {
+		e.log.Error("cannot list the NATS connections", "error", err)
+		return
+	}
+	for _, c := range open.Conns {
+		if standsFor(c.AuthorizedUser, name) {
+			_ = srv.DisconnectClientByID(c.Cid) // it may be gone
+		}
+	}
+}
+
+// standsFor reports whether a connection's user name is one of name's.
+func standsFor(user, name string) bool {
+	own, _, ok := strings.Cut(user, "@")
+	return ok && own == name
 }
 
 // stop shuts the server down and waits for it, or for ctx.
@@ -190,5 +237,9 @@ func (e *embedded) clientURL() string {
 	if host == "" || host == "0.0.0.0" || host == "::" {
 		host = "127.0.0.1"
 	}
-	return "nats://" + net.JoinHostPort(host, strconv.Itoa(e.port))
+	scheme := "nats://"
+	if e.c.TLS != nil {
+		scheme = "tls://"
+	}
+	return scheme + net.JoinHostPort(host, strconv.Itoa(e.port))
 }

@@ -51,7 +51,7 @@ func (l *serverLog) write(level slog.Level, format string, v []any) {
 	}
 	l.mu.Lock()
 	t := &l.own
-	if strings.Contains(s, " - cid:") { // said of a client, whose fault is none of the hub's
+	if strings.Contains(s, " - cid:") || strings.Contains(s, " - wid:") { // said of a client, whose fault is none of the hub's
 		t, level = &l.clients, min(level, slog.LevelWarn)
 	}
 	if second := l.now().Unix(); second != t.second {

@@ -1,13 +1,7 @@
-// Package bustest holds attacks on a bus, so that the embedded server and the
-// configuration for external ones face the same.
-//
-// It is for tests only.
 package bustest
 
 import (
-	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,27 +12,46 @@ import (
 	"lianmu/hub/bus"
 )
 
-// Attack connects to url as a client with this user name and tries what clients
-// must not be able to do to b. Connecting without a name is refused, or such a
-// client hears nothing in the common inboxes.
-func Attack(t *testing.T, b *bus.Bus, url, name string) {
+// Target is a bus under attack, with an Authenticate as the one above.
+type Target struct {
+	Bus *bus.Bus
+	Hub string // DID that tokens are for
+	URL string // where clients connect
+	// More is what every client needs beside, such as nats.ProxyPath.
+	More []nats.Option
+}
+
+func (x Target) connect(more ...nats.Option) (*nats.Conn, error) {
+	return nats.Connect(x.URL, append(append([]nats.Option{quiet()}, x.More...), more...)...)
+}
+
+// Attack connects as a client and tries what clients must not be able to do.
+func Attack(t *testing.T, x Target) {
 	t.Helper()
+	b := x.Bus
 	serve(t, b)
 	c := &client{t: t, refused: map[string]bool{}}
-	nc, err := nats.Connect(url, append(bus.ClientOptions(name), c.errors())...)
+	mallory, victim := Key(t), Key(t)
+	nc, err := x.connect(append(Options(mallory, x.Hub), c.errors())...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer nc.Close()
 	c.nc = nc
+	own, other := bus.SpaceToken(mallory.DID()), bus.SpaceToken(victim.DID())
 	before := lastSequence(t, b)
 
 	t.Run("asks and is answered", func(t *testing.T) {
-		for _, subject := range []string{bus.Search, bus.SubmitPrefix + "z6Mk", bus.ReceiptPrefix + "z6Mk", bus.PeerPrefix + "logs"} {
+		for _, subject := range []string{bus.Search, bus.SubmitPrefix + own, bus.ReceiptPrefix + own, bus.PeerPrefix + "logs"} {
 			m, err := nc.Request(subject, []byte("ping"), 5*time.Second)
 			if err != nil || string(m.Data) != "pong" {
 				t.Errorf("%s: %v", subject, err)
 			}
+		}
+	})
+	t.Run("is told which space it is", func(t *testing.T) {
+		if token, err := bus.OwnToken(nc); err != nil || token != own {
+			t.Errorf("%q, %v", token, err)
 		}
 	})
 	t.Run("hears events", func(t *testing.T) {
@@ -56,34 +69,28 @@ func Attack(t *testing.T, b *bus.Bus, url, name string) {
 			"$JS.API.STREAM.MSG.DELETE." + bus.LogStream, "$JS." + bus.Domain + ".API.INFO", "$JS.API.INFO",
 			"$JS.ACK.LIANMU_LOG.x.1.1.1.1.1", "$KV." + bus.StateBucket + ".checkpoint", "$SYS.REQ.SERVER.PING",
 			"_INBOX.somebody", bus.EventPrefix + "grown", "_R_.x", "lianmu.v1.submit", "lianmu.v1.submit.a.b",
+			bus.SubmitPrefix + other, bus.ReceiptPrefix + other, bus.SubmitPrefix + own + ".x",
+			bus.InboxPrefix(other) + ".x", bus.InboxPrefix(own) + ".x",
+			"$SYS.REQ.USER.AUTH", "$SYS.REQ.SERVER.PING.CONNZ", "$SYS.REQ.SERVER.x.KICK", "$SYS.REQ.ACCOUNT.PING.CONNZ",
 		} {
 			c.mustBeRefused(func() error { return nc.PublishRequest(subject, nc.NewInbox(), []byte("{}")) }, "publish", subject)
 		}
 	})
 	t.Run("cannot listen elsewhere", func(t *testing.T) {
-		for _, subject := range []string{">", "*", "lianmu.>", bus.LogSubjects + "*", bus.SubmitPrefix + "*", "$SYS.>", "$JS.>", "_R_.>", "$KV.>", "_INBOX_other.>"} {
-			c.mustBeRefused(func() error { _, err := nc.SubscribeSync(subject); return err }, "subscribe", subject)
-		}
-		for _, subject := range []string{"_INBOX.>", "_INBOX.*.*", "_INBOX.x"} {
+		for _, subject := range []string{
+			">", "*", "*.>", "lianmu.>", bus.LogSubjects + "*", bus.SubmitPrefix + "*", bus.ReceiptPrefix + own, "$SYS.>", "$SYS.REQ.USER.AUTH",
+			"$JS.>", "$JS.API.>", "_R_.>", "$KV.>", "_INBOX.>", "_INBOX.*.*", "_INBOX.x", "_INBOX_other.>",
+			bus.InboxPrefix(other) + ".>", bus.InboxPrefix(other) + ".x", bus.InboxPrefix(own) + "x.>", "*." + other,
+		} {
 			c.mustBeRefused(func() error { _, err := nc.SubscribeSync(subject); return err }, "subscribe", subject)
 		}
 	})
-	t.Run("cannot do so without a name", func(t *testing.T) {
-		plain := &client{t: t, refused: map[string]bool{}}
-		address := url[strings.LastIndexAny(url, "@/")+1:]
-		nc, err := nats.Connect(address, plain.errors())
-		if errors.Is(err, nats.ErrAuthorization) {
-			return
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer nc.Close()
-		plain.nc = nc
-		for _, subject := range []string{"_INBOX.>", "_INBOX.*.*", "_INBOX_other.>"} {
-			plain.mustBeRefused(func() error { _, err := nc.SubscribeSync(subject); return err }, "subscribe", subject)
+	t.Run("cannot queue for another's work", func(t *testing.T) {
+		for _, subject := range []string{bus.SubmitPrefix + "*", bus.Search} {
+			c.mustBeRefused(func() error { _, err := nc.QueueSubscribeSync(subject, "intake"); return err }, "subscribe", subject)
 		}
 	})
+	t.Run("tokens", func(t *testing.T) { tokens(t, x, mallory) })
 	t.Run("cannot say that it is somebody else", func(t *testing.T) {
 		seen := make(chan string, 1)
 		sub, err := b.Conn.Subscribe(bus.PeerPrefix+"who", func(m *nats.Msg) {
@@ -111,8 +118,23 @@ func Attack(t *testing.T, b *bus.Bus, url, name string) {
 			t.Errorf("the hub takes it for %s, it is %s", got, want)
 		}
 	})
-	t.Run("cannot make the hub write its answer into the log", func(t *testing.T) {
-		for _, reply := range []string{bus.LogSubjects + "offering", bus.QuarantinePrefix + "x", bus.AuditPrefix + "done", "$KV." + bus.StateBucket + ".checkpoint", "$JS.API.STREAM.DELETE." + bus.LogStream} {
+	t.Run("cannot make the hub write its answer elsewhere", func(t *testing.T) {
+		// No permission looks at a reply subject. Those of other accounts are not
+		// reached; of its own it can send the hub's answer to an inbox, where
+		// nobody waits for it unless its random part is known.
+		v, err := x.connect(Options(victim, x.Hub)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
+		if _, err := v.Request(bus.Search, []byte("ping"), 5*time.Second); err != nil {
+			t.Fatal(err) // from now on it waits for answers on one subscription
+		}
+		for _, reply := range []string{
+			bus.LogSubjects + "offering", bus.QuarantinePrefix + "x", "$KV." + bus.StateBucket + ".checkpoint", "$JS.API.STREAM.DELETE." + bus.LogStream,
+			"$JS.API.STREAM.MSG.DELETE." + bus.LogStream, "$JS." + bus.Domain + ".API.STREAM.DELETE." + bus.LogStream, "$SYS.REQ.SERVER.x.KICK",
+			"$SYS.REQ.USER.AUTH", bus.InboxPrefix(other) + ".x", bus.InboxPrefix(other) + ".*.*", bus.InboxPrefix(other) + ".>", "_R_.x.y",
+		} {
 			if err := nc.PublishRequest(bus.Search, reply, []byte("ping")); err != nil {
 				t.Fatal(err)
 			}
@@ -127,6 +149,9 @@ func Attack(t *testing.T, b *bus.Bus, url, name string) {
 		if _, err := b.State().Get(t.Context(), "checkpoint"); err == nil {
 			t.Error("a client wrote the signed state")
 		}
+		if m, err := v.Request(bus.SubmitPrefix+other, []byte("ping"), 5*time.Second); err != nil || string(m.Data) != "pong" {
+			t.Errorf("the other client is led astray: %v", err)
+		}
 	})
 	t.Run("has no JetStream", func(t *testing.T) {
 		js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(time.Second))
@@ -138,23 +163,17 @@ func Attack(t *testing.T, b *bus.Bus, url, name string) {
 		}
 	})
 	t.Run("cannot be the hub", func(t *testing.T) {
-		for _, user := range []string{"lianmu-hub", "hub", "HUB"} {
-			for _, pass := range []string{"", "x", "hub"} {
-				nc, err := nats.Connect(url, nats.UserInfo(user, pass), nats.CustomInboxPrefix(bus.InboxPrefix(user)),
-					nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
-				if err != nil {
-					continue
+		for _, user := range []string{"lianmu-hub", "hub", "HUB", "auth", "sys", "anonymous"} {
+			for _, pass := range []string{"", "x", "hub", "anonymous"} {
+				if nc, err := x.connect(nats.UserInfo(user, pass)); err == nil {
+					nc.Close()
+					t.Errorf("%s got in with password %q", user, pass)
 				}
-				// Whoever got in is an ordinary client.
-				if js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(300*time.Millisecond)); err == nil {
-					if _, err := js.AccountInfo(t.Context()); err == nil {
-						t.Errorf("%s with password %q reached JetStream", user, pass)
-					}
-				}
-				nc.Close()
 			}
 		}
 	})
+	t.Run("raw", func(t *testing.T) { raw(t, x, Fresh(mallory, x.Hub), own) })
+	t.Run("flood", func(t *testing.T) { flood(t, x) })
 	if after := lastSequence(t, b); after != before {
 		t.Errorf("the log grew from %d to %d", before, after)
 	}
