@@ -40,13 +40,13 @@ func Verify(ctx context.Context, c Config, progress func(done, total uint64)) (*
 	if err != nil {
 		return nil, err
 	}
-	report, err := b.verify(ctx, c.Now(), progress)
+	report, err := b.verify(ctx, c, progress)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	return report, errors.Join(err, b.close(closing))
 }
 
-func (b *base) verify(ctx context.Context, now time.Time, progress func(done, total uint64)) (*VerifyReport, error) {
+func (b *base) verify(ctx context.Context, c Config, progress func(done, total uint64)) (*VerifyReport, error) {
 	for b.catalog.Behind() > 0 { // after a kill the index lags by design; it levels by itself
 		if err := b.catalog.Fault(); err != nil {
 			return nil, err
@@ -59,7 +59,7 @@ func (b *base) verify(ctx context.Context, now time.Time, progress func(done, to
 	}
 	hint, stop := iter.Pull2(b.log.Facts(ctx, 0, b.log.Size()))
 	defer stop()
-	fold := NewFold(b.processor, b.reader)
+	fold := NewFold(b.processor, b.reader, b.did, c.Open)
 	check := func(rec ledger.Record) error {
 		f, err := fold.Add(rec)
 		h, herr, ok := hint()
@@ -83,7 +83,7 @@ func (b *base) verify(ctx context.Context, now time.Time, progress func(done, to
 	if r.Log, err = ledger.Verify(ctx, b.log.Source(), b.log.VerifierKey(), check, progress); err != nil {
 		return nil, err
 	}
-	r.Folded = fold.State(now)
+	r.Folded = fold.State(c.Now())
 	if r.Views, err = b.catalog.States(ctx); err != nil {
 		return nil, err
 	}
@@ -118,23 +118,31 @@ type Fold struct {
 	processor *jsonld.Processor
 	reader    *shape.Reader
 	registry  *registry.Registry
+	hub       string // DID of the log's hub
 	next      uint64
 }
 
-// NewFold returns an empty Fold.
-func NewFold(p *jsonld.Processor, r *shape.Reader) *Fold {
-	f := &Fold{processor: p, reader: r, registry: registry.New()}
-	f.registry.Open()
+// NewFold returns an empty Fold for the log of the hub with this DID; open tells
+// that it admits whoever signs.
+func NewFold(p *jsonld.Processor, r *shape.Reader, hub string, open bool) *Fold {
+	f := &Fold{processor: p, reader: r, registry: registry.New(), hub: hub}
+	if open {
+		f.registry.Open()
+	}
 	return f
 }
 
 // Add verifies a record's document by its own proof at the time it was
-// received, and folds it. It returns the fact recomputed from the document.
+// received, and that who signed it had the right to at that place in the log:
+// what the hub itself says is signed with the hub's key, all else with a key
+// that its space then had, of a space that was admitted. It folds the record and
+// returns the fact recomputed from the document, and from what the log said
+// before of the signer. A redacted record is folded as what its redaction left
+// of it.
 func (f *Fold) Add(rec ledger.Record) (vocab.Fact, error) {
 	f.next = rec.Index + 1
 	if rec.Redacted {
-		f.registry.Apply(registry.Entry{Index: rec.Index, ReceivedAt: rec.ReceivedAt, Fact: rec.Fact})
-		return rec.Fact, nil
+		return rec.Fact, f.addRedacted(rec)
 	}
 	d, err := f.processor.Decode(rec.Document)
 	if err != nil {
@@ -156,17 +164,69 @@ func (f *Fold) Add(rec ledger.Record) (vocab.Fact, error) {
 		return vocab.Fact{}, fmt.Errorf("the leaf record says %s, the document is of kind %s", rec.Leaf.Kind, r.Kind)
 	}
 	fact := vocab.Fact{
-		Kind: r.Kind, Space: f.registry.SpaceOf(sec.Space), ID: r.ID, Digest: sec.Digest, Content: sec.Content,
+		Kind: r.Kind, Space: sec.Space, ID: r.ID, Digest: sec.Digest, Content: sec.Content,
 		Created: sec.Created, Expires: sec.Expires,
 	}
-	if fact.Space != sec.Space {
-		fact.Signer = sec.Space
+	if !hubsOwn(r.Kind) {
+		if fact.Space = f.registry.SpaceOf(sec.Space); fact.Space != sec.Space {
+			fact.Signer = sec.Space
+		}
 	}
-	f.registry.Apply(registry.Entry{
+	e := registry.Entry{
 		Index: rec.Index, ReceivedAt: rec.ReceivedAt, Fact: fact,
 		Space: r.Space, Participant: r.Participant, Act: r.Act, Redaction: r.Redaction,
-	})
-	return fact, nil
+	}
+	// Whoever had no right is folded all the same: every reader of this log does
+	// so, and its views are compared with this.
+	defer f.registry.Apply(e)
+	return fact, f.mayStand(e)
+}
+
+// hubsOwn are the kinds that only the hub itself writes.
+func hubsOwn(k vocab.EntryKind) bool {
+	return k == vocab.KindEpoch || k == vocab.KindAct || k == vocab.KindRedaction
+}
+
+// mayStand returns nil, or why the signer had no right to an entry.
+func (f *Fold) mayStand(e registry.Entry) error {
+	switch {
+	case hubsOwn(e.Fact.Kind) && e.Fact.Space != f.hub:
+		return fmt.Errorf("only the hub %s may write what is of kind %s; it is signed by %s", f.hub, e.Fact.Kind, e.Fact.Space)
+	case hubsOwn(e.Fact.Kind):
+		return nil
+	case e.Fact.Kind == vocab.KindSpace && e.Fact.ID != e.Fact.Space:
+		return fmt.Errorf("it describes the space %s and is signed for %s", e.Fact.ID, e.Fact.Space)
+	}
+	d := f.registry.Begin().Decide(e)
+	switch {
+	case len(d.Denied) > 0:
+		return fmt.Errorf("it should not be in the log: %w", d.Denied)
+	case d.Waits:
+		return fmt.Errorf("it should not be in the log: the space %s was not admitted", e.Fact.Space)
+	}
+	return nil
+}
+
+// addRedacted folds what is left of a redacted entry. Of a descriptor that is
+// the keys it listed: what they signed until the redaction came must be known as
+// that space's. The redaction's own proof is checked where it stands.
+func (f *Fold) addRedacted(rec ledger.Record) error {
+	e := registry.Entry{Index: rec.Index, ReceivedAt: rec.ReceivedAt, Fact: rec.Fact}
+	defer func() { f.registry.Apply(e) }()
+	if rec.Leaf.Kind != vocab.KindSpace {
+		return nil
+	}
+	r, err := f.reader.ReadDocument(context.Background(), f.processor, rec.Redaction, rec.ReceivedAt)
+	if err != nil {
+		return fmt.Errorf("its redaction cannot be read: %w", err)
+	}
+	if r.Redaction == nil {
+		return errors.New("what names it is no redaction")
+	}
+	e.Fact.Space, e.Fact.Signer, e.Fact.Created = r.Redaction.Space, r.Redaction.Signer, r.Redaction.Created
+	e.Fact.ID = e.Fact.Space
+	e.Space = &vocab.Space{DID: e.Fact.Space, Keys: r.Redaction.Keys}
+	return nil
 }
 
 // State is what the records added so far give at the time now.

@@ -39,7 +39,12 @@ type logInfo struct {
 	Size        uint64 `json:"size"`
 	VerifierKey string `json:"verifier_key"`
 	Hub         string `json:"hub"` // DID
+	Open        *bool  `json:"open"`
 }
+
+// open tells whether the hub admits whoever signs; one that does not say so is
+// older than the question, and does.
+func (i logInfo) open() bool { return i.Open == nil || *i.Open }
 
 func newHubClient(hub string, key identity.Signer, now func() time.Time) (*hubClient, error) {
 	u, err := url.Parse(hub)

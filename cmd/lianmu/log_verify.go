@@ -124,7 +124,7 @@ func (c *logVerifyCmd) verifyHub(ctx context.Context, s *streams, tick func(done
 	}
 	source := newSource(client)
 	r := &verification{VerifyReport: &hub.VerifyReport{Views: []view.State{}, Faults: []string{}}, ViewsChecked: key != nil}
-	fold := &foldAt{Fold: hub.NewFold(jsonld.New(jsonld.Limits{}), reader), now: s.Now()}
+	fold := &foldAt{Fold: hub.NewFold(jsonld.New(jsonld.Limits{}), reader, info.Hub, info.open()), now: s.Now()}
 	want := info.Size
 	if key != nil {
 		if err := client.operate(ctx, http.MethodGet, "/api/v1/views", &r.Views); err != nil {
@@ -234,6 +234,9 @@ func (r *verification) write(w io.Writer) error {
 	t.add(tr("账本", "log"), r.Log.Origin)
 	t.add(tr("根", "root"), r.Log.Root)
 	t.add(tr("记录", "entries"), fmt.Sprintf(tr("%s 条，已核 %s 条，%.1f MB", "%s, %s checked, %.1f MB"), number(r.Log.Size), number(r.Log.Checked), float64(r.Log.Bytes)/1e6))
+	if r.Log.Redacted > 0 {
+		t.add("", fmt.Sprintf(tr("其中 %s 条的正文已依规删除，账本中有删除记录，只核了叶记录", "%s documents were redacted, as the log says; only their leaf records are checked"), number(r.Log.Redacted)))
+	}
 	if r.Log.Withheld > 0 {
 		t.add("", fmt.Sprintf(tr("其中 %s 条的正文没有向您出示，未核，只核了叶记录（用 --key 给出运营者密钥可全部核验）", "%s documents were not shown to you and not checked, only their leaf records (an operator's --key checks them all)"), number(r.Log.Withheld)))
 	}

@@ -18,7 +18,7 @@ var grounds = map[string]string{
 	"retention": "retention", "保存期满": "retention",
 }
 
-var redactionMembers = []string{"index", "leaf", "ground", "offeringKey", "created"}
+var redactionMembers = []string{"index", "leaf", "ground", "signer", "keys", "key", "offeringKey", "created"}
 
 // redaction reads that the body of an entry was deleted, as strictly as an act.
 func (rd *reading) redaction(s subject) *vocab.Redaction {
@@ -40,6 +40,10 @@ func (rd *reading) redaction(s subject) *vocab.Redaction {
 	if v, ok := rd.one(s, "space"); ok {
 		r.Space = rd.did(v)
 	}
+	if v, ok := rd.one(s, "signer"); ok {
+		r.Signer = rd.key(v)
+	}
+	r.Keys = rd.keys(s)
 	if v, ok := rd.one(s, "offeringKey"); ok {
 		r.Key = vocab.Key(rd.digest(v))
 	}
