@@ -109,7 +109,10 @@ func (f *fold) decideAct(a *vocab.Act) Decision {
 	if a == nil || a.Space == "" {
 		return denied(vocab.NewProblem("", "act.incomplete", "该决定没有写明所针对的空间", "the act does not say which space it is about"))
 	}
-	name := f.spaceOf(a.Space)
+	name := a.Space
+	if home := f.spaceOf(name); home != name {
+		return denied(vocab.NewProblem("", "space.other", "%s 不是空间的名称，而是空间 %s 的密钥；请写空间的名称", "%s is not a space's name but a key of space %s; give the space's name", name, home))
+	}
 	s := f.named(name)
 	switch a.Verb {
 	case vocab.Admission, vocab.Rejection, vocab.Suspension:

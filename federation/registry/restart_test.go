@@ -1,0 +1,309 @@
+package registry
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"lianmu/vocab"
+)
+
+// state is all that a registry answers, for comparing.
+type state struct {
+	Position     uint64
+	Digests      []string
+	Spaces       []SpaceState
+	Participants map[string][]vocab.Participant
+	Versions     map[vocab.Key]Version
+	Of           map[string][]string
+	May          map[string]string
+	Signed       map[string][]uint64
+}
+
+func snapshot(r *Registry) state {
+	st := state{
+		Position: r.Position(), Spaces: r.Spaces(), Participants: map[string][]vocab.Participant{},
+		Versions: map[vocab.Key]Version{}, Of: map[string][]string{}, May: map[string]string{}, Signed: map[string][]uint64{},
+	}
+	for _, after := range []time.Duration{0, 5 * time.Hour} {
+		d, n := r.Digest(day0.Add(after))
+		st.Digests = append(st.Digests, fmt.Sprint(d, n))
+	}
+	for k := range r.versions {
+		st.Versions[k], _ = r.Version(k)
+	}
+	for _, s := range st.Spaces {
+		st.Participants[s.Space.DID] = r.ParticipantsOf(s.Space.DID)
+		for _, k := range s.Keys {
+			name, err := r.MaySign(k.DID)
+			st.May[k.DID] = fmt.Sprint(name, err)
+			st.Signed[k.DID] = r.SignedSince(k.DID, 2)
+		}
+	}
+	for _, code := range codes {
+		st.Of[code] = append(r.SpacesOfOrganisation(code, day0), r.SpacesOfDID(did("P"+code), day0)...)
+	}
+	return st
+}
+
+// same compares two states field by field, so that a difference can be read.
+func same(t interface{ Fatalf(string, ...any) }, when string, want, got state) {
+	a, b := reflect.ValueOf(want), reflect.ValueOf(got)
+	for i := range a.NumField() {
+		if x, y := a.Field(i).Interface(), b.Field(i).Interface(); !reflect.DeepEqual(x, y) {
+			t.Fatalf("%s %s differ:\n%+v\n%+v", when, a.Type().Field(i).Name, x, y)
+		}
+	}
+}
+
+// counted holds what the registry counts against what stands.
+func counted(t interface{ Fatalf(string, ...any) }, r *Registry) {
+	offerings, participants := map[*space]int{}, map[*space]int{}
+	for k, v := range r.versions {
+		switch s := r.home(v.signer); {
+		case !r.stands(k, v):
+		case v.kind == vocab.KindParticipant:
+			participants[s]++
+			if s.members[k] == nil || !s.members[k].stands || s.members[k].position != v.position {
+				t.Fatalf("a participant that stands at %d is kept as %+v", v.position, s.members[k])
+			}
+		default:
+			offerings[s]++
+			if _, ok := r.contents[contentKey{s.number, v.content}]; !ok {
+				t.Fatalf("what stands at %d is not known by its content", v.position)
+			}
+		}
+	}
+	listed := 0
+	for _, k := range r.signers {
+		s := k.home
+		if s.offerings != offerings[s] || s.participants != participants[s] {
+			t.Fatalf("%s counts %d offerings and %d participants, %d and %d stand", s.did, s.offerings, s.participants, offerings[s], participants[s])
+		}
+		if k.did != s.did {
+			continue
+		}
+		for key, m := range s.members {
+			listed++
+			if r.members.codes[m.Code][m.inCodes] != m || r.members.dids[m.DID][m.inDID] != m {
+				t.Fatalf("participant %s is not where it says", m.ID)
+			}
+			if v := r.versions[key]; m.stands != r.stands(key, v) {
+				t.Fatalf("participant %s stands: %v", m.ID, m.stands)
+			}
+		}
+	}
+	for _, list := range r.members.codes {
+		listed -= len(list)
+	}
+	if listed != 0 {
+		t.Fatalf("codes and spaces differ by %d participants", listed)
+	}
+	for ck, k := range r.contents {
+		if v := r.versions[k]; v.content != ck.content || !r.stands(k, v) {
+			t.Fatalf("a content is known that does not stand, of entry %d", v.position)
+		}
+	}
+}
+
+var (
+	codes = []string{"1", "2"}
+	names = []string{"A", "B"}
+	// Every key that the property draws. Those that are names are spaces unless
+	// another space takes them first.
+	pool = []string{"A", "B", "K", "L", "M", "N"}
+)
+
+// draw draws something that may be submitted, or that the hub may do.
+func (s *story) draw(rt *rapid.T, first int) Entry {
+	key := rapid.SampledFrom(pool).Draw(rt, "key")
+	id := rapid.SampledFrom([]string{"x", "y", "z"}).Draw(rt, "id")
+	hour := rapid.IntRange(0, 6).Draw(rt, "hour")
+	about := did(rapid.SampledFrom(names).Draw(rt, "space"))
+	what := rapid.IntRange(0, 15).Draw(rt, "what")
+	switch {
+	case what < 4:
+		e := s.offering(key, id, hour)
+		if rapid.Bool().Draw(rt, "expires") {
+			e.Fact.Expires = e.Fact.Created.Add(4 * time.Hour)
+		}
+		return e
+	case what == 4:
+		return s.doc(down, key, id, hour)
+	case what == 5:
+		return s.doc(dereg, key, id, hour)
+	case what < 8:
+		return s.participant(key, id, rapid.SampledFrom(codes).Draw(rt, "code"), hour)
+	case what < 11:
+		name := rapid.SampledFrom(names).Draw(rt, "name")
+		return s.descriptor(key, name, hour, rapid.SliceOfNDistinct(rapid.SampledFrom(pool), 0, 3, rapid.ID).Draw(rt, "keys")...)
+	case what == 11 && first > 0:
+		index := uint64(rapid.IntRange(0, first-1).Draw(rt, "redacted"))
+		if d, ok := s.r.Remains(index, s.log[index].Fact); ok {
+			e := s.doc(vocab.KindRedaction, "hub", "r", hour)
+			e.Redaction = &d
+			return e
+		}
+	case what == 12:
+		from := uint64(rapid.IntRange(0, first+2).Draw(rt, "from"))
+		return s.act(vocab.Act{Verb: vocab.KeyCompromise, Space: about, Key: did(key), From: from})
+	case what == 13:
+		return s.act(vocab.Act{Verb: vocab.KeyReplacement, Space: about, Keys: dids(rapid.SliceOfNDistinct(rapid.SampledFrom(pool), 1, 2, rapid.ID).Draw(rt, "keys")...)})
+	case what == 14:
+		return s.act(vocab.Act{Verb: vocab.Removal, Space: about, Offerings: []string{id}})
+	}
+	verb := rapid.SampledFrom([]vocab.Verb{vocab.Admission, vocab.Admission, vocab.Rejection, vocab.Suspension, vocab.Resumption}).Draw(rt, "verb")
+	return s.act(vocab.Act{Verb: verb, Space: about, Reason: id})
+}
+
+// Whatever is submitted and in batches of whatever size: the log that comes of
+// it gives the same state to who followed it, to who replays it, whole or in
+// parts, and to who starts anew when bodies in it have been redacted. And in a
+// batch things are decided as they are one by one.
+func TestSameStateHoweverRead(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		open := rapid.Bool().Draw(rt, "open")
+		s, single := newStory(t, open), newStory(t, open)
+		ends := []int{}
+		states := []state{}
+		for range rapid.IntRange(1, 12).Draw(rt, "batches") {
+			var es []Entry
+			first := len(s.log)
+			for range rapid.IntRange(1, 5).Draw(rt, "size") {
+				es = append(es, s.draw(rt, first))
+			}
+			together := s.put(es...)
+			single.clock = s.clock.Add(-time.Minute)
+			for i, e := range es {
+				alone := single.put(e)[0]
+				single.clock = single.clock.Add(-time.Minute)
+				if outcome(alone) != outcome(together[i]) || alone.Fact != together[i].Fact || alone.Stands.Position != together[i].Stands.Position {
+					rt.Fatalf("%+v: in a batch %s %+v, by itself %s %+v", e.Fact, outcome(together[i]), together[i], outcome(alone), alone)
+				}
+			}
+			counted(rt, s.r)
+			ends, states = append(ends, len(s.log)), append(states, snapshot(s.r))
+		}
+		same(rt, "one by one", states[len(states)-1], snapshot(single.r))
+		for i, n := range ends {
+			replayed := New()
+			if open {
+				replayed.Open()
+			}
+			replayed.Apply(s.log[:n]...)
+			counted(rt, replayed)
+			same(rt, "replayed", states[i], snapshot(replayed))
+			restarted := s.restarted(n, open)
+			counted(rt, restarted)
+			same(rt, "restarted", states[i], snapshot(restarted))
+		}
+	})
+}
+
+// A log that nobody decided on, as a hostile hub might write it, must not make
+// the fold stumble or miscount.
+func TestUndecidedLog(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := newStory(t, rapid.Bool().Draw(rt, "open"))
+		for i := range rapid.IntRange(1, 30).Draw(rt, "entries") {
+			e := s.draw(rt, i)
+			e.Index, e.ReceivedAt = uint64(i), day0
+			switch {
+			case e.Act != nil || e.Redaction != nil:
+			case rapid.IntRange(0, 4).Draw(rt, "hint") == 0:
+				e.Fact.Space, e.Fact.Signer = did(rapid.SampledFrom(pool).Draw(rt, "claimed")), e.Fact.Space
+			case rapid.IntRange(0, 9).Draw(rt, "blank") == 0:
+				e = Entry{Index: e.Index, ReceivedAt: day0, Fact: vocab.Fact{Kind: e.Fact.Kind, Digest: e.Fact.Digest}}
+			}
+			s.log = append(s.log, e)
+			s.r.Apply(e)
+			counted(rt, s.r)
+		}
+		snapshot(s.r)
+	})
+}
+
+func TestRedaction(t *testing.T) {
+	s := newStory(t, true)
+	s.is("accepted",
+		s.descriptor("A", "A", 0, "A", "B"), // 0
+		s.offering("B", "a", 1),             // 1
+		s.offering("B", "a", 2),             // 2
+		s.offering("A", "b", 1),             // 3
+		s.doc(dereg, "A", "b", 0),           // 4: older than what stands
+		s.participant("B", "p", "1", 1),     // 5
+		s.descriptor("B", "A", 1, "B"),      // 6: A is retired
+	)
+	for _, index := range []uint64{1, 2, 4, 5, 6} {
+		s.is("accepted", s.redaction(index))
+	}
+	check := func(r *Registry, how string) {
+		t.Helper()
+		s.r = r
+		if v, _ := r.Version(vocab.KeyOf(did("A"), "a")); !v.Void || v.Position != 2 || v.First != 1 || v.Created != day0.Add(2*time.Hour) || !v.Content.IsZero() {
+			t.Errorf("%s: of the redacted offering there is %+v", how, v)
+		}
+		st, _ := r.Space(did("A"))
+		if st.Space.Name["zh"] != "A0" || st.DescriptorPosition != 0 {
+			t.Errorf("%s: the space tells %v from entry %d", how, st.Space.Name, st.DescriptorPosition)
+		}
+		s.keys("B")
+		if r.ParticipantsOf(did("A")) != nil || r.SpacesOfOrganisation("1", day0) == nil && st.Participants != 0 {
+			t.Errorf("%s: the participant is still there", how)
+		}
+		again := func(i int) string { return outcome(r.Begin().Decide(s.log[i])) }
+		for i, want := range map[int]string{1: "superseded", 2: "entry.redacted", 5: "entry.redacted", 6: "entry.redacted", 3: "key.retired", 0: "key.retired"} {
+			if got := again(i); got != want {
+				t.Errorf("%s: entry %d again: %s, want %s", how, i, got, want)
+			}
+		}
+		for want, e := range map[string]Entry{
+			"accepted": s.offering("B", "a", 3), "final": s.offering("B", "b", 9), "superseded": s.descriptor("B", "A", 0, "B"),
+		} {
+			if got := outcome(r.Begin().Decide(e)); got != want {
+				t.Errorf("%s: %s %s: %s, want %s", how, e.Fact.Kind, e.Fact.ID, got, want)
+			}
+		}
+	}
+	live := s.r
+	check(live, "live")
+	check(s.restarted(len(s.log), true), "restarted")
+	s.r = live
+	wrong := s.redaction(3)
+	for _, change := range []func(d *vocab.Redaction){
+		func(d *vocab.Redaction) { d.Space = did("C") },
+		func(d *vocab.Redaction) { d.Space = "" },
+		func(d *vocab.Redaction) { d.Signer = did("B") },
+		func(d *vocab.Redaction) { d.Created = day0 },
+		func(d *vocab.Redaction) { d.Key = vocab.KeyOf(did("A"), "unknown") },
+		func(d *vocab.Redaction) { d.Index, d.Keys = 0, nil },
+	} {
+		d := *wrong.Redaction
+		change(&d)
+		e := wrong
+		e.Redaction = &d
+		if got := outcome(s.put(e)[0]); got != "redaction.wrong" && got != "redaction.incomplete" {
+			t.Errorf("%+v: %s", d, got)
+		}
+	}
+	for _, i := range []int{7, 8} { // the hub's own cannot go
+		if _, ok := s.r.Remains(uint64(i), s.log[i].Fact); ok {
+			t.Errorf("entry %d can be redacted", i)
+		}
+	}
+}
+
+// The same content as a redacted version is a version like any other.
+func TestContentOfWhatIsVoid(t *testing.T) {
+	s := newStory(t, true)
+	a := s.offering("A", "a", 1)
+	b := s.offering("A", "a", 2)
+	b.Fact.Content = a.Fact.Content
+	s.is("accepted", a)
+	s.is("unchanged", b)
+	s.is("accepted", s.redaction(0), b)
+	s.shows("a", "a")
+}
