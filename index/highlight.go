@@ -1,7 +1,9 @@
 package index
 
 import (
+	"cmp"
 	"html"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -115,6 +117,57 @@ type span struct{ start, end int }
 
 // spans finds terms in text; what touches is one span.
 func spans(text string, terms map[string]bool) []span {
+	if ideographs(terms) && plainChinese([]byte(text)) {
+		return written(text, terms)
+	}
+	return spansOfUnits(text, terms)
+}
+
+// ideographs tells whether the terms are nothing but unified ideographs, which
+// stand in a plain Chinese text as they are written.
+func ideographs(terms map[string]bool) bool {
+	for t := range terms {
+		for _, r := range t {
+			if r < 0x4E00 || r > 0x9FFF {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// written finds terms where they are written, without cutting text into units.
+func written(text string, terms map[string]bool) []span {
+	var all []span
+	for t := range terms {
+		for at := 0; ; {
+			i := strings.Index(text[at:], t)
+			if i < 0 {
+				break
+			}
+			all = append(all, span{at + i, at + i + len(t)})
+			_, n := utf8.DecodeRuneInString(t)
+			at += i + n // the next may begin inside of this one
+		}
+	}
+	slices.SortFunc(all, func(a, b span) int { return cmp.Compare(a.start, b.start) })
+	var found []span
+	for _, s := range all {
+		found = extend(found, s)
+	}
+	return found
+}
+
+// extend adds a span that does not start before those found.
+func extend(found []span, s span) []span {
+	if n := len(found); n > 0 && s.start <= found[n-1].end {
+		found[n-1].end = max(found[n-1].end, s.end)
+		return found
+	}
+	return append(found, s)
+}
+
+func spansOfUnits(text string, terms map[string]bool) []span {
 	only := new(initials)
 	for t := range terms {
 		if t[0] < byte(len(only)) {
@@ -123,13 +176,7 @@ func spans(text string, terms map[string]bool) []span {
 	}
 	units := unitsWith(text, only)
 	var found []span
-	add := func(start, end int) {
-		if n := len(found); n > 0 && start <= found[n-1].end {
-			found[n-1].end = max(found[n-1].end, end)
-			return
-		}
-		found = append(found, span{start, end})
-	}
+	add := func(start, end int) { found = extend(found, span{start, end}) }
 	for i := range units {
 		u := &units[i]
 		if i+1 < len(units) && pairs(u, &units[i+1]) && terms[string(pair(u, &units[i+1]))] {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"pgregory.net/rapid"
+
 	"lianmu/vocab"
 )
 
@@ -127,4 +129,20 @@ func TestSuggest(t *testing.T) {
 	if got, err := ix.Suggest(context.Background(), "交通", public, 2); err != nil || len(got) != 2 {
 		t.Errorf("limit: %v %v", got, err)
 	}
+}
+
+// Looking for ideographs as they are written finds what cutting into units does.
+func TestSpansAsWritten(t *testing.T) {
+	text := rapid.StringMatching(`([公交通运]{1,4}|ab|，|（| |\x1f|１|カ|é){0,12}`)
+	term := rapid.StringMatching(`[公交通运]{1,2}`)
+	rapid.Check(t, func(t *rapid.T) {
+		s := text.Draw(t, "text")
+		terms := map[string]bool{}
+		for _, w := range rapid.SliceOfN(term, 1, 3).Draw(t, "terms") {
+			terms[w] = true
+		}
+		if got, want := spans(s, terms), spansOfUnits(s, terms); !slices.Equal(got, want) {
+			t.Fatalf("%v in %q: %v, want %v", terms, s, got, want)
+		}
+	})
 }
