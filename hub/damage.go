@@ -49,27 +49,38 @@ func (d *damage) count() (n int, first uint64) {
 }
 
 // readable tells who may have a record's document. Telling costs as much as
-// reading it, and never changes, so it is remembered.
+// reading it, and changes only with its space's default, so it is remembered.
 type readable struct {
 	catalog *view.Catalog
-	known   *lru.Cache[vocab.Digest, vocab.Audience]
+	known   *lru.Cache[audienceOf, vocab.Audience]
+}
+
+// audienceOf is a document under a default audience.
+type audienceOf struct {
+	digest   vocab.Digest
+	fallback vocab.Audience
 }
 
 const readableKept = 65_536 // some 6 MB
 
 func newReadable(c *view.Catalog) (*readable, error) {
-	known, err := lru.New[vocab.Digest, vocab.Audience](readableKept)
+	known, err := lru.New[audienceOf, vocab.Audience](readableKept)
 	return &readable{c, known}, err
 }
 
 func (r *readable) mayRead(reader vocab.Reader, rec ledger.Record) bool {
-	audience, ok := r.known.Get(rec.Leaf.SHA256)
+	fallback, stands := r.catalog.Default(rec.Fact.Space)
+	if !stands { // what a suspended space said is out of sight
+		return reader.MaySee(vocab.AudienceSpace, rec.Fact.Space)
+	}
+	key := audienceOf{rec.Leaf.SHA256, fallback}
+	audience, ok := r.known.Get(key)
 	if !ok {
 		var err error
 		if audience, err = r.catalog.Audience(context.Background(), rec); err != nil {
 			return reader.All // else it may have been the time that it took
 		}
-		r.known.Add(rec.Leaf.SHA256, audience)
+		r.known.Add(key, audience)
 	}
 	return reader.MaySee(audience, rec.Fact.Space)
 }

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -22,7 +23,16 @@ func (ix *Index) Cursor() uint64 { return ix.cursor.Load() }
 // Apply waits while too much is in memory only; where the store cannot write
 // (a full disk), it returns that until it can.
 func (ix *Index) Apply(ctx context.Context, puts []Doc, deletes []vocab.Key, cursor uint64) error {
+	return ix.ApplyNoting(ctx, puts, deletes, nil, cursor)
+}
+
+// ApplyNoting is Apply, and keeps notes in the same batch: short texts by name
+// that say what the documents were made by (see Note).
+func (ix *Index) ApplyNoting(ctx context.Context, puts []Doc, deletes []vocab.Key, notes map[string]string, cursor uint64) error {
 	b := index.NewBatch()
+	for name, text := range notes {
+		b.SetInternal(append(bytes.Clone(keyNote), name...), []byte(text))
+	}
 	for i := range puts {
 		doc, err := puts[i].document()
 		if err != nil {
@@ -34,6 +44,18 @@ func (ix *Index) Apply(ctx context.Context, puts []Doc, deletes []vocab.Key, cur
 		b.Delete(string(k[:]))
 	}
 	return ix.commit(ctx, b, len(puts)+len(deletes), cursor)
+}
+
+// Note returns what ApplyNoting last kept under a name; "" where there is
+// nothing.
+func (ix *Index) Note(name string) (string, error) {
+	snap, err := ix.snapshot()
+	if err != nil {
+		return "", err
+	}
+	defer snap.Close()
+	text, err := snap.GetInternal(append(bytes.Clone(keyNote), name...))
+	return string(text), err
 }
 
 // commit applies one batch with its cursor.

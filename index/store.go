@@ -41,6 +41,7 @@ const (
 var (
 	keyFingerprint = []byte("lianmu.mapping")
 	keyCursor      = []byte("lianmu.cursor")
+	keyNote        = []byte("lianmu.note.") // + name
 )
 
 // Index is an open index. One goroutine writes; any may search.

@@ -76,8 +76,12 @@ func (cat *Catalog) apply(ctx context.Context, ix *index.Index, from, to uint64)
 	if err != nil {
 		return err
 	}
-	puts, deletes := cat.changes(items, cat.c.Log.Origin())
-	if err := ix.Apply(ctx, puts, deletes, to); err != nil {
+	puts, deletes := cat.changes(items)
+	notes, err := cat.reconcile(ctx, ix, items, from)
+	if err != nil {
+		return err
+	}
+	if err := ix.ApplyNoting(ctx, puts, deletes, notes, to); err != nil {
 		return fmt.Errorf("%w: entries %d to %d: %w", errIndex, from, to, err)
 	}
 	return nil
@@ -111,7 +115,8 @@ func (cat *Catalog) items(ctx context.Context, from, to uint64) ([]item, error) 
 	return items, cat.read(ctx, items)
 }
 
-// read fills in missing readings of offerings, on all cores. What it returns
+// read fills in missing readings of what stands and of what the hub decided, on
+// all cores. What it returns
 // is ctx's error alone: a document that cannot be read although intake could
 // is left out and reported, and the rest goes on.
 func (cat *Catalog) read(ctx context.Context, items []item) error {
@@ -119,7 +124,7 @@ func (cat *Catalog) read(ctx context.Context, items []item) error {
 	next := make(chan *item, len(items))
 	for i := range items {
 		it := &items[i]
-		if it.reading == nil && it.fact.Kind == vocab.KindOffering && cat.stands(*it) {
+		if it.reading == nil && it.document != nil && cat.matters(*it) {
 			next <- it
 		}
 	}
@@ -146,6 +151,17 @@ func (cat *Catalog) read(ctx context.Context, items []item) error {
 	return ctx.Err() // nothing half read may move the cursor
 }
 
+// matters reports whether the index needs to know what an entry says.
+func (cat *Catalog) matters(it item) bool {
+	switch it.fact.Kind {
+	case vocab.KindOffering:
+		return cat.stands(it)
+	case vocab.KindAct, vocab.KindRedaction:
+		return true
+	}
+	return false
+}
+
 // stands reports whether an entry is the version that stands: entries that
 // were overtaken are never indexed, so a rebuild costs what is shown.
 func (cat *Catalog) stands(it item) bool {
@@ -154,10 +170,12 @@ func (cat *Catalog) stands(it item) bool {
 }
 
 // changes turns entries into puts and deletes by what stands now.
-func (cat *Catalog) changes(items []item, hub string) (puts []index.Doc, deletes []vocab.Key) {
+func (cat *Catalog) changes(items []item) (puts []index.Doc, deletes []vocab.Key) {
 	now := cat.c.Now()
 	for _, it := range items {
-		if it.fact.Kind == vocab.KindSpace || it.fact.Kind == vocab.KindEpoch {
+		switch it.fact.Kind {
+		case vocab.KindOffering, vocab.KindWithdrawal, vocab.KindDeregistration:
+		default:
 			continue
 		}
 		key := vocab.KeyOf(it.fact.Space, it.fact.ID)
@@ -167,12 +185,25 @@ func (cat *Catalog) changes(items []item, hub string) (puts []index.Doc, deletes
 		case !v.Shown(now):
 			deletes = append(deletes, key)
 		case v.Position == it.index && it.reading != nil && it.reading.Offering != nil:
-			puts = append(puts, index.Doc{
-				Key: key, Position: it.index, Space: it.fact.Space, Hub: hub,
-				Audience: vocab.AudienceOf(it.reading.Offering, cat.c.Fallback),
-				Digest:   it.fact.Digest, ReceivedAt: it.receivedAt, Offering: it.reading.Offering,
-			})
+			puts = append(puts, cat.doc(key, it))
 		}
 	}
 	return puts, deletes
+}
+
+func (cat *Catalog) doc(key vocab.Key, it item) index.Doc {
+	return index.Doc{
+		Key: key, Position: it.index, Space: it.fact.Space, Hub: cat.origin,
+		Audience: vocab.AudienceOf(it.reading.Offering, cat.fallback(it.fact.Space)),
+		Digest:   it.fact.Digest, ReceivedAt: it.receivedAt, Offering: it.reading.Offering,
+	}
+}
+
+// fallback is the audience of an offering of a space that says neither audience
+// nor level: the space's default, else the hub's.
+func (cat *Catalog) fallback(space string) vocab.Audience {
+	if s, ok := cat.c.Registry.Space(space); ok && s.Space.Audience != "" {
+		return s.Space.Audience
+	}
+	return cat.c.Fallback
 }

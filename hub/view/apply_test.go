@@ -42,7 +42,7 @@ func TestReadsAll(t *testing.T) {
 	if err := cat.read(t.Context(), items); err != nil {
 		t.Fatal(err)
 	}
-	if puts, deletes := cat.changes(items, "o"); len(puts) != 20 || len(deletes) != 0 {
+	if puts, deletes := cat.changes(items); len(puts) != 20 || len(deletes) != 0 {
 		t.Errorf("%d puts, %d deletes", len(puts), len(deletes))
 	}
 }
@@ -70,7 +70,7 @@ func TestOvertakenAndUnreadable(t *testing.T) {
 	if err := cat.read(t.Context(), items); err != nil {
 		t.Fatal(err)
 	}
-	puts, deletes := cat.changes(items, "o")
+	puts, deletes := cat.changes(items)
 	if len(puts) != 1 || puts[0].Position != 2 || len(deletes) != 1 || deletes[0] != vocab.KeyOf("did:key:zA", "https://space.example/0") {
 		t.Errorf("puts %+v, deletes %v", puts, deletes)
 	}

@@ -32,7 +32,8 @@ type Config struct {
 
 // Catalog answers from the index and keeps it level with the log.
 type Catalog struct {
-	c Config
+	c      Config
+	origin string // of the log
 
 	mu sync.RWMutex // held for reading by whoever uses ix, for writing by a swap
 	ix *index.Index
@@ -78,8 +79,11 @@ func Open(ctx context.Context, c Config) (*Catalog, error) {
 			return nil, err
 		}
 	}
+	if ix, err = refit(ctx, ix, c); err != nil {
+		return nil, err
+	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	cat := &Catalog{c: c, ix: ix, fresh: newFresh(), stop: stop}
+	cat := &Catalog{c: c, origin: c.Log.Origin(), ix: ix, fresh: newFresh(), stop: stop}
 	cat.stopped.Go(func() { cat.follow(run) })
 	return cat, nil
 }

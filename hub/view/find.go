@@ -164,7 +164,7 @@ func (cat *Catalog) Offering(ctx context.Context, space, id string, reader vocab
 	if err != nil {
 		return nil, err
 	}
-	audience := vocab.AudienceOf(r.Offering, cat.c.Fallback)
+	audience := vocab.AudienceOf(r.Offering, cat.fallback(space))
 	if !reader.MaySee(audience, space) {
 		return nil, ErrNotFound
 	}
@@ -221,23 +221,36 @@ func (cat *Catalog) first(ctx context.Context, field, value string, reader vocab
 	return space, id, nil
 }
 
+// Default returns the audience of what a space publishes without saying for
+// whom, and whether the space stands, so that others may see anything of it.
+func (cat *Catalog) Default(space string) (audience vocab.Audience, stands bool) {
+	s, ok := cat.c.Registry.Space(space)
+	return cat.fallback(space), !ok || s.Standing == registry.Admitted
+}
+
 // Audience tells for whom an entry's document is. What says only that an
 // offering is gone names an offering that may be hidden, so it is for its space
-// alone; descriptors and what the hub itself says are for everybody. An error
-// means that it could not be told, so it is for nobody.
+// alone; descriptors and what the hub itself says are for everybody, but for the
+// names of offerings that it removes. An error means that it could not be told,
+// so it is for nobody.
 func (cat *Catalog) Audience(ctx context.Context, rec ledger.Record) (vocab.Audience, error) {
 	switch rec.Leaf.Kind {
-	case vocab.KindSpace, vocab.KindEpoch:
+	case vocab.KindSpace, vocab.KindEpoch, vocab.KindRedaction:
 		return vocab.AudiencePublic, nil
-	case vocab.KindOffering:
+	case vocab.KindOffering, vocab.KindParticipant, vocab.KindAct:
 	default:
 		return vocab.AudienceSpace, nil
 	}
 	r, err := cat.c.Reader.ReadDocument(ctx, cat.c.Processor, rec.Document, rec.ReceivedAt)
-	if err != nil || r.Offering == nil {
+	switch {
+	case err != nil:
 		return vocab.AudienceSpace, err
+	case r.Act != nil && r.Act.Verb != vocab.Removal, r.Participant != nil && r.Participant.Audience == vocab.AudiencePublic:
+		return vocab.AudiencePublic, nil
+	case r.Offering != nil:
+		return vocab.AudienceOf(r.Offering, cat.fallback(rec.Fact.Space)), nil
 	}
-	return vocab.AudienceOf(r.Offering, cat.c.Fallback), nil
+	return vocab.AudienceSpace, nil
 }
 
 // SpaceNames returns the names of all spaces that have an entry, by DID.

@@ -143,7 +143,11 @@ func (cat *Catalog) Rebuild(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := cat.fill(ctx, ix); err != nil {
+	err = ix.ApplyNoting(ctx, nil, nil, map[string]string{noteFallback: string(cat.c.Fallback)}, 0)
+	if err == nil {
+		err = cat.fill(ctx, ix)
+	}
+	if err != nil {
 		return errors.Join(err, ix.Close(), os.RemoveAll(path))
 	}
 	return cat.swap(ix, path)
