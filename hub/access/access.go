@@ -13,21 +13,23 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/registry"
 	"lianmu/vocab"
 )
 
 // Directory knows the spaces and their participants; *registry.Registry is one.
 type Directory interface {
-	// MaySign returns the space for which a key may sign now. Errors are
+	// MaySign returns the space for which a key may sign now, and nil. Errors are
 	// vocab.Problems: space.unadmitted, space.suspended, space.rejected where
 	// there is none; key.retired, key.compromised where there was.
 	MaySign(signer string) (space string, err error)
-	// SpacesOfOrganisation returns the spaces, standing now, that an organisation
-	// (主体标识码) is a valid participant of or operates.
+	// SpacesOfOrganisation returns the admitted spaces of which an organisation
+	// (主体标识码) is a valid participant.
 	SpacesOfOrganisation(code string, now time.Time) []string
-	// SpacesOfDID returns the spaces, standing now, that have a valid participant
-	// with this DID.
+	// SpacesOfDID is SpacesOfOrganisation by a participant's DID.
 	SpacesOfDID(did string, now time.Time) []string
+	// Space returns what is known of a space, its operator included.
+	Space(did string) (registry.SpaceState, bool)
 }
 
 // Config says who is who.

@@ -107,13 +107,19 @@ func offices(hub string, operators []Operator) (map[string]*officer, error) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
+	var rest []Role
 	for _, role := range []Role{System, Security, Review, Audit} {
-		held := false
+		held := role == Audit && named > 0
 		for _, o := range out {
 			held = held || slices.Contains(o.roles, role)
 		}
-		if !held && hub != "" && (role != Audit || named == 0) {
-			defer give(hub, role) // after all have been looked at
+		if !held {
+			rest = append(rest, role)
+		}
+	}
+	if hub != "" {
+		for _, role := range rest {
+			give(hub, role)
 		}
 	}
 	return out, nil

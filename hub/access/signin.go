@@ -220,7 +220,7 @@ func (g *Guard) whoOf(s *session, client string, now time.Time) (Who, error) {
 	if err != nil {
 		return Who{}, as401(err)
 	}
-	if space == "" || !slices.Contains(g.registry.SpacesOfOrganisation(s.person.Org, now), space) {
+	if space == "" || !g.belongs(s.person.Org, space, now) {
 		return Who{}, notVouched()
 	}
 	who.Spaces = []string{space}
@@ -234,6 +234,16 @@ func (g *Guard) whoOf(s *session, client string, now time.Time) (Who, error) {
 			"the role in a session token can only be participant or space: offices of this hub are given by its operator")
 	}
 	return who, nil
+}
+
+// belongs reports whether an organisation operates a space or is a valid
+// participant of it.
+func (g *Guard) belongs(org, space string, now time.Time) bool {
+	if slices.Contains(g.registry.SpacesOfOrganisation(org, now), space) {
+		return true
+	}
+	state, ok := g.registry.Space(space)
+	return ok && state.Space.Operator.Code == org
 }
 
 func notVouched() error {
