@@ -108,26 +108,29 @@ const mobileDigits = 11
 
 // personInRun looks at every number that whole neighbouring groups make up.
 func personInRun(run []group) *finding {
+	var all strings.Builder
+	for _, g := range run {
+		all.WriteString(g.digits)
+	}
+	from := 0
 	for i := range run {
-		number := ""
+		to := from
 		for _, g := range run[i:] {
-			number += g.digits
-			if len(number) > personalCodeSize {
+			if to += len(g.digits); to-from > personalCodeSize {
 				break
 			}
-			if isMobile(number) {
+			number := all.String()[from:to]
+			switch {
+			case isMobile(number):
 				return mobileNumber
-			}
-			if g.x {
-				if vocab.MaybePersonal(number + "X") {
-					return identityNumber
-				}
-				break
-			}
-			if vocab.MaybePersonal(number) {
+			case g.x && len(number) == personalCodeSize-1 && vocab.MaybePersonal(number+"X"), vocab.MaybePersonal(number):
 				return identityNumber
 			}
+			if g.x {
+				break
+			}
 		}
+		from += len(run[i].digits)
 	}
 	return nil
 }

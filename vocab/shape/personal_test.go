@@ -185,3 +185,36 @@ func TestPersonalInABareGraph(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Looking for numbers costs linear time, whatever digits there are.
+func TestManyDigits(t *testing.T) {
+	for _, unit := range []string{"7 ", "7", "7-7X ", "٧ ", "①", "138 "} {
+		text := strings.Repeat(unit, 100_000/len(unit))
+		few := testing.AllocsPerRun(1, func() { personIn(text[:len(text)/10]) })
+		many := testing.AllocsPerRun(1, func() { personIn(text) })
+		if many > 20*few+100 {
+			t.Errorf("%q: %v allocations for a tenth, %v for all", unit, few, many)
+		}
+	}
+}
+
+func BenchmarkReadParticipant(b *testing.B) {
+	r, g := newReader(b), expand(b, aParticipant(`,"role":["provider"],"validUntil":"2027-12-31","description":"021-60000000"`))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := r.Read(g, testNow); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkHostileDigits is the dearest text of the largest document.
+func BenchmarkHostileDigits(b *testing.B) {
+	text := strings.Repeat("7 ", 120_000)
+	b.ReportAllocs()
+	for b.Loop() {
+		if personIn(text) != nil {
+			b.Fatal("found")
+		}
+	}
+}
