@@ -69,6 +69,9 @@ func newReadable(c *view.Catalog) (*readable, error) {
 }
 
 func (r *readable) mayRead(reader vocab.Reader, rec ledger.Record) bool {
+	if rec.Redacted {
+		return false // whatever it was
+	}
 	fallback, stands := r.catalog.Default(rec.Fact.Space)
 	if !stands { // what a suspended space said is out of sight
 		return reader.MaySee(vocab.AudienceSpace, rec.Fact.Space)

@@ -1,0 +1,100 @@
+package hub
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"lianmu/federation/identity"
+	"lianmu/vocab"
+)
+
+func storeHolds(t *testing.T, dir, text string) bool {
+	t.Helper()
+	found := false
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		found = found || bytes.Contains(raw, []byte(text))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// The process ends when the redaction is in the log and nothing else was done.
+func TestRedactionCutOff(t *testing.T) {
+	const secret = "Zq8redactionmarkerXw5"
+	c := epochConfig(t)
+	h, err := Start(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := identity.ImportKey("ed25519", strings.Repeat("09", 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := `{"@context":"https://w3id.org/lianmu/v1","@id":"https://space.example/a","@type":"DataProduct","title":"产品","description":"` + secret + `"}`
+	raw, err := identity.Sign([]byte(doc), key, identity.SignOptions{Created: time.Now(), Expires: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := h.intake.Submit(t.Context(), raw); got.Status != vocab.Accepted {
+		t.Fatalf("%+v", got)
+	}
+	if _, err := h.redactions.purge.want(); err != nil {
+		t.Fatal(err)
+	}
+	targets, err := h.base.redactTargets(t.Context(), []RedactRequest{{Index: 0, Ground: "authority"}}, "x", "", c.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.submitRedactions(t.Context(), targets)
+	if targets[0].receipt.Status != vocab.Accepted {
+		t.Fatalf("%+v", targets[0].receipt)
+	}
+	if rec, err := h.base.log.Get(t.Context(), 0); err != nil || !rec.Redacted || rec.Document != nil {
+		t.Errorf("read before it is deleted: %+v, %v", rec, err)
+	}
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	store := filepath.Join(c.Dir, "jetstream")
+	if !storeHolds(t, store, secret) {
+		t.Fatal("it was deleted already: this test proves nothing")
+	}
+	if h, err = Start(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if storeHolds(t, store, secret) {
+		t.Error("the body is still there after a start")
+	}
+	for i := 0; ; i++ {
+		if _, err := os.Stat(filepath.Join(c.Dir, purgeNote)); errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		if i > 1000 {
+			t.Fatal("the index is never built anew")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if storeHolds(t, c.Dir, secret) {
+		t.Error("something still holds it")
+	}
+	report, err := Verify(t.Context(), c, nil)
+	if err != nil || !report.Clean() || report.Log.Redacted != 1 {
+		t.Errorf("%+v, log %+v, %v", report, report.Log, err)
+	}
+}
