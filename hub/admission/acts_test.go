@@ -1,0 +1,299 @@
+package admission
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"lianmu/federation/registry"
+	"lianmu/hub/access"
+	"lianmu/hub/audit"
+	"lianmu/vocab"
+)
+
+func TestSuspendAndResume(t *testing.T) {
+	h := newHub(t)
+	k := h.admitted("港口空间")
+	h.want(h.publish(k, "a"), vocab.Accepted, "")
+	size := h.log.Size()
+	_, err := h.Suspend(t.Context(), h.security, k.DID(), "")
+	wantCode(t, err, "request.missing")
+	for i := range 2 { // again is harmless
+		r, err := h.Suspend(t.Context(), h.security, k.DID(), "整改")
+		if want := []vocab.Status{vocab.Accepted, vocab.Unchanged}[i]; err != nil || r.Status != want {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+	if h.standing(k) != registry.Suspended || h.log.Size() != size+1 {
+		t.Errorf("%s with %d entries", h.standing(k), h.log.Size()-size)
+	}
+	h.want(h.publish(k, "b"), vocab.Refused, "space.suspended")
+	h.want(h.present(k, "改名", fullDescriptor, ""), vocab.Refused, "space.suspended")
+	for i := range 2 {
+		r, err := h.Resume(t.Context(), h.review, k.DID(), "整改完成")
+		if want := []vocab.Status{vocab.Accepted, vocab.Unchanged}[i]; err != nil || r.Status != want {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+	h.want(h.publish(k, "b"), vocab.Accepted, "")
+	// The log says who decided what and why.
+	rec, err := h.log.Get(t.Context(), size)
+	if err != nil || rec.Fact.Kind != vocab.KindAct || rec.Fact.Space != h.key.DID() || !strings.Contains(string(rec.Document), "整改") || !strings.Contains(string(rec.Document), h.security.DID) {
+		t.Errorf("%+v, %v", rec, err)
+	}
+}
+
+func TestKeys(t *testing.T) {
+	h := newHub(t)
+	k, other, fresh, thief := h.admitted("港口空间"), h.admitted("工业空间"), newKey(t), newKey(t)
+	h.want(h.publish(k, "a"), vocab.Accepted, "")
+	from := h.log.Size()
+	h.want(h.publish(k, "b"), vocab.Accepted, "")
+	h.want(h.publish(k, "c"), vocab.Accepted, "")
+
+	dry, err := h.Compromise(t.Context(), h.security, k.DID(), k.DID(), from, "", true)
+	if err != nil || dry.Receipt != nil || dry.Total != 2 || len(dry.Taken) != 2 || dry.Taken[0].Index != from || dry.Taken[0].ID != "https://space.example/b" || dry.Taken[0].Kind != "offering" {
+		t.Fatalf("%+v, %v", dry, err)
+	}
+	h.want(h.publish(k, "d"), vocab.Accepted, "") // nothing was done
+	done, err := h.Compromise(t.Context(), h.security, k.DID(), k.DID(), from, "UKey 失窃", false)
+	if err != nil || done.Receipt == nil || done.Receipt.Status != vocab.Accepted || done.Total != 3 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	h.want(h.publish(k, "e"), vocab.Refused, "key.compromised")
+	now := h.clock.now()
+	for id, shown := range map[string]bool{"a": true, "b": false, "c": false, "d": false} {
+		v, _ := h.registry.Version(vocab.KeyOf(k.DID(), "https://space.example/"+id))
+		if v.Shown(now) != shown {
+			t.Errorf("%s is shown: %v", id, !shown)
+		}
+	}
+
+	for name, tc := range map[string]struct {
+		keys     []string
+		evidence string
+		want     string
+	}{
+		"none":        {nil, "档案 2026-7", "request.range"},
+		"too many":    {make([]string, maxKeys+1), "档案 2026-7", "request.range"},
+		"no key":      {[]string{"did:web:x"}, "档案 2026-7", "key.form"},
+		"twice":       {[]string{fresh.DID(), fresh.DID()}, "档案 2026-7", "key.twice"},
+		"another's":   {[]string{other.DID()}, "档案 2026-7", "key.taken"},
+		"no evidence": {[]string{fresh.DID()}, " ", "request.missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := h.ReplaceKeys(t.Context(), h.security, k.DID(), tc.keys, tc.evidence, "")
+			wantCode(t, err, tc.want)
+		})
+	}
+	if r, err := h.ReplaceKeys(t.Context(), h.security, k.DID(), []string{fresh.DID()}, "档案 2026-7", "全部丢失"); err != nil || r.Status != vocab.Accepted {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	r := h.publish(fresh, "e")
+	h.want(r, vocab.Accepted, "")
+	if r.Space != k.DID() {
+		t.Errorf("the new key speaks for %s", r.Space)
+	}
+	_, err = h.Compromise(t.Context(), h.security, k.DID(), thief.DID(), 0, "", false)
+	wantCode(t, err, "key.unknown")
+	_, err = h.Compromise(t.Context(), h.security, k.DID(), "did:key:x", 0, "", true)
+	wantCode(t, err, "key.form")
+	_, err = h.Suspend(t.Context(), h.security, fresh.DID(), "x") // a key is not a space
+	wantCode(t, err, "space.unknown")
+}
+
+// Killed between the act and the descriptor, admitting again completes it.
+func TestAdmissionIsCompleted(t *testing.T) {
+	h := newHub(t)
+	k := newKey(t)
+	h.want(h.present(k, "港口空间", fullDescriptor, ""), vocab.Waiting, "")
+	h.fail = func(raw []byte) bool { return strings.Contains(string(raw), `"@type":"Space"`) }
+	if _, err := h.Admit(t.Context(), h.review, k.DID(), "", vocab.Digest{}); err == nil {
+		t.Fatal("said to be done")
+	}
+	if h.log.Size() != 1 || len(h.waiters()) != 1 {
+		t.Fatalf("%d entries, %d wait", h.log.Size(), len(h.waiters()))
+	}
+	h.fail = nil
+	if _, err := h.open().Admit(t.Context(), h.review, k.DID(), "", vocab.Digest{}); err != nil {
+		t.Fatal(err)
+	}
+	st, _ := h.registry.Space(k.DID())
+	if h.log.Size() != 2 || len(h.waiters()) != 0 || st.Space.Name["zh"] != "港口空间" {
+		t.Errorf("%d entries, %d wait, %+v", h.log.Size(), len(h.waiters()), st.Space)
+	}
+}
+
+// A descriptor that cannot be taken any more does not stand in the way.
+func TestAdmissionWithAnExpiredDescriptor(t *testing.T) {
+	h := newHub(t)
+	k := newKey(t)
+	raw := h.sign(k, `"@type":"Space","@id":%q,"name":"港口"`, k.DID())
+	h.want(h.intake.Submit(t.Context(), raw), vocab.Waiting, "")
+	a, key, _, err := h.waiting(t.Context(), k.DID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Document = []byte(strings.Replace(string(a.Document), "港口", "海港", 1)) // its proof does not hold any more
+	if err := h.keep(t.Context(), key, a); err != nil {
+		t.Fatal(err)
+	}
+	r, err := h.Admit(t.Context(), h.review, k.DID(), "", vocab.Digest{})
+	if err != nil || r.Status != vocab.Accepted || len(r.Warnings) < 2 || r.Warnings[0].Code != "space.descriptor_refused" {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	h.want(h.present(k, "港口", "", ""), vocab.Accepted, "")
+}
+
+func TestOfficersDecideAtOnce(t *testing.T) {
+	h := newHub(t)
+	k := newKey(t)
+	h.want(h.present(k, "港口空间", fullDescriptor, ""), vocab.Waiting, "")
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() {
+			if _, err := h.Admit(t.Context(), h.review, k.DID(), "", vocab.Digest{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if h.log.Size() != 2 || h.standing(k) != registry.Admitted {
+		t.Errorf("%d entries", h.log.Size())
+	}
+}
+
+// Who may what: each act is tried by each role that may not.
+func TestRights(t *testing.T) {
+	h := newHub(t)
+	k := h.admitted("港口空间")
+	h.want(h.publish(k, "a"), vocab.Accepted, "")
+	waits := newKey(t)
+	h.want(h.present(waits, "后来", "", ""), vocab.Waiting, "")
+	size := h.log.Size()
+	orders := map[access.Right][]Order{
+		access.SpaceAdmit:     {{Verb: vocab.Admission}, {Verb: vocab.Rejection, Reason: "x"}},
+		access.SpaceSuspend:   {{Verb: vocab.Suspension, Reason: "x"}, {Verb: vocab.Resumption}},
+		access.SpaceKeys:      {{Verb: vocab.KeyReplacement, Keys: []string{newKey(t).DID()}, Evidence: "x"}, {Verb: vocab.KeyCompromise, Key: k.DID()}, {Verb: vocab.KeyCompromise, Key: k.DID(), DryRun: true}},
+		access.OfferingRemove: {{Verb: vocab.Removal, Offerings: []string{"https://space.example/a"}, Reason: "x"}},
+	}
+	tried := 0
+	for right, list := range orders {
+		for _, row := range access.Table() {
+			if row.Role.May(right) {
+				continue
+			}
+			who := access.Who{DID: "did:key:" + string(row.Role), Roles: []access.Role{row.Role}, Client: "192.0.2.66"}
+			for _, o := range list {
+				did := k.DID()
+				if right == access.SpaceAdmit {
+					did = waits.DID()
+				}
+				_, err := h.Act(t.Context(), who, did, o)
+				wantCode(t, err, "access.forbidden")
+				tried++
+			}
+			_, err := h.Approve(t.Context(), access.Who{Roles: []access.Role{access.System}}, "x")
+			wantCode(t, err, "access.forbidden")
+		}
+	}
+	if h.log.Size() != size || h.standing(k) != registry.Admitted {
+		t.Error("something was done all the same")
+	}
+	if err := h.trail.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	items, _, err := h.trail.List(t.Context(), 0, 10, audit.Filter{Outcome: audit.Refused})
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := 0
+	for _, r := range items {
+		if r.From == "192.0.2.66" && r.Code == "access.forbidden" {
+			counted += r.Count
+		}
+	}
+	if counted != tried-len(access.Table())+countMay(access.SpaceKeys) { // a dry run refused is not an act
+		t.Errorf("%d refusals are recorded, %d were made", counted, tried)
+	}
+}
+
+func countMay(right access.Right) (n int) {
+	for _, row := range access.Table() {
+		if row.Role.May(right) {
+			n++
+		}
+	}
+	return n
+}
+
+func TestBadOrders(t *testing.T) {
+	h := newHub(t)
+	k := h.admitted("港口空间")
+	stranger := newKey(t).DID()
+	long := strings.Repeat("长", maxReason+1)
+	for name, tc := range map[string]struct {
+		did   string
+		order Order
+		want  string
+	}{
+		"no verb":         {k.DID(), Order{}, "request.verb"},
+		"unknown verb":    {k.DID(), Order{Verb: "Deletion"}, "request.verb"},
+		"no DID":          {"港口", Order{Verb: vocab.Admission}, "request.did"},
+		"long DID":        {"did:key:" + strings.Repeat("x", maxDID), Order{Verb: vocab.Admission}, "request.did"},
+		"DID of lines":    {"did:key:x\ny", Order{Verb: vocab.Admission}, "request.did"},
+		"long reason":     {k.DID(), Order{Verb: vocab.Suspension, Reason: long}, "request.text"},
+		"hidden reason":   {k.DID(), Order{Verb: vocab.Suspension, Reason: "a\u202eb"}, "request.text"},
+		"broken reason":   {k.DID(), Order{Verb: vocab.Suspension, Reason: "a\xff"}, "request.text"},
+		"dry admission":   {k.DID(), Order{Verb: vocab.Admission, DryRun: true}, "request.dry_run"},
+		"unknown space":   {stranger, Order{Verb: vocab.Suspension, Reason: "x"}, "space.unknown"},
+		"never presented": {stranger, Order{Verb: vocab.Admission}, "space.not_waiting"},
+		"nothing removed": {k.DID(), Order{Verb: vocab.Removal, Reason: "x"}, "request.range"},
+		"unknown id":      {k.DID(), Order{Verb: vocab.Removal, Reason: "x", Offerings: []string{"https://space.example/none"}}, "offering.unknown"},
+		"no reason":       {k.DID(), Order{Verb: vocab.Removal, Offerings: []string{"x"}}, "request.missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			both := h.review
+			both.Roles = append(both.Roles, access.Security)
+			_, err := h.Act(t.Context(), both, tc.did, tc.order)
+			wantCode(t, err, tc.want)
+		})
+	}
+}
+
+// What the trail cannot take is not done.
+func TestNoActWithoutARecord(t *testing.T) {
+	h := newHub(t)
+	k := h.admitted("港口空间")
+	size := h.log.Size()
+	if err := h.bus.JetStream.DeleteStream(t.Context(), "LIANMU_AUDIT"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := h.Suspend(t.Context(), h.security, k.DID(), "x")
+	wantCode(t, err, "audit.unavailable")
+	if h.log.Size() != size || h.standing(k) != registry.Admitted {
+		t.Error("done without a record")
+	}
+}
+
+func TestRemoval(t *testing.T) {
+	h := newHub(t)
+	k := h.admitted("港口空间")
+	h.want(h.publish(k, "a"), vocab.Accepted, "")
+	id := "https://space.example/a"
+	out, err := h.Remove(t.Context(), h.review, k.DID(), []string{id, id}, "主管部门要求")
+	if err != nil || out.Proposal != nil || out.Receipt.Status != vocab.Accepted {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	v, _ := h.registry.Version(vocab.KeyOf(k.DID(), id))
+	if v.Shown(h.clock.now()) || !v.Final {
+		t.Errorf("%+v", v)
+	}
+	if r := h.publish(k, "a"); r.Status != vocab.Refused {
+		t.Errorf("published again: %+v", r)
+	}
+	size := h.log.Size()
+	if out, err = h.Remove(t.Context(), h.review, k.DID(), []string{id}, "再次"); err != nil || out.Receipt.Status != vocab.Unchanged || h.log.Size() != size {
+		t.Errorf("%+v, %v", out, err)
+	}
+}
