@@ -183,9 +183,9 @@ func (r *Registry) state(s *space) SpaceState {
 		d := s.ring.events[s.ring.text]
 		st.Space, st.Descriptor, st.DescriptorPosition = *d.text, d.digest, d.position
 	}
-	for n, k := range s.ring.keys {
+	for _, k := range s.ring.keys {
 		st.Keys = append(st.Keys, Key{
-			DID: r.signer(n).did, From: k.from, Until: k.until, Added: instant(k.added), Retired: instant(k.retired),
+			DID: r.signer(k.key).did, From: k.from, Until: k.until, Added: instant(k.added), Retired: instant(k.retired),
 			Compromised: k.stolen, Since: k.since,
 		})
 	}

@@ -156,11 +156,11 @@ func (f *fold) own(s *space, dids []string) []uint32 {
 // ring carries over what a space's ring says of thefts; changed tells that it
 // may now be said of entries folded before.
 func (f *fold) ring(s *space, changed bool) {
-	for n, k := range s.ring.keys {
+	for _, k := range s.ring.keys {
 		if k.stolen {
-			f.since[n] = k.since
-		} else if _, was := f.theft(n); was {
-			f.since[n] = noTheft
+			f.since[k.key] = k.since
+		} else if _, was := f.theft(k.key); was {
+			f.since[k.key] = noTheft
 		}
 	}
 	if changed && f.recount != nil {

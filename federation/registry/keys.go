@@ -1,7 +1,7 @@
 package registry
 
 import (
-	"maps"
+	"cmp"
 	"slices"
 
 	"lianmu/vocab"
@@ -15,9 +15,9 @@ type ring struct {
 	name   uint32  // the key that the space is named after
 	events []event // by position
 	thefts []theft
-	keys   map[uint32]span // every key that an event named, by its number
-	stands int             // event of the descriptor that stands; -1: none
-	text   int             // event of the last descriptor that stood and can be read; -1: none
+	keys   []span // of every key that an event or theft named, by its number; nearly always one or two
+	stands int    // event of the descriptor that stands; -1: none
+	text   int    // event of the last descriptor that stood and can be read; -1: none
 }
 
 // event is a descriptor, or keys that the hub replaced.
@@ -36,6 +36,7 @@ type theft struct {
 
 // span is when one key was valid, as Key tells it.
 type span struct {
+	key            uint32
 	from, until    uint64 // positions; until 0: not retired
 	added, retired int64
 	in             bool // among the keys that the descriptor or replacement in force names
@@ -51,7 +52,7 @@ func newRing(name uint32) ring {
 
 func (g ring) clone() ring {
 	g.events, g.thefts = slices.Clip(g.events), slices.Clip(g.thefts)
-	g.keys = maps.Clone(g.keys)
+	g.keys = slices.Clone(g.keys)
 	return g
 }
 
@@ -70,15 +71,7 @@ func (g *ring) add(e event) (changed bool) {
 
 // find is where the event at a position is or would be.
 func (g *ring) find(position uint64) int {
-	at, _ := slices.BinarySearchFunc(g.events, position, func(e event, p uint64) int {
-		switch {
-		case e.position < p:
-			return -1
-		case e.position > p:
-			return 1
-		}
-		return 0
-	})
+	at, _ := slices.BinarySearchFunc(g.events, position, func(e event, p uint64) int { return cmp.Compare(e.position, p) })
 	return at
 }
 
@@ -92,10 +85,10 @@ func (g *ring) at(position uint64) (event, bool) {
 }
 
 func (g *ring) refold() {
-	g.keys = map[uint32]span{g.name: {in: true}}
+	g.keys = []span{{key: g.name, in: true}}
 	g.stands, g.text = -1, -1
 	for _, t := range g.thefts {
-		g.steal(t.key, t.from, span{})
+		g.steal(t.from, span{key: t.key})
 	}
 	for i := range g.events {
 		g.step(i)
@@ -108,8 +101,8 @@ func (g *ring) step(i int) {
 	if !e.hub && g.void(e.signer, e.position) {
 		// The thief's own keys. One that was valid anyhow is the space's.
 		for _, k := range e.keys {
-			if !g.keys[k].in {
-				g.steal(k, next, span{from: next, added: e.received})
+			if !g.key(k).in {
+				g.steal(next, span{key: k, from: next, added: e.received})
 			}
 		}
 		return
@@ -126,39 +119,52 @@ func (g *ring) step(i int) {
 			return
 		}
 	}
-	for k, s := range g.keys {
-		if s.in && !slices.Contains(e.keys, k) {
+	for i := range g.keys {
+		if s := &g.keys[i]; s.in && !slices.Contains(e.keys, s.key) {
 			s.in, s.until, s.retired = false, next, e.received
-			g.keys[k] = s
 		}
 	}
 	for _, k := range e.keys {
-		if s := g.keys[k]; !s.in {
-			g.keys[k] = span{in: true, from: next, added: e.received, stolen: s.stolen, since: s.since}
+		if s := g.key(k); !s.in {
+			g.set(span{key: k, in: true, from: next, added: e.received, stolen: s.stolen, since: s.since})
 		}
 	}
 }
 
-// steal marks a key as stolen from a position on; fresh is what is known of it
+// steal marks a key as stolen from a position on; s is what is known of it
 // where it was unknown.
-func (g *ring) steal(key uint32, from uint64, fresh span) {
-	s, known := g.keys[key]
-	if !known {
-		s = fresh
+func (g *ring) steal(from uint64, s span) {
+	if i, known := g.place(s.key); known {
+		s = g.keys[i]
 	}
 	if !s.stolen || from < s.since {
 		s.stolen, s.since = true, from
 	}
-	g.keys[key] = s
+	g.set(s)
+}
+
+func (g *ring) place(key uint32) (int, bool) {
+	return slices.BinarySearchFunc(g.keys, key, func(s span, key uint32) int { return cmp.Compare(s.key, key) })
+}
+
+// key returns what is known of a key; of an unknown one, that it is not in.
+func (g *ring) key(key uint32) span {
+	if i, ok := g.place(key); ok {
+		return g.keys[i]
+	}
+	return span{key: key}
+}
+
+func (g *ring) set(s span) {
+	i, ok := g.place(s.key)
+	if ok {
+		g.keys[i] = s
+	} else {
+		g.keys = slices.Insert(g.keys, i, s)
+	}
 }
 
 func (g *ring) void(signer uint32, position uint64) bool {
-	s := g.keys[signer]
+	s := g.key(signer)
 	return s.stolen && s.since <= position
-}
-
-// valid reports whether a key may sign now.
-func (g *ring) valid(key uint32) bool {
-	s := g.keys[key]
-	return s.in && !s.stolen
 }

@@ -22,7 +22,7 @@ func (f *fold) badKey(key string) (vocab.Problem, bool) {
 		return vocab.Problem{}, false
 	}
 	const path = "/proof/verificationMethod"
-	k := f.home(n).ring.keys[n]
+	k := f.home(n).ring.key(n)
 	switch {
 	case k.stolen:
 		return vocab.NewProblem(path, "key.compromised",
@@ -92,7 +92,7 @@ func (f *fold) badKeys(s *space, name string, keys []string, path string) (ps vo
 			ps = append(ps, vocab.NewProblem(path, "key.taken",
 				"密钥 %s 现在或曾经属于另一空间，一把密钥只能属于一个空间；请为本空间新生成一把",
 				"key %s is or was another space's, and a key belongs to one space for ever; make a new one for this space", key))
-		case f.home(n).ring.keys[n].stolen:
+		case f.home(n).ring.key(n).stolen:
 			ps = append(ps, vocab.NewProblem(path, "key.compromised",
 				"密钥 %s 已登记为失窃，不能再列入；请从列表中删去", "key %s is recorded as stolen and cannot be listed again; leave it out", key))
 		}

@@ -1,0 +1,107 @@
+package registry
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+	"unsafe"
+
+	"lianmu/vocab"
+)
+
+// The map of versions holds millions: a field more is 100 MB where there are
+// ten million with their spare room.
+func TestVersionIsSmall(t *testing.T) {
+	if size := unsafe.Sizeof(version{}); size > 112 {
+		t.Errorf("a version has %d bytes, it had 112", size)
+	}
+}
+
+// filled is a registry of n offerings, of spaces that have two keys each.
+func filled(n, spaces int) *Registry {
+	r := New()
+	r.Open()
+	var index uint64
+	add := func(e Entry) {
+		e.Index, e.ReceivedAt = index, day0
+		r.Apply(e)
+		index++
+	}
+	for i := range spaces {
+		a, b := did(fmt.Sprint(i)), did(fmt.Sprint(i, "b"))
+		add(Entry{Fact: vocab.Fact{Kind: vocab.KindSpace, Space: a, ID: a, Created: day0}, Space: &vocab.Space{Keys: []string{a, b}}})
+	}
+	for i := range n {
+		f := vocab.Fact{
+			Kind: offer, Space: did(fmt.Sprint(i % spaces)), ID: fmt.Sprint("https://space.example/", i), Created: day0, Expires: day0.Add(year),
+			Digest: vocab.DigestOf(fmt.Append(nil, i)), Content: vocab.DigestOf(fmt.Append(nil, "c", i)),
+		}
+		if i%2 == 1 {
+			f.Signer = did(fmt.Sprint(i%spaces, "b"))
+		}
+		add(Entry{Fact: f})
+	}
+	return r
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func BenchmarkMemory(b *testing.B) {
+	for _, size := range []struct{ offerings, spaces int }{{200_000, 10}, {0, 20_000}} {
+		b.Run(fmt.Sprintf("%d offerings, %d spaces", size.offerings, size.spaces), func(b *testing.B) {
+			before := heap()
+			r := filled(size.offerings, size.spaces)
+			b.ReportMetric(float64(heap()-before)/float64(size.offerings+size.spaces), "bytes/entry")
+			runtime.KeepAlive(r)
+		})
+	}
+}
+
+func BenchmarkRegistry(b *testing.B) {
+	const n = 100_000
+	r := filled(n, 10)
+	now := day0.Add(time.Hour)
+	b.Run("Decide", func(b *testing.B) {
+		f := vocab.Fact{Kind: offer, Space: did("1b"), Created: day0.Add(time.Hour)}
+		for i := 0; b.Loop(); i++ {
+			f.ID, f.Digest[0], f.Digest[1], f.Digest[2] = fmt.Sprint("https://space.example/", i%n), byte(i), byte(i>>8), byte(i>>16)
+			r.Begin().Decide(Entry{Fact: f})
+		}
+	})
+	b.Run("MaySign", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := r.MaySign(did("1b")); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("Space", func(b *testing.B) {
+		for b.Loop() {
+			r.Space(did("1"))
+		}
+	})
+	b.Run("Digest", func(b *testing.B) {
+		for b.Loop() {
+			r.Digest(now)
+		}
+	})
+	b.Run("Offerings", func(b *testing.B) {
+		for b.Loop() {
+			for range r.Offerings(did("1")) {
+			}
+		}
+	})
+	b.Run("Compromise", func(b *testing.B) {
+		e := Entry{Fact: vocab.Fact{Kind: vocab.KindAct}, Act: &vocab.Act{Verb: vocab.KeyCompromise, Space: did("1"), Key: did("1b")}}
+		for b.Loop() {
+			e.Index = r.Position()
+			r.Apply(e)
+		}
+	})
+}
