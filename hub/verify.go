@@ -176,10 +176,11 @@ func (f *Fold) Add(rec ledger.Record) (vocab.Fact, error) {
 		Index: rec.Index, ReceivedAt: rec.ReceivedAt, Fact: fact,
 		Space: r.Space, Participant: r.Participant, Act: r.Act, Redaction: r.Redaction,
 	}
-	// Whoever had no right is folded all the same: every reader of this log does
-	// so, and its views are compared with this.
-	defer f.registry.Apply(e)
-	return fact, f.mayStand(e)
+	if err := f.mayStand(e); err != nil {
+		return fact, err // and it is not folded: a view that shows it is at fault too
+	}
+	f.registry.Apply(e)
+	return fact, nil
 }
 
 // hubsOwn are the kinds that only the hub itself writes.
