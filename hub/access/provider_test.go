@@ -1,0 +1,141 @@
+package access
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/ory/fosite"
+	"github.com/ory/fosite/compose"
+	"github.com/ory/fosite/handler/openid"
+	"github.com/ory/fosite/storage"
+	"github.com/ory/fosite/token/jwt"
+	"golang.org/x/crypto/bcrypt"
+)
+
+const (
+	clientID     = "lianmu"
+	clientSecret = "a secret of the hub and its provider"
+	redirectURL  = "http://127.0.0.1:8080/oidc/callback"
+)
+
+// provider is an OpenID Connect provider: ory/fosite over HTTP, which decides
+// about codes, PKCE, redirect addresses and client secrets, and signs. The test
+// says only who signs in.
+type provider struct {
+	*httptest.Server
+	oauth fosite.OAuth2Provider
+	key   *rsa.PrivateKey
+
+	mu      sync.Mutex // guards the rest
+	subject string
+	claims  map[string]any
+	// forge changes what the token endpoint answers, as somebody between would.
+	forge func(answer map[string]any)
+}
+
+func newProvider(t *testing.T) *provider {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := bcrypt.GenerateFromPassword([]byte(clientSecret), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &provider{key: key, subject: "0017", claims: map[string]any{"org": orgA}}
+	mux := http.NewServeMux()
+	p.Server = httptest.NewServer(mux)
+	t.Cleanup(p.Close)
+	config := &fosite.Config{
+		IDTokenIssuer: p.URL, GlobalSecret: []byte("32 bytes that only the test uses"),
+		EnforcePKCE: true, EnablePKCEPlainChallengeMethod: false, SendDebugMessagesToClients: true,
+	}
+	store := storage.NewMemoryStore()
+	store.Clients[clientID] = &fosite.DefaultClient{
+		ID: clientID, Secret: secret, RedirectURIs: []string{redirectURL},
+		GrantTypes: []string{"authorization_code"}, ResponseTypes: []string{"code"}, Scopes: []string{"openid"},
+	}
+	getKey := func(context.Context) (any, error) { return key, nil }
+	p.oauth = compose.Compose(config, store, &compose.CommonStrategy{
+		CoreStrategy:               compose.NewOAuth2HMACStrategy(config),
+		OpenIDConnectTokenStrategy: compose.NewOpenIDConnectStrategy(getKey, config),
+		Signer:                     &jwt.DefaultSigner{GetPrivateKey: getKey},
+	}, compose.OAuth2AuthorizeExplicitFactory, compose.OpenIDConnectExplicitFactory, compose.OAuth2PKCEFactory)
+
+	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"issuer": p.URL, "authorization_endpoint": p.URL + "/auth", "token_endpoint": p.URL + "/token", "jwks_uri": p.URL + "/keys",
+			"id_token_signing_alg_values_supported": []string{"RS256", "HS256", "none"},
+		})
+	})
+	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "1", Algorithm: "RS256", Use: "sig"}}})
+	})
+	mux.HandleFunc("GET /auth", p.authorise)
+	mux.HandleFunc("POST /token", p.token)
+	return p
+}
+
+// authorise signs in whoever the test says, at once.
+func (p *provider) authorise(w http.ResponseWriter, r *http.Request) {
+	ar, err := p.oauth.NewAuthorizeRequest(r.Context(), r)
+	if err != nil {
+		p.oauth.WriteAuthorizeError(r.Context(), w, ar, err)
+		return
+	}
+	for _, scope := range ar.GetRequestedScopes() {
+		ar.GrantScope(scope)
+	}
+	p.mu.Lock()
+	now := time.Now()
+	session := &openid.DefaultSession{Subject: p.subject, Headers: &jwt.Headers{Extra: map[string]any{"kid": "1"}}, Claims: &jwt.IDTokenClaims{
+		Issuer: p.URL, Subject: p.subject, IssuedAt: now, RequestedAt: now, AuthTime: now, ExpiresAt: now.Add(time.Hour), Extra: maps.Clone(p.claims),
+	}}
+	p.mu.Unlock()
+	answer, err := p.oauth.NewAuthorizeResponse(r.Context(), ar, session)
+	if err != nil {
+		p.oauth.WriteAuthorizeError(r.Context(), w, ar, err)
+		return
+	}
+	p.oauth.WriteAuthorizeResponse(r.Context(), w, ar, answer)
+}
+
+func (p *provider) token(w http.ResponseWriter, r *http.Request) {
+	ar, err := p.oauth.NewAccessRequest(r.Context(), r, openid.NewDefaultSession())
+	if err != nil {
+		p.oauth.WriteAccessError(r.Context(), w, ar, err)
+		return
+	}
+	answer, err := p.oauth.NewAccessResponse(r.Context(), ar)
+	if err != nil {
+		p.oauth.WriteAccessError(r.Context(), w, ar, err)
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.forge == nil {
+		p.oauth.WriteAccessResponse(r.Context(), w, ar, answer)
+		return
+	}
+	m := answer.ToMap()
+	p.forge(m)
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(m)
+}
+
+// set says who signs in next, and what becomes of the answer.
+func (p *provider) set(subject string, claims map[string]any, forge func(map[string]any)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.subject, p.claims, p.forge = subject, claims, forge
+}
