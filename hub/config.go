@@ -20,6 +20,7 @@ import (
 type Config struct {
 	Dir     string `json:"dir"`      // keys, log, index
 	HTTP    string `json:"http"`     // default 127.0.0.1:8080
+	URL     string `json:"url"`      // where people find the pages, for links; default the address
 	NATS    string `json:"nats"`     // listen address of the embedded server, default 127.0.0.1:4222
 	NATSURL string `json:"nats_url"` // an external server instead
 	TLSCert string `json:"tls_cert"` // certificate chain in PEM, for HTTP and the embedded NATS server
@@ -54,11 +55,6 @@ func (c *Config) defaults() error {
 		return err
 	}
 	c.Dir = dir
-	if !c.Open {
-		// Admission comes with the rights of spaces; until then a hub that is
-		// not open would take nothing at all.
-		return fmt.Errorf("this hub can only run with --open so far: every space that signs is admitted")
-	}
 	if c.HTTP == "" {
 		c.HTTP = "127.0.0.1:8080"
 	}

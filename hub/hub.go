@@ -5,7 +5,6 @@
 package hub
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,11 +18,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"lianmu/hub/access"
+	"lianmu/hub/admission"
 	"lianmu/hub/api"
-	"lianmu/hub/bus"
+	"lianmu/hub/audit"
 	"lianmu/hub/intake"
 	"lianmu/hub/web"
 	"lianmu/vocab"
+	"lianmu/vocab/shape"
 )
 
 // Info is what a running hub says of itself.
@@ -46,6 +47,9 @@ type Hub struct {
 	quarantine *intake.Quarantine
 	intake     *intake.Intake
 	redactions *redactions
+	trail      *audit.Trail
+	desk       *admission.Desk
+	severing   chan struct{} // the rights of spaces may have changed
 	stopNATS   []func()
 	server     *http.Server
 	address    string
@@ -73,7 +77,7 @@ func Start(ctx context.Context, c Config) (*Hub, error) {
 	if c.tls != nil {
 		scheme = "https://"
 	}
-	h := &Hub{c: c, failed: make(chan error, 4), address: scheme + listener.Addr().String()}
+	h := &Hub{c: c, failed: make(chan error, 4), severing: make(chan struct{}, 1), address: scheme + listener.Addr().String()}
 	h.run, h.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := h.start(ctx, listener); err != nil {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -92,16 +96,9 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 		return err
 	}
 	h.base = b
-	h.guard, err = access.New(access.Config{HubDID: b.did, Operators: h.c.Operators, Now: h.c.Now,
-		PerSecond: float64(h.c.RequestsPerSecond), Burst: 2 * h.c.RequestsPerSecond,
-		Sessions: h.c.Sessions, OIDC: h.c.OIDC})
-	if err != nil {
+	if err := h.openOffices(ctx); err != nil {
 		return err
 	}
-	b.bus.SetAuthenticate(func(token, client string) (string, error) {
-		who, err := h.guard.Token(token, client)
-		return bus.SpaceToken(cmp.Or(who.Space, who.DID)), err
-	})
 	if h.readable, err = newReadable(b.catalog); err != nil {
 		return err
 	}
@@ -114,8 +111,8 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 	}
 	h.intake = intake.New(intake.Config{
 		Log: b.log, Registry: b.registry, Processor: b.processor, Reader: b.reader, Quarantine: h.quarantine,
-		HubDID: b.did, MayRead: h.readable.mayRead, Allow: h.guard.Allow,
-		Queue: h.c.QueueLength, Appended: b.catalog.Appended, Pace: b.catalog.Pace,
+		HubDID: b.did, Present: h.present, MayRead: h.readable.mayRead, Allow: h.guard.Allow,
+		Queue: h.c.QueueLength, Appended: h.appended, Pace: b.catalog.Pace,
 		Now: h.c.Now, Logger: h.c.Logger, Metrics: registry,
 	})
 	h.redactions = newRedactions(h)
@@ -130,6 +127,7 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 	}
 	h.stopNATS = append(h.stopNATS, stop)
 	h.tasks.Go(h.followOthers)
+	h.tasks.Go(h.sever)
 	return h.serveHTTP(listener, registry)
 }
 
@@ -176,6 +174,12 @@ func beside(nats, api http.Handler) http.Handler {
 		}
 		api.ServeHTTP(w, r)
 	})
+}
+
+// appended tells of an entry that is durable.
+func (h *Hub) appended(index uint64, receivedAt time.Time, f vocab.Fact, r *shape.Reading) {
+	h.base.catalog.Appended(index, receivedAt, f, r)
+	h.rightsChanged(f.Kind)
 }
 
 // followOthers reads what another process of this hub appends to the log.
@@ -267,6 +271,12 @@ func (h *Hub) close(ctx context.Context) error {
 	}
 	h.cancel()
 	h.tasks.Wait()
+	if h.desk != nil {
+		h.desk.Close()
+	}
+	if h.trail != nil {
+		errs = append(errs, h.trail.Close(ctx))
+	}
 	if h.base != nil {
 		errs = append(errs, h.base.close(ctx))
 	}

@@ -1,0 +1,160 @@
+package hub
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"lianmu/federation/identity"
+	"lianmu/federation/registry"
+	"lianmu/hub/access"
+	"lianmu/hub/admission"
+	"lianmu/hub/audit"
+	"lianmu/hub/bus"
+	"lianmu/hub/intake"
+	"lianmu/vocab"
+)
+
+// openOffices opens the audit trail, the guard, and the desk where spaces are
+// admitted. Intake comes later: until it runs nothing is decided.
+func (h *Hub) openOffices(ctx context.Context) (err error) {
+	b := h.base
+	h.trail, err = audit.Open(ctx, b.bus.JetStream, audit.Config{
+		Now: h.c.Now, Logger: h.c.Logger, Failed: b.bus.Report, Signer: b.hubKey,
+	})
+	if err != nil {
+		return err
+	}
+	h.guard, err = access.New(access.Config{
+		HubDID: b.did, Operators: h.c.Operators, Registry: b.registry,
+		PerSecond: float64(h.c.RequestsPerSecond), Burst: 2 * h.c.RequestsPerSecond,
+		Sessions: h.c.Sessions, OIDC: h.c.OIDC, Now: h.c.Now, Audit: h.hear,
+	})
+	if err != nil {
+		return err
+	}
+	b.bus.SetAuthenticate(func(token, client string) (string, error) {
+		who, err := h.guard.Token(token, client)
+		if err != nil {
+			return "", err
+		}
+		did := who.DID
+		if who.Space != "" {
+			did = who.Space
+		}
+		return bus.SpaceToken(did), nil
+	})
+	h.desk, err = admission.Open(ctx, admission.Config{
+		Registry: b.registry, KV: b.bus.Admission(), Signer: b.hubKey,
+		Submit:   func(ctx context.Context, raw []byte) vocab.Receipt { return h.intake.SubmitOwn(ctx, raw) },
+		Describe: h.describe,
+		Redact:   h.redactProposed,
+		Audit:    h.trail, URL: cmp.Or(h.c.URL, h.address), Now: h.c.Now, Logger: h.c.Logger,
+	})
+	if err != nil {
+		return fmt.Errorf("admissions: %w", err)
+	}
+	return nil
+}
+
+// hear takes to the trail what the guard tells: whoever came in or went out,
+// and whom it refused.
+func (h *Hub) hear(e access.Event) {
+	roles := make([]string, len(e.Who.Roles))
+	for i, r := range e.Who.Roles {
+		roles[i] = string(r)
+	}
+	r := audit.Record{
+		Time: e.Time, Who: e.Who.Label(), Role: strings.Join(roles, " "), Via: e.Who.Via, From: e.Who.Client, Act: e.Action,
+	}
+	if e.Right != "" {
+		r.Act = string(e.Right)
+	}
+	if len(e.Problems) > 0 {
+		r.Outcome, r.Code = audit.Refused, e.Problems[0].Code
+		h.trail.Refused(r)
+		return
+	}
+	r.Outcome = audit.Done
+	// Beside the request: a sign-in that cannot be recorded is told in the log,
+	// and what is done with it needs a record of its own.
+	h.tasks.Go(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(h.run), 10*time.Second)
+		defer cancel()
+		if err := h.trail.Put(ctx, r); err != nil {
+			h.c.Logger.Error("a sign-in could not be recorded", "act", r.Act, "who", r.Who, "err", err)
+		}
+	})
+}
+
+// present puts a descriptor on the waiting list.
+func (h *Hub) present(ctx context.Context, a intake.Applicant) vocab.Receipt {
+	ctx = access.WithClaim(ctx, access.Claim{Client: a.Client})
+	r := h.desk.Present(ctx, a.Raw, a.Space, identity.Secured{
+		Space: a.Fact.Space, VerificationMethod: a.Fact.Key(), Created: a.Fact.Created, Expires: a.Fact.Expires,
+		Digest: a.Fact.Digest, Content: a.Fact.Content,
+	}, a.Invite)
+	r.Warnings = a.Receipt.Warnings
+	return r
+}
+
+// describe tells what an entry of the log is.
+func (h *Hub) describe(ctx context.Context, index uint64) (vocab.EntryKind, string, error) {
+	rec, err := h.base.log.Get(ctx, index)
+	return rec.Leaf.Kind, rec.Fact.ID, err
+}
+
+// redactProposed redacts what officers agreed on.
+func (h *Hub) redactProposed(ctx context.Context, entries []admission.Redacted, by, second string) ([]vocab.Receipt, error) {
+	requests := make([]RedactRequest, len(entries))
+	for i, e := range entries {
+		requests[i] = RedactRequest(e)
+	}
+	return h.Redact(ctx, requests, by, second)
+}
+
+// severance is how often connections are held against the rights of spaces where
+// nothing says that those have changed: another process may have changed them.
+const severance = 30 * time.Second
+
+// rightsChanged has connections held against the rights of spaces.
+func (h *Hub) rightsChanged(k vocab.EntryKind) {
+	if k != vocab.KindAct && k != vocab.KindSpace {
+		return
+	}
+	select {
+	case h.severing <- struct{}{}:
+	default:
+	}
+}
+
+// sever ends the NATS connections of spaces that may not speak any more, or of
+// which a key may not: whoever has another key comes again with that.
+func (h *Hub) sever() {
+	tick := time.NewTicker(severance)
+	defer tick.Stop()
+	had := map[string][]string{} // space → keys that may sign
+	for {
+		for _, s := range h.base.registry.Spaces() {
+			keys := []string{}
+			for _, k := range s.Keys {
+				if k.Valid() && s.Standing == registry.Admitted {
+					keys = append(keys, k.DID)
+				}
+			}
+			if slices.ContainsFunc(had[s.Space.DID], func(k string) bool { return !slices.Contains(keys, k) }) {
+				h.base.bus.Disconnect(bus.SpaceToken(s.Space.DID))
+			}
+			had[s.Space.DID] = keys
+		}
+		select {
+		case <-h.run.Done():
+			return
+		case <-tick.C:
+		case <-h.severing:
+		}
+	}
+}
