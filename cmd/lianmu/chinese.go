@@ -37,6 +37,12 @@ var translations = []struct {
 	// Verifying a log.
 	{regexp.MustCompile(`^entry (\d+): its document (\S+) is missing$`), "第 $1 条：文档 $2 丢失"},
 	{regexp.MustCompile(`^entry (\d+): its document is not the one in its leaf record$`), "第 $1 条：文档与叶记录不符"},
+	{regexp.MustCompile(`^entry (\d+): its redaction, entry (\d+), was not completed: .*$`), "第 $1 条：第 $2 条记录要删除它的正文，但正文还在；启动节点即会删除"},
+	{regexp.MustCompile(`^entry (\d+): the leaf record in the redaction is not that of entry (\d+)$`), "第 $1 条：删除记录中的叶记录不是第 $2 条的"},
+	{regexp.MustCompile(`^entry (\d+): only the hub (\S+) may write what is of kind (\S+); it is signed by (\S+)$`), "第 $1 条：$3 只能由节点 $2 写入，这一条却由 $4 签名"},
+	{regexp.MustCompile(`^entry (\d+): it should not be in the log: the space (\S+) was not admitted$`), "第 $1 条：不应在账本中：空间 $2 未获准入"},
+	{regexp.MustCompile(`^entry (\d+): it should not be in the log: (.*)$`), "第 $1 条：签名者当时无权写入，不应在账本中：$2"},
+	{regexp.MustCompile(`^entry (\d+): it describes the space (\S+) and is signed for (\S+)$`), "第 $1 条：描述的是空间 $2，却代表 $3 签名"},
 	{regexp.MustCompile(`^entry (\d+): received at (.*), before the entry ahead of it$`), "第 $1 条：收到时间 $2 早于前一条"},
 	{regexp.MustCompile(`^entry (\d+): (.*)$`), "第 $1 条：$2"},
 	{regexp.MustCompile(`^(tile/\S+) does not fit the leaf records$`), "分片 $1 与叶记录不符"},
