@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"lianmu/federation/ledger"
@@ -27,9 +29,14 @@ func TestNATSConfiguration(t *testing.T) {
 		t.Skip("builds a NATS server")
 	}
 	dir := t.TempDir()
-	url, clients := runServer(t, dir)
+	hub := bustest.Key(t).DID()
+	keys, err := bus.OpenCalloutKeys(filepath.Join(dir, "callout.nk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, clients := runServer(t, dir, hub, keys)
 
-	b, err := bus.Start(t.Context(), bus.Config{URL: url})
+	b, err := bus.Start(t.Context(), bus.Config{URL: url, Callout: keys, Authenticate: bustest.Authenticate(hub), Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,8 +59,39 @@ func TestNATSConfiguration(t *testing.T) {
 	if b.ClientURL() != "" || b.Restart(t.Context()) == nil {
 		t.Error("an external server is taken for the hub's own")
 	}
+	t.Run("disconnect", func(t *testing.T) {
+		bad, good := bustest.Key(t), bustest.Key(t)
+		cut := make(chan struct{})
+		nc := bustest.Connect(t, clients, hub, bad, nats.NoReconnect(), nats.ClosedHandler(func(*nats.Conn) { close(cut) }))
+		other := bustest.Connect(t, clients, hub, good, nats.NoReconnect())
+		if err := nc.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		b.Disconnect(bus.SpaceToken(bad.DID()))
+		select {
+		case <-cut:
+		case <-time.After(20 * time.Second):
+			t.Error("the connection goes on")
+		}
+		if err := other.Flush(); err != nil {
+			t.Errorf("the other one: %v", err)
+		}
+	})
 	t.Run("attack", func(t *testing.T) {
-		bustest.Attack(t, b, strings.Replace(clients, "nats://", "nats://anonymous:anonymous@", 1), bus.Anonymous)
+		bustest.Attack(t, bustest.Target{Bus: b, Hub: hub, URL: clients, Flood: 2000})
+	})
+	t.Run("a hub that the server does not listen to does not start", func(t *testing.T) {
+		others, err := bus.OpenCalloutKeys(filepath.Join(dir, "others.nk"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := bus.Start(t.Context(), bus.Config{URL: url, Callout: others})
+		if err == nil {
+			_ = b.Stop(t.Context())
+		}
+		if err == nil || !strings.Contains(err.Error(), others.Issuer()) {
+			t.Errorf("got %v", err)
+		}
 	})
 	t.Run("log", func(t *testing.T) {
 		l, err := ledger.Open(t.Context(), ledger.Config{
@@ -78,10 +116,10 @@ func TestNATSConfiguration(t *testing.T) {
 			t.Errorf("%+v, %v", r, err)
 		}
 	})
-	t.Run("a client's account holds no log", func(t *testing.T) {
+	t.Run("the account of the callout holds no log", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-		b, err := bus.Start(ctx, bus.Config{URL: clients})
+		b, err := bus.Start(ctx, bus.Config{URL: strings.Replace(url, "//hub:", "//auth:", 1)})
 		if err == nil {
 			_ = b.Stop(t.Context())
 		}
@@ -115,7 +153,7 @@ func TestNATSConfiguration(t *testing.T) {
 
 // runServer builds nats-server, runs it from nats/lianmu.conf on a free port,
 // and returns the URLs of the hub and of clients.
-func runServer(t *testing.T, dir string) (hub, clients string) {
+func runServer(t *testing.T, dir, did string, keys *bus.CalloutKeys) (hub, clients string) {
 	t.Helper()
 	bin := filepath.Join(dir, "nats-server")
 	if out, err := exec.Command("go", "build", "-o", bin, "github.com/nats-io/nats-server/v2").CombinedOutput(); err != nil {
@@ -131,6 +169,7 @@ func runServer(t *testing.T, dir string) (hub, clients string) {
 	var log bytes.Buffer
 	cmd := exec.Command(bin, "-c", filepath.Join("nats", "lianmu.conf"), "-a", "127.0.0.1", "-p", fmt.Sprint(addr.Port))
 	cmd.Env = append(os.Environ(), "LIANMU_HUB_PASSWORD="+password, "LIANMU_NATS_STORE="+filepath.Join(dir, "store"))
+	cmd.Env = append(cmd.Env, "LIANMU_HUB_DID="+did, "LIANMU_CALLOUT_ISSUER="+keys.Issuer(), "LIANMU_CALLOUT_XKEY="+keys.XKey())
 	cmd.Stderr = &log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -139,7 +178,7 @@ func runServer(t *testing.T, dir string) (hub, clients string) {
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()
 		if t.Failed() {
-			t.Log(log.String())
+			t.Logf("the end of the server's log:\n%s", log.Bytes()[max(0, log.Len()-4000):])
 		}
 	})
 	for i := 0; ; i++ {

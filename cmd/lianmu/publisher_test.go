@@ -392,17 +392,17 @@ func TestSignedDocumentsAreSentAsTheyAre(t *testing.T) {
 		defer in.mu.Unlock()
 		return string(seen), subject
 	}
-	if sum, err := in.publish(t, &publisher{}, docs(string(signed))); err != nil || sum.Accepted != 1 {
-		t.Fatalf("%+v %v", sum, err)
-	}
-	if data, subject := last(); data != string(signed) || subject != bus.SubmitPrefix+bus.SpaceToken(own.DID()) {
-		t.Errorf("sent on %s: %s", subject, data)
-	}
 	if sum, err := in.publish(t, &publisher{Key: own, Resign: true}, docs(string(signed))); err != nil || sum.Accepted != 1 {
 		t.Fatalf("%+v %v", sum, err)
 	}
 	if data, subject := last(); subject != bus.SubmitPrefix+bus.SpaceToken(own.DID()) || !strings.Contains(data, own.DID()) || strings.Contains(data, other.DID()) {
 		t.Errorf("signed anew, sent on %s: %s", subject, data)
+	}
+	if sum, err := in.publish(t, &publisher{}, docs(string(signed))); err != nil || sum.Accepted != 1 {
+		t.Fatalf("%+v %v", sum, err)
+	}
+	if data, subject := last(); data != string(signed) || subject != bus.SubmitPrefix+bus.SpaceToken(own.DID()) {
+		t.Errorf("sent on %s: %s", subject, data)
 	}
 	// Without a key an unsigned document is refused here, with what to do.
 	sum, err := in.publish(t, &publisher{}, docs(`{"@id":"urn:unsigned"}`))
@@ -482,8 +482,15 @@ func TestWithdraw(t *testing.T) {
 }
 
 func TestHubUnreachable(t *testing.T) {
-	code, _, errs := runCLI(t, `{}`, "publish", "--hub", "nats://127.0.0.1:1", "-")
+	key := filepath.Join(t.TempDir(), "space.key")
+	if err := testKey(t, 0).Write(key); err != nil {
+		t.Fatal(err)
+	}
+	code, _, errs := runCLI(t, `{}`, "publish", "--hub", "nats://127.0.0.1:1", "--key", key, "-")
 	if code != 2 || !strings.Contains(errs, "127.0.0.1:1") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+	if code, _, errs = runCLI(t, `{}`, "publish", "--hub", "nats://127.0.0.1:1", "-"); code != 2 || !strings.Contains(errs, "--key") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 	code, _, errs = runCLI(t, `{}`, "publish", "--hub", "ftp://x", "-")

@@ -64,7 +64,7 @@ func startCallout(ctx context.Context, c Config, g *gate, log *slog.Logger) (*ca
 		err = sub.SetPendingLimits(askedAtOnce, askedAtOnce*4*maxToken)
 	}
 	if err == nil {
-		err = o.conn.FlushWithContext(ctx)
+		err = o.conn.FlushTimeout(readyTimeout)
 	}
 	if err != nil {
 		o.conn.Close()
@@ -229,7 +229,9 @@ func (o *callout) kick(name string) error {
 			if err != nil {
 				return err
 			}
-			if err := o.conn.Publish("$SYS.REQ.SERVER."+a.Server.ID+".KICK", order); err != nil {
+			// The server obeys only who wants to hear of it. That the connection
+			// is gone by now is no failure.
+			if _, err := o.conn.Request("$SYS.REQ.SERVER."+a.Server.ID+".KICK", order, listWait); err != nil {
 				return err
 			}
 		}

@@ -19,6 +19,8 @@ type Target struct {
 	URL string // where clients connect
 	// More is what every client needs beside, such as nats.ProxyPath.
 	More []nats.Option
+	// Flood is how many wrong tokens come at once; 0: Flooding.
+	Flood int
 }
 
 func (x Target) connect(more ...nats.Option) (*nats.Conn, error) {
