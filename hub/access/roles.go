@@ -81,7 +81,7 @@ var rightNames = []struct {
 	{ReadAll, vocab.Text{"zh": "查看全部可见范围", "en": "see every audience"}},
 	{SpaceAdmit, vocab.Text{"zh": "准入", "en": "admit spaces"}},
 	{SpaceSuspend, vocab.Text{"zh": "暂停与恢复", "en": "suspend and resume spaces"}},
-	{SpaceKeys, vocab.Text{"zh": "处置密钥", "en": "replace keys, declare them compromised"}},
+	{SpaceKeys, vocab.Text{"zh": "处置密钥", "en": "handle lost and stolen keys"}},
 	{OfferingRemove, vocab.Text{"zh": "强制注销", "en": "remove offerings"}},
 	{LogRedact, vocab.Text{"zh": "删除正文", "en": "redact entries"}},
 	{Approve, vocab.Text{"zh": "复核", "en": "approve as second person"}},
