@@ -97,3 +97,50 @@ func TestStartup(t *testing.T) {
 	runtime.ReadMemStats(&m)
 	t.Logf("heap %d MB", m.HeapAlloc>>20)
 }
+
+// TestRedactionCost prints what 1,000 redactions among LIANMU_STARTUP entries
+// cost, and what they cost a start.
+func TestRedactionCost(t *testing.T) {
+	var n int
+	if _, err := fmt.Sscan(os.Getenv("LIANMU_STARTUP"), &n); err != nil || n < 1000 {
+		t.Skip("set LIANMU_STARTUP to a number of entries, at least 1,000, to measure redactions")
+	}
+	const redacted = 1000
+	w := newWorld(t)
+	l := w.open("a")
+	for done := 0; done < n; done += 1000 {
+		appendAll(t, l, big(1000))
+	}
+	step := func(what string, f func()) {
+		begin := time.Now()
+		f()
+		t.Logf("%-40s %v", what, time.Since(begin).Round(time.Millisecond))
+	}
+	var indexes []uint64
+	for i := range uint64(redacted) {
+		indexes = append(indexes, i*uint64(n)/redacted)
+	}
+	step("append redactions", func() { appendRedactions(t, l, indexes...) })
+	step("delete bodies", func() {
+		for _, i := range indexes {
+			if err := l.Redact(t.Context(), i); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	step("verify", func() {
+		if r := verify(t, l); r.Faults != 0 || r.Redacted != redacted {
+			t.Errorf("%+v", r)
+		}
+	})
+	w.close(l)
+	step("open with cache", func() { l = w.open("a") })
+	w.close(l)
+	if err := os.Remove(w.config("a").Dir + "/leaves"); err != nil {
+		t.Fatal(err)
+	}
+	step("open without cache", func() { l = w.open("a") })
+	if l.Size() != uint64(n+redacted) {
+		t.Errorf("%d entries", l.Size())
+	}
+}
