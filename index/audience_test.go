@@ -3,6 +3,7 @@ package index
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -113,5 +114,36 @@ func TestCache(t *testing.T) {
 	apply(t, ix, doc("c", "丙"))
 	if p, e := count(public, nil), count(everyone, nil); p != 2 || e != 3 {
 		t.Fatal(p, e)
+	}
+}
+
+// What a reader may not see leaves no trace in scores, nor in the order that
+// they give: words are as rare as what the reader may see makes them.
+func TestScoresTellNothing(t *testing.T) {
+	seen := []Doc{
+		doc("a", "航道水深", described("船舶进出港")), doc("b", "港口吞吐量", keywords("航道")), doc("c", "气象预报", described("海区风力与航道能见度")),
+		doc("d", "Berth occupancy", described("quay cranes")), doc("e", "Quay crane work", described("berth plan")),
+	}
+	var hidden []Doc
+	for i := range 40 {
+		hidden = append(hidden, doc(fmt.Sprint("h", i), "航道水深 berth", keywords("水深", "风力"), described("吞吐量"),
+			audience(vocab.AudienceSpace), func(d *Doc) { d.Space = "did:key:zOther" }))
+	}
+	without, with := newIndex(t, seen...), newIndex(t, append(hidden, seen...)...)
+	for _, reader := range []vocab.Reader{public, own} {
+		for _, q := range []string{"航道", "航道水深", `"航道水深"`, "水深 OR 吞吐量 OR 风力", "港", "berth OR crane", "berth -plan", "航道 -气象"} {
+			for _, sort := range []string{"relevance", "-modified"} {
+				r := Request{Query: parse(t, q), Reader: reader, Sort: sort}
+				a, b := find(t, without, r), find(t, with, r)
+				if len(a.Hits) == 0 || len(a.Hits) != len(b.Hits) {
+					t.Fatalf("%s: %d hits, with hidden offerings %d", q, len(a.Hits), len(b.Hits))
+				}
+				for i := range a.Hits {
+					if a.Hits[i].ID != b.Hits[i].ID || a.Hits[i].Score != b.Hits[i].Score {
+						t.Errorf("%s %s, hit %d: %s %v, with hidden offerings %s %v", q, sort, i, a.Hits[i].ID, a.Hits[i].Score, b.Hits[i].ID, b.Hits[i].Score)
+					}
+				}
+			}
+		}
 	}
 }

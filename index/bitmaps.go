@@ -24,7 +24,8 @@ type allowed []fieldTerms
 // allow puts together what the reader may see and the filters let through.
 func (c *compiler) allow(filters map[string][]string, reader vocab.Reader) (allowed, error) {
 	var of allowed
-	if terms, all := visibleTerms(reader); !all {
+	if !c.census.everything() {
+		terms, _ := visibleTerms(reader)
 		of = append(of, fieldTerms{fieldVisible, terms})
 	}
 	for f, values := range filters {
@@ -43,25 +44,37 @@ func (c *compiler) allow(filters map[string][]string, reader vocab.Reader) (allo
 // keep leaves in found the documents of a segment that are allowed.
 func (a allowed) keep(s *scorch.SegmentSnapshot, found *roaring.Bitmap) error {
 	for _, f := range a {
-		dict, err := s.Segment().Dictionary(f.field)
+		some, err := f.documents(s)
 		if err != nil {
 			return err
-		}
-		some := roaring.New()
-		for _, t := range f.terms {
-			list, err := dict.PostingsList([]byte(t), s.Deleted(), nil)
-			if err != nil {
-				return err
-			}
-			docs, err := documentsOf(list)
-			if err != nil {
-				return err
-			}
-			some.Or(docs)
 		}
 		found.And(some)
 	}
 	return nil
+}
+
+// documents are those of a segment that hold any of the terms, for reading.
+func (f fieldTerms) documents(s *scorch.SegmentSnapshot) (*roaring.Bitmap, error) {
+	dict, err := s.Segment().Dictionary(f.field)
+	if err != nil {
+		return nil, err
+	}
+	some := roaring.New()
+	for _, t := range f.terms {
+		list, err := dict.PostingsList([]byte(t), s.Deleted(), nil)
+		if err != nil {
+			return nil, err
+		}
+		docs, err := documentsOf(list)
+		if err != nil {
+			return nil, err
+		}
+		if len(f.terms) == 1 {
+			return docs, nil
+		}
+		some.Or(docs)
+	}
+	return some, nil
 }
 
 // documentsOf are the live documents of a postings list. The bitmap may be the

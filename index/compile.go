@@ -8,7 +8,6 @@ import (
 	"github.com/blevesearch/bleve/v2/index/scorch"
 	"github.com/blevesearch/bleve/v2/search"
 	"github.com/blevesearch/bleve/v2/search/searcher"
-	index "github.com/blevesearch/bleve_index_api"
 
 	"lianmu/index/query"
 	"lianmu/vocab"
@@ -31,36 +30,24 @@ var (
 // compiler turns a query into searchers over one snapshot. Whoever gets a
 // searcher from it closes it; on an error it has closed what it made.
 type compiler struct {
-	ctx  context.Context
-	bm25 context.Context // ctx with what scoring needs
-	snap *scorch.IndexSnapshot
-	docs *reader // for phrases
+	ctx    context.Context
+	snap   *scorch.IndexSnapshot
+	docs   *reader // for phrases
+	reader vocab.Reader
+	census census // of what the reader may see
 }
 
-func newCompiler(ctx context.Context, snap *scorch.IndexSnapshot) (*compiler, error) {
-	count, err := snap.DocCount()
-	if err != nil {
-		return nil, err
-	}
-	stats := &search.BM25Stats{DocCount: float64(count), FieldCardinality: map[string]int{}}
-	for _, f := range textFields {
-		stats.FieldCardinality[f.name] = f.length * int(count)
-	}
-	bm25 := context.WithValue(ctx, search.BM25StatsKey, stats)
-	bm25 = context.WithValue(bm25, search.GetScoringModelCallbackKey, search.GetScoringModelCallbackFn(func() string { return index.BM25Scoring }))
-	return &compiler{ctx: ctx, bm25: bm25, snap: snap, docs: newReader(snap)}, nil
+func newCompiler(ctx context.Context, snap *scorch.IndexSnapshot, r vocab.Reader) (*compiler, error) {
+	c, err := newCensus(snap, r)
+	return &compiler{ctx: ctx, snap: snap, docs: newReader(snap), reader: r, census: c}, err
 }
 
 // search is what matches n, is visible to the reader and passes the
 // filters. Only n makes the score.
-func (c *compiler) search(n query.Node, filters map[string][]string, reader vocab.Reader) (search.Searcher, error) {
+func (c *compiler) search(n query.Node, filters map[string][]string) (search.Searcher, error) {
 	var parts []func() (search.Searcher, error)
-	visible, all, err := c.visible(reader)
-	if err != nil {
-		return nil, err
-	}
-	if !all { // else the search is spared a look at every document
-		parts = append(parts, visible)
+	if !c.census.everything() { // else the search is spared a look at every document
+		parts = append(parts, c.visible)
 	}
 	fields := make([]string, 0, len(filters))
 	for f, vs := range filters {
@@ -93,26 +80,13 @@ func (c *compiler) search(n query.Node, filters map[string][]string, reader voca
 	return both, err
 }
 
-// visible matches what the reader may see, and tells whether that is every
-// document. Each document has one term that says so: their counts add up.
-func (c *compiler) visible(r vocab.Reader) (s func() (search.Searcher, error), all bool, err error) {
-	terms, all := visibleTerms(r)
-	if all {
-		return nil, true, nil
+// visible matches what the reader may see.
+func (c *compiler) visible() (search.Searcher, error) {
+	if c.census.everything() {
+		return searcher.NewMatchAllSearcher(c.ctx, c.snap, 0, plainly)
 	}
-	seen := uint64(0)
-	for _, t := range terms {
-		s, err := searcher.NewTermSearcher(c.ctx, c.snap, t, fieldVisible, 0, plainly)
-		if err != nil {
-			return nil, false, err
-		}
-		seen += s.Count()
-		if err := s.Close(); err != nil {
-			return nil, false, err
-		}
-	}
-	total, err := c.snap.DocCount()
-	return func() (search.Searcher, error) { return c.anyTerm(fieldVisible, terms) }, seen == total, err
+	terms, _ := visibleTerms(c.reader)
+	return c.anyTerm(fieldVisible, terms)
 }
 
 func (c *compiler) compile(n query.Node) (search.Searcher, error) {
@@ -166,11 +140,11 @@ func (c *compiler) word(text string) (search.Searcher, error) {
 	}
 	s, err := c.all(each(groups, func(g group) (search.Searcher, error) {
 		if len(g) == 1 && !g.single() {
-			return newAnyField(c.snap, g[0], otherFields)
+			return newAnyField(c, textFields, g[0], otherFields)
 		}
 		parts := make([]func() (search.Searcher, error), len(textFields))
 		for i, f := range textFields {
-			parts[i] = func() (search.Searcher, error) { return c.inField(f.name, f.boost, g) }
+			parts[i] = func() (search.Searcher, error) { return c.inField(f, g) }
 		}
 		s, err := c.any(parts, otherFields)
 		if err != nil || len(g) == 1 {
@@ -194,7 +168,7 @@ func (c *compiler) phrase(text string) (search.Searcher, error) {
 	parts := make([]func() (search.Searcher, error), len(textFields))
 	for i, f := range textFields {
 		parts[i] = func() (search.Searcher, error) {
-			return c.all(each(groups, func(g group) (search.Searcher, error) { return c.inField(f.name, f.boost, g) }), scored)
+			return c.all(each(groups, func(g group) (search.Searcher, error) { return c.inField(f, g) }), scored)
 		}
 	}
 	s, err := c.any(parts, otherFields)
@@ -230,16 +204,16 @@ func (optional) Min() int { return 0 }
 // inField matches where one field holds the whole group. Single characters are
 // in so many terms that counting them would tell nothing: they score the same
 // wherever they stand in a field.
-func (c *compiler) inField(field string, boost float64, g group) (search.Searcher, error) {
+func (c *compiler) inField(f textField, g group) (search.Searcher, error) {
 	if g.single() {
-		s, err := searcher.NewTermPrefixSearcher(c.ctx, c.snap, g[0], field, 0, plainly)
+		s, err := searcher.NewTermPrefixSearcher(c.ctx, c.snap, g[0], f.name, 0, plainly)
 		if err != nil {
 			return nil, err
 		}
-		return worth(c.ctx, s, boost), nil
+		return worth(c.ctx, s, f.boost), nil
 	}
 	return c.all(each(g, func(t string) (search.Searcher, error) {
-		return searcher.NewTermSearcher(c.bm25, c.snap, t, field, boost, scored)
+		return newAnyField(c, []textField{f}, t, 0)
 	}), scored)
 }
 

@@ -40,14 +40,17 @@ const (
 	kept     = index.StoreField
 )
 
-// textFields with the weight of a match and the nominal length that BM25
-// compares with. bleve would take the number of distinct terms for the average
-// length, so that scores would depend on how long the index has been growing.
-var textFields = []struct {
+// textField is a field in which words are searched.
+type textField struct {
 	name   string
 	boost  float64
 	length int
-}{
+}
+
+// textFields with the weight of a match and the nominal length that BM25
+// compares with. bleve would take the number of distinct terms for the average
+// length, so that scores would depend on how long the index has been growing.
+var textFields = []textField{
 	{fieldTitle, 6, 20},
 	{fieldKeyword, 3, 15},
 	{fieldText, 1, 250},

@@ -100,7 +100,7 @@ func (ix *Index) ranked(c *compiler, g group, text string, r *Request, p page) (
 		base += s.Segment().Count()
 		rk.segments = append(rk.segments, in)
 	}
-	if err := rk.weigh(c.snap, g); err != nil {
+	if err := rk.weigh(c.census, g); err != nil {
 		return nil, err
 	}
 	if err := rk.score(c.ctx); err != nil {
@@ -164,20 +164,20 @@ func titled(s *scorch.SegmentSnapshot, title []byte, found *roaring.Bitmap) (*ro
 
 // weigh gives each term in each field its weight, by how many documents have
 // it, and each field the bound that BM25 approaches with many occurrences.
-func (rk *ranking) weigh(snap *scorch.IndexSnapshot, g group) error {
-	total, err := snap.DocCount()
-	if err != nil {
-		return err
-	}
+func (rk *ranking) weigh(c census, g group) error {
 	rk.bounds = make([]float64, len(textFields))
 	for f, field := range textFields {
 		weights := make([]float64, len(g))
 		for t := range g {
 			count := uint64(0)
-			for _, s := range rk.segments {
-				count += s.fields[f].lists[t].Count()
+			for i, s := range rk.segments {
+				n, err := c.count(i, s.fields[f].lists[t])
+				if err != nil {
+					return err
+				}
+				count += n
 			}
-			weights[t] = weightOf(total, count, field.boost)
+			weights[t] = weightOf(c.total, count, field.boost)
 			rk.bounds[f] += weights[t] * search.BM25_k1
 		}
 		for _, s := range rk.segments {

@@ -20,11 +20,11 @@ import (
 // thorough answers r document by document: searchers, every score, and facets
 // from doc values.
 func thorough(t fatal, snap *scorch.IndexSnapshot, r *Request, p page) (*collection, counts) {
-	c, err := newCompiler(context.Background(), snap)
+	c, err := newCompiler(context.Background(), snap, r.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := c.search(r.Query, r.Filters, r.Reader)
+	s, err := c.search(r.Query, r.Filters)
 	if err != nil {
 		t.Fatal(err)
 	}

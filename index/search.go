@@ -105,14 +105,14 @@ func (ix *Index) Search(ctx context.Context, r Request) (res *Result, err error)
 }
 
 func (ix *Index) run(ctx context.Context, snap *scorch.IndexSnapshot, r *Request, p page) (*collection, error) {
-	c, err := newCompiler(ctx, snap)
+	c, err := newCompiler(ctx, snap, r.Reader)
 	if err != nil {
 		return nil, err
 	}
 	if g, text, ok := oneGroup(r.Query); ok && p.order.field == "" {
 		return ix.ranked(c, g, text, r, p)
 	}
-	s, err := c.search(r.Query, r.Filters, r.Reader)
+	s, err := c.search(r.Query, r.Filters)
 	if err != nil {
 		return nil, err
 	}

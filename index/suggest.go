@@ -53,20 +53,11 @@ func (ix *Index) Suggest(ctx context.Context, prefix string, reader vocab.Reader
 		return nil, err
 	}
 	defer snap.Close()
-	c, err := newCompiler(ctx, snap)
+	c, err := newCompiler(ctx, snap, reader)
 	if err != nil {
 		return nil, err
 	}
-	visible, all, err := c.visible(reader)
-	if err != nil {
-		return nil, err
-	}
-	if all {
-		visible = func() (search.Searcher, error) {
-			return searcher.NewMatchAllSearcher(ctx, snap, 0, plainly)
-		}
-	}
-	s := &suggester{c: c, seeing: visible, seen: map[string]bool{}}
+	s := &suggester{c: c, seeing: c.visible, seen: map[string]bool{}}
 	for i, kind := range suggestKinds {
 		// Each kind gets its share of the room that is left, so that a common
 		// prefix does not fill the list with one kind.
@@ -145,6 +136,9 @@ func (s *suggester) beginning(prefix byte, kind, key string, limit int) ([]Sugge
 	return out, nil
 }
 
+// titleField is titles as suggestions weigh them.
+var titleField = textField{name: fieldTitle, boost: 1, length: textFields[0].length}
+
 // visible counts the documents of a searcher that the reader may see, as
 // far as countedUpTo, and returns the first.
 func (s *suggester) visible(term func() (search.Searcher, error)) (first uint64, n int, err error) {
@@ -179,7 +173,7 @@ func (s *suggester) inside(typed string, limit int) ([]Suggestion, error) {
 	if open != "" {
 		groups = groups[:len(groups)-1]
 	}
-	parts := each(groups, func(g group) (search.Searcher, error) { return s.c.inField(fieldTitle, 1, g) })
+	parts := each(groups, func(g group) (search.Searcher, error) { return s.c.inField(titleField, g) })
 	if open != "" {
 		parts = append(parts, func() (search.Searcher, error) { return s.startingWith(open) })
 	}

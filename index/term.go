@@ -3,13 +3,12 @@ package index
 import (
 	"math"
 
-	"github.com/blevesearch/bleve/v2/index/scorch"
 	"github.com/blevesearch/bleve/v2/search"
 	index "github.com/blevesearch/bleve_index_api"
 	segment "github.com/blevesearch/scorch_segment_api/v2"
 )
 
-// anyField matches where one term stands in any of the text fields, and scores
+// anyField matches where one term stands in any of some text fields, and scores
 // like bestOf over bleve's own term searchers: BM25, the best field and a share
 // of the others. It walks the postings itself, a segment at a time, at a third
 // of the cost a match: one term is what most searches are.
@@ -38,16 +37,12 @@ type fieldPostings struct {
 
 var _ search.Searcher = (*anyField)(nil)
 
-func newAnyField(snap *scorch.IndexSnapshot, term string, others float64) (*anyField, error) {
-	total, err := snap.DocCount()
-	if err != nil {
-		return nil, err
-	}
+func newAnyField(c *compiler, fields []textField, term string, others float64) (*anyField, error) {
 	s := &anyField{others: others}
-	lists := make([][]segment.PostingsList, len(textFields))
-	counts := make([]uint64, len(textFields))
-	for i, f := range textFields {
-		for _, seg := range snap.Segments() {
+	lists := make([][]segment.PostingsList, len(fields))
+	counts := make([]uint64, len(fields))
+	for i, f := range fields {
+		for n, seg := range c.snap.Segments() {
 			dict, err := seg.Segment().Dictionary(f.name)
 			if err != nil {
 				return nil, err
@@ -57,21 +52,25 @@ func newAnyField(snap *scorch.IndexSnapshot, term string, others float64) (*anyF
 				return nil, err
 			}
 			lists[i] = append(lists[i], list)
-			counts[i] += list.Count()
+			s.count += list.Count()
+			count, err := c.census.count(n, list)
+			if err != nil {
+				return nil, err
+			}
+			counts[i] += count
 		}
-		s.count += counts[i]
 	}
 	base := uint64(0)
-	for n, seg := range snap.Segments() {
+	for n, seg := range c.snap.Segments() {
 		part := anyFieldSegment{base: base, size: seg.Segment().Count()}
 		base += part.size
-		for i, f := range textFields {
+		for i, f := range fields {
 			if lists[i][n].Count() == 0 {
 				continue
 			}
 			part.fields = append(part.fields, fieldPostings{
 				postings: lists[i][n].Iterator(true, true, false, nil),
-				weight:   weightOf(total, counts[i], f.boost), length: float64(f.length),
+				weight:   weightOf(c.census.total, counts[i], f.boost), length: float64(f.length),
 			})
 		}
 		if len(part.fields) > 0 {

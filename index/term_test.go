@@ -42,7 +42,7 @@ func TestAnyFieldIsBestOf(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer snap.Close()
-	c, err := newCompiler(context.Background(), snap)
+	c, err := newCompiler(context.Background(), snap, everyone)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestAnyFieldIsBestOf(t *testing.T) {
 			parts := make([]func() (search.Searcher, error), len(textFields))
 			for i, f := range textFields {
 				parts[i] = func() (search.Searcher, error) {
-					return searcher.NewTermSearcher(c.bm25, snap, term, f.name, f.boost, scored)
+					return searcher.NewTermSearcher(bm25(t, snap), snap, term, f.name, f.boost, scored)
 				}
 			}
 			s, err := c.any(parts, otherFields)
@@ -62,7 +62,7 @@ func TestAnyFieldIsBestOf(t *testing.T) {
 			return s
 		}
 		fast := func() search.Searcher {
-			s, err := newAnyField(snap, term, otherFields)
+			s, err := newAnyField(c, textFields, term, otherFields)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -80,6 +80,20 @@ func TestAnyFieldIsBestOf(t *testing.T) {
 			}
 		}
 	}
+}
+
+// bm25 is a context in which bleve's own searchers score as ours do.
+func bm25(t *testing.T, snap index.IndexReader) context.Context {
+	count, err := snap.DocCount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stats := &search.BM25Stats{DocCount: float64(count), FieldCardinality: map[string]int{}}
+	for _, f := range textFields {
+		stats.FieldCardinality[f.name] = f.length * int(count)
+	}
+	ctx := context.WithValue(context.Background(), search.BM25StatsKey, stats)
+	return context.WithValue(ctx, search.GetScoringModelCallbackKey, search.GetScoringModelCallbackFn(func() string { return index.BM25Scoring }))
 }
 
 // walk visits every match, or with a leap advances by it each time.

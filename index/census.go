@@ -1,0 +1,54 @@
+package index
+
+import (
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/blevesearch/bleve/v2/index/scorch"
+	segment "github.com/blevesearch/scorch_segment_api/v2"
+
+	"lianmu/vocab"
+)
+
+// census counts documents for one reader: how rare a word is decides what it
+// weighs, so what a reader may not see must not be counted, or scores and their
+// order would tell of it.
+type census struct {
+	total uint64            // documents that the reader may see
+	seen  []*roaring.Bitmap // them, by segment; nil where they are all there are
+}
+
+func newCensus(snap *scorch.IndexSnapshot, r vocab.Reader) (census, error) {
+	all, err := snap.DocCount()
+	if err != nil {
+		return census{}, err
+	}
+	terms, everything := visibleTerms(r)
+	if everything {
+		return census{total: all}, nil
+	}
+	c := census{seen: make([]*roaring.Bitmap, len(snap.Segments()))}
+	for i, s := range snap.Segments() {
+		if c.seen[i], err = (fieldTerms{fieldVisible, terms}).documents(s); err != nil {
+			return census{}, err
+		}
+		c.total += c.seen[i].GetCardinality()
+	}
+	if c.total == all {
+		c.seen = nil
+	}
+	return c, nil
+}
+
+// everything reports whether nothing is kept from the reader.
+func (c census) everything() bool { return c.seen == nil }
+
+// count is how many documents of the segment's list the reader may see.
+func (c census) count(segment int, list segment.PostingsList) (uint64, error) {
+	if c.seen == nil || list.Count() == 0 {
+		return list.Count(), nil
+	}
+	docs, err := documentsOf(list)
+	if err != nil {
+		return 0, err
+	}
+	return docs.AndCardinality(c.seen[segment]), nil
+}
