@@ -41,14 +41,14 @@ type redactions struct {
 }
 
 func newRedactions(h *Hub) *redactions {
-	return &redactions{purge: newPurge(h.c.Dir, h.base.catalog, h.c.Logger)}
+	return &redactions{purge: newPurge(h.c.Dir, h.base.log, h.base.catalog, h.c.Logger)}
 }
 
 // Redact deletes the bodies of entries, in the log and wherever else the hub
 // keeps something of them: for each it puts a signed redaction into the log,
 // overwrites the body in the store, forgets it in memory and in the quarantine,
 // and has the index built anew in the background (an index deletes a document
-// long before its words leave the files). Every copy of the same bytes in the
+// long before its words leave the files; see purge). Every copy of the same bytes in the
 // log is redacted along. by is who decided, second who agreed; of more than 50
 // entries somebody else must have.
 //
@@ -68,11 +68,6 @@ func (h *Hub) Redact(ctx context.Context, requests []RedactRequest, by, second s
 	// Whoever asked may go away; what was begun is completed.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redactionTime)
 	defer cancel()
-	forget, err := h.redactions.purge.want()
-	if err != nil {
-		return nil, vocab.Problems{vocab.NewProblem("", "internal",
-			"数据文件夹不可写，未删除任何内容：%v", "the data folder cannot be written, nothing was deleted: %v", err)}
-	}
 	h.submitRedactions(ctx, targets)
 	receipts := make([]vocab.Receipt, len(requests))
 	var done []redactTarget
@@ -83,10 +78,6 @@ func (h *Hub) Redact(ctx context.Context, requests []RedactRequest, by, second s
 		if t.receipt.Log != nil && t.receipt.Status != vocab.Refused && t.receipt.Status != vocab.Busy {
 			done = append(done, t)
 		}
-	}
-	if len(done) == 0 {
-		forget()
-		return receipts, nil
 	}
 	if err := h.erase(ctx, done); err != nil {
 		h.c.Logger.Error("redacted entries are not deleted everywhere", "err", err)
@@ -283,6 +274,5 @@ func (h *Hub) erase(ctx context.Context, done []redactTarget) error {
 	}
 	h.base.catalog.Forget(indexes...)
 	errs = append(errs, h.intake.Forget(ctx, digests...))
-	h.redactions.purge.begin()
 	return errors.Join(errs...)
 }

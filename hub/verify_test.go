@@ -19,7 +19,6 @@ type story struct {
 	fold *Fold
 	at   time.Time
 	next uint64
-	leaf [][]byte
 }
 
 func newStory(t *testing.T, hub string, open bool) *story {

@@ -88,6 +88,13 @@ func (l *Log) RedactedBy(index uint64) (at uint64, ok bool) {
 	return at, ok
 }
 
+// Redactions is how many entries were redacted.
+func (l *Log) Redactions() int {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return len(l.redacted)
+}
+
 // RedactedDocument reports whether an entry with this document digest was
 // redacted: its bytes are to be kept nowhere else either.
 func (l *Log) RedactedDocument(d vocab.Digest) bool {
