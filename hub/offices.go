@@ -31,7 +31,7 @@ func (h *Hub) openOffices(ctx context.Context) (err error) {
 	h.guard, err = access.New(access.Config{
 		HubDID: b.did, Operators: h.c.Operators, Registry: b.registry,
 		PerSecond: float64(h.c.RequestsPerSecond), Burst: 2 * h.c.RequestsPerSecond,
-		Sessions: h.c.Sessions, OIDC: h.c.OIDC, Now: h.c.Now, Audit: h.hear,
+		Sessions: h.c.Sessions, OIDC: h.c.OIDC, Now: h.c.Now, Logger: h.c.Logger, Audit: h.hear,
 	})
 	if err != nil {
 		return err

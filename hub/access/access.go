@@ -8,6 +8,7 @@
 package access
 
 import (
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -44,7 +45,8 @@ type Config struct {
 	Sessions Sessions
 	OIDC     *OIDC // nil: no OpenID Connect
 
-	Now func() time.Time
+	Now    func() time.Time
+	Logger *slog.Logger // of an identity provider that is away; nil: none
 	// Audit hears refusals, sign-ins and sign-outs; it must not block. nil: nobody.
 	Audit func(Event)
 	// Fail shows why a sign-in failed; nil: as application/problem+json.
@@ -68,6 +70,7 @@ type Guard struct {
 	officers map[string]*officer
 	registry Directory
 	now      func() time.Time
+	logger   *slog.Logger
 	audit    func(Event)
 	fail     func(http.ResponseWriter, *http.Request, error)
 
@@ -93,6 +96,9 @@ func New(c Config) (*Guard, error) {
 	if c.Burst <= 0 {
 		c.Burst = DefaultBurst
 	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
 	officers, err := offices(c.HubDID, c.Operators)
 	if err != nil {
 		return nil, err
@@ -106,6 +112,7 @@ func New(c Config) (*Guard, error) {
 		officers: officers,
 		registry: c.Registry,
 		now:      c.Now,
+		logger:   c.Logger,
 		audit:    c.Audit,
 		fail:     c.Fail,
 

@@ -47,6 +47,7 @@ const (
 	oidcTimeout = 10 * time.Second
 	oidcAnswer  = 1 << 20 // bytes of one answer
 	oidcLogin   = 10 * time.Minute
+	oidcRetry   = 5 * time.Second // how long a provider that is away is left alone
 	maxSecret   = 4 << 10
 )
 
@@ -62,8 +63,10 @@ type oidcClient struct {
 	http   *http.Client
 	seal   sealer
 
-	mu       sync.Mutex // guards provider
+	mu       sync.Mutex // guards the rest; held while the provider is asked
 	provider *oidc.Provider
+	failed   error // of the last try, where there is no provider yet
+	tried    time.Time
 }
 
 func newOIDC(c OIDC) (*oidcClient, error) {
@@ -152,16 +155,16 @@ func (t boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // connect reads the provider's discovery document, once. A provider that is
 // away keeps nobody from using the hub otherwise.
-func (o *oidcClient) connect(ctx context.Context) (*oidc.Provider, *oauth2.Config, error) {
+func (o *oidcClient) connect(ctx context.Context, now time.Time) (*oidc.Provider, *oauth2.Config, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.provider == nil {
+	if o.provider == nil && (o.failed == nil || now.Sub(o.tried).Abs() >= oidcRetry) {
 		// The provider keeps this context for fetching its keys later.
-		p, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), o.http), o.Issuer)
-		if err != nil {
-			return nil, nil, err
-		}
-		o.provider = p
+		o.provider, o.failed = oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), o.http), o.Issuer)
+		o.tried = now
+	}
+	if o.provider == nil {
+		return nil, nil, o.failed
 	}
 	return o.provider, &oauth2.Config{
 		ClientID: o.ClientID, ClientSecret: o.secret, RedirectURL: o.RedirectURL,
@@ -181,9 +184,9 @@ func (g *Guard) loginCookie(r *http.Request) string { return g.cookies.name(r) +
 // startOIDC answers GET /oidc/start[?next=/path]: it sends the browser to the
 // provider.
 func (g *Guard) startOIDC(w http.ResponseWriter, r *http.Request) {
-	_, config, err := g.oidc.connect(r.Context())
+	_, config, err := g.oidc.connect(r.Context(), g.now())
 	if err != nil {
-		g.oidcFailed(w, r, away(err))
+		g.oidcFailed(w, r, g.away(err))
 		return
 	}
 	l := login{
@@ -253,9 +256,9 @@ func (g *Guard) askOIDC(ctx context.Context, q url.Values, l login) (s *session,
 	o := g.oidc
 	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, o.http), oidcTimeout)
 	defer cancel()
-	provider, config, err := o.connect(ctx)
+	provider, config, err := o.connect(ctx, g.now())
 	if err != nil {
-		return nil, away(err)
+		return nil, g.away(err)
 	}
 	token, err := config.Exchange(ctx, q.Get("code"), oauth2.VerifierOption(l.Verifier))
 	if err != nil {
@@ -263,7 +266,7 @@ func (g *Guard) askOIDC(ctx context.Context, q url.Values, l login) (s *session,
 		if errors.As(err, &answered) {
 			return nil, refusedByProvider(answered.ErrorCode)
 		}
-		return nil, away(err)
+		return nil, g.away(err)
 	}
 	raw, _ := token.Extra("id_token").(string)
 	if identity.CheckTokenForm(raw) != nil {
@@ -359,9 +362,12 @@ func (g *Guard) whoOfOIDC(s *session, who Who, now time.Time) (Who, error) {
 	return who, nil
 }
 
-func away(err error) error {
+// away tells a visitor no more than that; the log is told why.
+func (g *Guard) away(err error) error {
+	why := err.Error()
+	g.logger.Warn("identity provider", "issuer", g.oidc.Issuer, "err", why[:min(len(why), 300)])
 	return vocab.Problems{vocab.NewProblem("", "access.oidc",
-		"身份提供方暂时联系不上，请稍后再试（%[1]v）。", "the identity provider cannot be reached at the moment; try again later (%[1]v)", err)}
+		"身份提供方暂时联系不上，请稍后再试。", "the identity provider cannot be reached at the moment: try again later")}
 }
 
 func refusedByProvider(why string) error {

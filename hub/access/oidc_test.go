@@ -301,11 +301,20 @@ func TestWhatComesBackFromTheProvider(t *testing.T) {
 
 func TestProviderAway(t *testing.T) {
 	w, p, g := oidcWorld(t)
-	p.Close()
+	p.down.Store(true)
 	b := &browser{g: g}
-	r := b.do(g.startOIDC, b.request("GET", "/oidc/start", nil))
-	if r.Code != http.StatusBadGateway || problemCode(t, r) != "access.oidc" {
-		t.Errorf("%d %s", r.Code, r.Body)
+	start := func() *httptest.ResponseRecorder {
+		return b.do(g.startOIDC, b.request("GET", "/oidc/start", nil))
+	}
+	for range 3 { // asked once, then left alone for a while
+		if r := start(); r.Code != http.StatusBadGateway || problemCode(t, r) != "access.oidc" || p.asked.Load() != 1 || strings.Contains(r.Body.String(), "within") {
+			t.Errorf("%d %s, asked %d times", r.Code, r.Body, p.asked.Load())
+		}
+	}
+	p.down.Store(false)
+	w.clock.move(oidcRetry)
+	if r := start(); r.Code != http.StatusSeeOther {
+		t.Errorf("when it is back: %d %s", r.Code, r.Body)
 	}
 	if r := b.signIn(w.token(w.hub)); r.Code != 303 {
 		t.Errorf("officers cannot sign in either: %d %s", r.Code, r.Body)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,8 @@ type provider struct {
 	*httptest.Server
 	oauth fosite.OAuth2Provider
 	key   *rsa.PrivateKey
+	down  atomic.Bool  // it answers nothing but 503
+	asked atomic.Int32 // requests
 
 	mu      sync.Mutex // guards the rest
 	subject string
@@ -54,7 +57,13 @@ func newProvider(t *testing.T) *provider {
 	}
 	p := &provider{key: key, subject: "0017", claims: map[string]any{"org": orgA}}
 	mux := http.NewServeMux()
-	p.Server = httptest.NewServer(mux)
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.asked.Add(1); p.down.Load() {
+			http.Error(w, "something from within the provider", http.StatusServiceUnavailable)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
 	t.Cleanup(p.Close)
 	config := &fosite.Config{
 		IDTokenIssuer: p.URL, GlobalSecret: []byte("32 bytes that only the test uses"),
