@@ -10,6 +10,9 @@ type commands struct {
 	Verify   verifyCmd   `cmd:"" help:"Check signed documents."`
 	Token    tokenCmd    `cmd:"" help:"Make a short-lived token."`
 	Access   accessCmd   `cmd:"" help:"Look at roles and rights."`
+	Join     joinCmd     `cmd:"" help:"Present a space to a hub: makes the key, signs its description and sends it."`
+	Space    spaceCmd    `cmd:"" help:"Decide about spaces: invite, admit, suspend, keys."`
+	Audit    auditCmd    `cmd:"" help:"Look into, export or check the audit trail."`
 	Publish  publishCmd  `cmd:"" help:"Publish descriptions to a hub."`
 	Withdraw withdrawCmd `cmd:"" help:"Withdraw offerings (or deregister them for ever)."`
 	Search   searchCmd   `cmd:"" help:"Search a hub."`

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -27,6 +28,8 @@ type hubClient struct {
 	key  identity.Signer // nil: anonymous
 	now  func() time.Time
 	http *http.Client
+
+	header http.Header // sent with every request; may be nil
 
 	once sync.Once
 	log  logInfo
@@ -128,6 +131,7 @@ func (h *hubClient) do(ctx context.Context, method, path, contentType string, bo
 	if err != nil {
 		return 0, nil, nil, err
 	}
+	maps.Copy(req.Header, h.header)
 	if body != nil {
 		req.Header.Set("Content-Type", contentType)
 	}

@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"lianmu/hub/admission"
+	"lianmu/vocab"
+)
+
+type spaceAdmitCmd struct {
+	office `embed:""`
+	Reason string `placeholder:"TEXT" help:"Why; it stands in the log, for everybody."`
+	Yes    bool   `short:"y" help:"Do it without asking."`
+	DID    string `arg:"" name:"did" help:"DID of the space, or its name where only one has it."`
+}
+
+// Run shows the descriptor and what is odd about it, asks, and admits what was
+// shown and nothing else.
+func (c *spaceAdmitCmd) Run(ctx context.Context, s *streams) error {
+	return c.decide(ctx, s, c.DID, admission.Order{Verb: vocab.Admission, Reason: c.Reason}, c.Yes,
+		tr("准入这个空间吗？", "Admit this space?"), tr("已准入", "admitted"))
+}
+
+type spaceRejectCmd struct {
+	office `embed:""`
+	Reason string `required:"" placeholder:"TEXT" help:"Why; it stands in the log, for everybody."`
+	Yes    bool   `short:"y" help:"Do it without asking."`
+	DID    string `arg:"" name:"did" help:"DID of the space, or its name where only one has it."`
+}
+
+// Run shows the descriptor, asks, and rejects it.
+func (c *spaceRejectCmd) Run(ctx context.Context, s *streams) error {
+	return c.decide(ctx, s, c.DID, admission.Order{Verb: vocab.Rejection, Reason: c.Reason}, c.Yes,
+		tr("不准入这个空间吗？", "Reject this space?"), tr("已记为不予准入", "rejected"))
+}
+
+// decide lets the officer look at who waits before an order about them.
+func (o office) decide(ctx context.Context, s *streams, wanted string, order admission.Order, yes bool, question, done string) error {
+	hub, err := o.enter(s)
+	if err != nil {
+		return err
+	}
+	var list applicants
+	if err := hub.operate(ctx, http.MethodGet, "/api/v1/applicants", &list); err != nil {
+		return refusedBy(s, err)
+	}
+	named := make([]naming, len(list.Items))
+	for i, a := range list.Items {
+		named[i] = naming{a.DID, a.Space.Name}
+	}
+	did, err := findSpace(named, wanted)
+	if err != nil && strings.HasPrefix(wanted, "did:") {
+		did = wanted // perhaps admitted before: the hub says so
+	} else if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(list.Items, func(a admission.Applicant) bool { return a.DID == did }); i >= 0 {
+		order.Descriptor = list.Items[i].Digest
+		if !o.JSON {
+			if err := showApplicant(s, &list.Items[i]); err != nil {
+				return err
+			}
+		}
+		if err := ask(s, yes, question); err != nil {
+			return err
+		}
+	}
+	return o.act(ctx, s, hub, did, order, done)
+}
+
+type spaceSuspendCmd struct {
+	office `embed:""`
+	Reason string `required:"" placeholder:"TEXT" help:"Why; it stands in the log, for everybody."`
+	DID    string `arg:"" name:"did" help:"DID of the space, or its name where only one has it."`
+}
+
+// Run suspends a space.
+func (c *spaceSuspendCmd) Run(ctx context.Context, s *streams) error {
+	return c.about(ctx, s, c.DID, admission.Order{Verb: vocab.Suspension, Reason: c.Reason}, tr("已暂停", "suspended"))
+}
+
+type spaceResumeCmd struct {
+	office `embed:""`
+	Reason string `placeholder:"TEXT" help:"Why; it stands in the log, for everybody."`
+	DID    string `arg:"" name:"did" help:"DID of the space, or its name where only one has it."`
+}
+
+// Run resumes a space.
+func (c *spaceResumeCmd) Run(ctx context.Context, s *streams) error {
+	return c.about(ctx, s, c.DID, admission.Order{Verb: vocab.Resumption, Reason: c.Reason}, tr("已恢复", "resumed"))
+}
+
+// about sends an order about a space given by DID or name.
+func (o office) about(ctx context.Context, s *streams, wanted string, order admission.Order, done string) error {
+	hub, err := o.enter(s)
+	if err != nil {
+		return err
+	}
+	did, err := nameSpace(ctx, s, o.Hub, o.Key, wanted)
+	if err != nil {
+		return err
+	}
+	return o.act(ctx, s, hub, did, order, done)
+}
+
+type spaceReplaceKeysCmd struct {
+	office   `embed:""`
+	New      []string `required:"" placeholder:"DID" help:"Keys that may sign from now on, and no others."`
+	Evidence string   `required:"" placeholder:"NUMBER" help:"Number under which the evidence is filed."`
+	Reason   string   `placeholder:"TEXT" help:"Why; it stands in the log, for everybody."`
+	DID      string   `arg:"" name:"did" help:"DID of the space, or its name where only one has it."`
+}
+
+// Run replaces all keys of a space.
+func (c *spaceReplaceKeysCmd) Run(ctx context.Context, s *streams) error {
+	return c.about(ctx, s, c.DID, admission.Order{Verb: vocab.KeyReplacement, Keys: c.New, Evidence: c.Evidence, Reason: c.Reason},
+		tr("密钥已更换", "the keys are replaced"))
+}
+
+type spaceCompromisedCmd struct {
+	office  `embed:""`
+	From    uint64 `required:"" placeholder:"POSITION" help:"First entry of the log that does not count any more."`
+	Space   string `placeholder:"DID" help:"The space whose key it is (found by itself, where the hub lists its keys)."`
+	Reason  string `placeholder:"TEXT" help:"Why; it stands in the log, for everybody."`
+	DryRun  bool   `name:"dry-run" help:"Only list what it would take down."`
+	Yes     bool   `short:"y" help:"Do it without asking."`
+	KeyName string `arg:"" name:"key" help:"DID of the key that was stolen."`
+}
+
+// Run lists what the key signed since, asks, and declares it stolen.
+func (c *spaceCompromisedCmd) Run(ctx context.Context, s *streams) error {
+	hub, err := c.enter(s)
+	if err != nil {
+		return err
+	}
+	did, err := c.owner(ctx, s)
+	if err != nil {
+		return err
+	}
+	order := admission.Order{Verb: vocab.KeyCompromise, Key: c.KeyName, From: c.From, Reason: c.Reason, DryRun: true}
+	var would admission.Result
+	if err := hub.post(ctx, spacePath(did, "/acts"), order, &would); err != nil {
+		return refusedBy(s, err)
+	}
+	if c.DryRun && c.JSON {
+		return json.NewEncoder(s.Out).Encode(would)
+	}
+	if !c.JSON {
+		if err := showTaken(s, would); err != nil {
+			return err
+		}
+	}
+	if c.DryRun {
+		return nil
+	}
+	if err := ask(s, c.Yes, tr("宣布这把密钥失窃，并使以上内容作废吗？不能撤回。", "Declare this key stolen and all of this void? It cannot be taken back.")); err != nil {
+		return err
+	}
+	order.DryRun = false
+	return c.act(ctx, s, hub, did, order, tr("密钥已作废", "the key is void"))
+}
+
+// owner finds the space whose key it is.
+func (c *spaceCompromisedCmd) owner(ctx context.Context, s *streams) (string, error) {
+	if c.Space != "" {
+		return nameSpace(ctx, s, c.Hub, c.office.Key, c.Space)
+	}
+	list, err := listSpaces(ctx, s, c.Hub, c.office.Key)
+	if err != nil {
+		return "", err
+	}
+	for _, sp := range list {
+		if sp.DID == c.KeyName || slices.ContainsFunc(sp.Keys, func(k spaceKey) bool { return k.DID == c.KeyName }) {
+			return sp.DID, nil
+		}
+	}
+	return "", errors.New(tr("不知道这把密钥属于哪个空间：请用 --space 写明", "no space lists this key: say whose it is with --space"))
+}
+
+func showTaken(s *streams, would admission.Result) error {
+	t := table{Head: []string{tr("账本位置", "position"), tr("类型", "kind"), "@id"}, Right: map[int]bool{0: true}}
+	for _, e := range would.Taken {
+		t.add(number(e.Index), e.Kind, cut(e.ID, 100))
+	}
+	if len(would.Taken) > 0 {
+		if err := t.write(s.Out); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(s.Out, tr("这把密钥此后签署且现在有效的记录共 %s 条\n", "%s entries signed by this key since then count now\n"), number(would.Total))
+	return err
+}
+
+type spaceRemoveCmd struct {
+	office `embed:""`
+	Reason string   `required:"" placeholder:"TEXT" help:"Why; it stands in the log, for everybody."`
+	Yes    bool     `short:"y" help:"Do it without asking."`
+	DID    string   `arg:"" name:"did" help:"DID of the space, or its name where only one has it."`
+	IDs    []string `arg:"" name:"id" help:"@id of each offering."`
+}
+
+// Run deregisters offerings against the space's will.
+func (c *spaceRemoveCmd) Run(ctx context.Context, s *streams) error {
+	question := fmt.Sprintf(tr("强制注销 %d 项吗？不能撤回。", "Deregister %d offerings? It cannot be taken back."), len(c.IDs))
+	if err := ask(s, c.Yes, question); err != nil {
+		return err
+	}
+	return c.about(ctx, s, c.DID, admission.Order{Verb: vocab.Removal, Offerings: c.IDs, Reason: c.Reason}, tr("已注销", "deregistered"))
+}
+
+type spaceProposalsCmd struct {
+	office `embed:""`
+}
+
+// Run lists what waits for a second officer.
+func (c *spaceProposalsCmd) Run(ctx context.Context, s *streams) error {
+	var list struct {
+		Items []admission.Proposal `json:"items"`
+	}
+	if shown, err := c.read(ctx, s, "/api/v1/proposals", &list); shown || err != nil {
+		return err
+	}
+	t := table{Head: []string{tr("编号", "id"), tr("事项", "what"), tr("数量", "entries"), tr("空间", "space"), tr("提出人", "by"), tr("有效期", "until"), tr("理由", "reason")}, Right: map[int]bool{2: true}}
+	for _, p := range list.Items {
+		t.add(p.ID, p.Act, number(len(p.Offerings)+len(p.Entries)), cut(p.Space, 60), cut(p.By, 60), minute(p.Expires), cut(p.Reason, 60))
+	}
+	return t.write(s.Out)
+}
+
+type spaceApproveCmd struct {
+	office `embed:""`
+	ID     string `arg:"" name:"id" help:"Number of the proposal (lianmu space proposals)."`
+}
+
+// Run approves a proposal, which is done at once.
+func (c *spaceApproveCmd) Run(ctx context.Context, s *streams) error {
+	hub, err := c.enter(s)
+	if err != nil {
+		return err
+	}
+	var out admission.Result
+	if err := hub.post(ctx, "/api/v1/proposals/"+url.PathEscape(c.ID)+"/approve", struct{}{}, &out); err != nil {
+		return refusedBy(s, err)
+	}
+	return c.show(s, out, tr("已执行", "done"))
+}
