@@ -59,7 +59,9 @@ func (ix *Index) Search(ctx context.Context, r Request) (res *Result, err error)
 	}
 
 	key := ""
-	if _, everything := r.Query.(query.All); everything && r.After == "" && r.Offset == 0 {
+	// Single offerings are looked up by the thousand; they would push out the rest.
+	single := len(r.Filters["id"])+len(r.Filters["code"]) > 0
+	if _, everything := r.Query.(query.All); everything && !single && r.After == "" && r.Offset == 0 {
 		key = r.cacheKey(ix.revision.Load()) // read before the snapshot: what is cached is never newer than its name
 		if cached, ok := ix.cache.Get(key); ok {
 			return cached.copy(began), nil

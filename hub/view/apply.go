@@ -45,26 +45,35 @@ func (f *fresh) put(i uint64, it item) {
 	}
 }
 
-// take removes and returns what is there of [from, to), and forgets what is
-// older.
-func (f *fresh) take(from, to uint64) map[uint64]item {
+// get returns what is there of [from, to).
+func (f *fresh) get(from, to uint64) map[uint64]item {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	got := make(map[uint64]item, to-from)
 	for i := from; i < to; i++ {
 		if it, ok := f.items[i]; ok {
 			got[i] = it
-			delete(f.items, i)
 		}
 	}
-	if len(f.items) == freshItems {
+	return got
+}
+
+// drop forgets [from, to), which the index has now, and, where there is no room
+// left, what is older.
+func (f *fresh) drop(from, to uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	full := len(f.items) == freshItems
+	for i := from; i < to; i++ {
+		delete(f.items, i)
+	}
+	if full {
 		for i := range f.items {
 			if i < from {
 				delete(f.items, i)
 			}
 		}
 	}
-	return got
 }
 
 // errIndex marks errors of the index itself, which building it anew can mend.
@@ -89,7 +98,7 @@ func (cat *Catalog) apply(ctx context.Context, ix *index.Index, from, to uint64)
 
 // items returns the entries [from, to) with readings of those that stand.
 func (cat *Catalog) items(ctx context.Context, from, to uint64) ([]item, error) {
-	have := cat.fresh.take(from, to)
+	have := cat.fresh.get(from, to)
 	items := make([]item, 0, to-from)
 	for i := from; i < to; {
 		if it, ok := have[i]; ok {

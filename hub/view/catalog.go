@@ -42,7 +42,8 @@ type Catalog struct {
 	// writes to an index that has been closed. Taken before mu.
 	writing sync.Mutex
 
-	fresh  *fresh // readings that intake has just made
+	fresh  *fresh        // readings that intake has just made
+	reads  atomic.Uint64 // documents read to show one, or not to
 	faults atomic.Pointer[string]
 
 	building  sync.Mutex // one rebuild at a time
@@ -209,7 +210,11 @@ func (cat *Catalog) level(ctx context.Context) error {
 		sleep(ctx, time.Millisecond) // the registry will be there in a moment
 		return nil
 	}
-	return cat.apply(ctx, ix, from, to)
+	if err := cat.apply(ctx, ix, from, to); err != nil {
+		return err
+	}
+	cat.fresh.drop(from, to)
+	return nil
 }
 
 // end is how far entries can be applied: an entry is in the log a moment before

@@ -3,7 +3,6 @@ package view
 import (
 	"cmp"
 	"context"
-	"math"
 	"slices"
 	"strings"
 
@@ -147,78 +146,6 @@ func (cat *Catalog) Suggest(ctx context.Context, prefix string, reader vocab.Rea
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
 	return cat.ix.Suggest(ctx, prefix, reader, limit)
-}
-
-// Offering returns one offering with its signed document. What the reader
-// may not see is ErrNotFound, as if it were not there.
-func (cat *Catalog) Offering(ctx context.Context, space, id string, reader vocab.Reader) (*Detail, error) {
-	v, ok := cat.c.Registry.Version(vocab.KeyOf(space, id))
-	if !ok || !v.Shown(cat.c.Now()) {
-		return nil, ErrNotFound
-	}
-	rec, err := cat.c.Log.Get(ctx, v.Position)
-	if err != nil {
-		return nil, err
-	}
-	r, err := cat.c.Reader.ReadDocument(ctx, cat.c.Processor, rec.Document, rec.ReceivedAt)
-	if err != nil {
-		return nil, err
-	}
-	audience := vocab.AudienceOf(r.Offering, cat.fallback(space))
-	if !reader.MaySee(audience, space) {
-		return nil, ErrNotFound
-	}
-	s, _ := cat.c.Registry.Space(space)
-	return &Detail{
-		Offering: r.Offering, Space: space, SpaceName: s.Space.Name, Hub: cat.c.Log.Origin(),
-		Position: v.Position, Digest: v.Digest, Created: v.Created, Expires: v.Expires,
-		ReceivedAt: rec.ReceivedAt, Audience: audience, Warnings: r.Warnings, Document: rec.Document,
-	}, nil
-}
-
-// OfferingByKey returns the offering of any space with this @id or registered
-// code. Of several spaces' the one whose name came into the log first is taken:
-// whoever copies an @id or a code later, with whatever dates, does not take it
-// over. An @id goes before a code. At most mostNamesakes are compared.
-func (cat *Catalog) OfferingByKey(ctx context.Context, id string, reader vocab.Reader) (*Detail, error) {
-	for _, field := range []string{"id", "code"} {
-		space, name, err := cat.first(ctx, field, id, reader)
-		if err != nil {
-			return nil, err
-		}
-		if space != "" {
-			return cat.Offering(ctx, space, name, reader)
-		}
-	}
-	return nil, ErrNotFound
-}
-
-// mostNamesakes bounds how many offerings of one @id or code are compared.
-const mostNamesakes = 1000
-
-// first finds, of the offerings that have value in field, the one first
-// published; space is "" where there is none.
-func (cat *Catalog) first(ctx context.Context, field, value string, reader vocab.Reader) (space, id string, err error) {
-	cat.mu.RLock()
-	defer cat.mu.RUnlock()
-	earliest := uint64(math.MaxUint64)
-	req := index.Request{Query: query.All{}, Filters: map[string][]string{field: {value}}, Reader: reader, Sort: "modified", Limit: 100}
-	for seen := 0; seen < mostNamesakes; {
-		res, err := cat.ix.Search(ctx, req)
-		if err != nil {
-			return "", "", err
-		}
-		for _, h := range res.Hits {
-			if v, ok := cat.c.Registry.Version(vocab.KeyOf(h.Space, h.ID)); ok && v.First < earliest {
-				space, id, earliest = h.Space, h.ID, v.First
-			}
-		}
-		seen += len(res.Hits)
-		if req.After = res.Next; req.After == "" {
-			break
-		}
-	}
-	return space, id, nil
 }
 
 // Default returns the audience of what a space publishes without saying for
