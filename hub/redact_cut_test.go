@@ -30,6 +30,62 @@ func storeHolds(t *testing.T, dir, text string) bool {
 	return found
 }
 
+// A participant whose entry was redacted is none any more, and a key that only a
+// redacted descriptor named stays its space's.
+func TestRedactedParticipantAndKeys(t *testing.T) {
+	c := epochConfig(t)
+	h, err := Start(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := named(t, "0a"), named(t, "0b")
+	space := first.DID()
+	submit := func(key *identity.Key, doc string) {
+		t.Helper()
+		raw, err := identity.Sign([]byte(`{"@context":"https://w3id.org/lianmu/v1",`+doc+`}`), key, identity.SignOptions{Created: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := h.intake.Submit(t.Context(), raw); got.Status != vocab.Accepted {
+			t.Fatalf("%+v", got)
+		}
+	}
+	submit(first, `"@type":"Space","@id":"`+space+`","name":{"zh":"某空间"},"key":["`+second.DID()+`","`+space+`"]`)
+	submit(second, `"@type":"Participant","@id":"https://space.example/p","subjectCode":"91512081MA62K0260E","name":{"zh":"示例物流公司"}`)
+	submit(second, `"@type":"DataProduct","@id":"https://space.example/a","title":"产品"`)
+	if n := len(h.base.registry.ParticipantsOf(space)); n != 1 {
+		t.Fatalf("%d participants before", n)
+	}
+	receipts, err := h.Redact(t.Context(), []RedactRequest{{Index: 0, Ground: "personal"}, {Index: 1, Ground: "personal"}}, "x", "")
+	if err != nil || receipts[0].Status != vocab.Accepted || receipts[1].Status != vocab.Accepted {
+		t.Fatalf("%+v, %v", receipts, err)
+	}
+	for _, when := range []string{"redacted", "restarted"} {
+		if n := len(h.base.registry.ParticipantsOf(space)); n != 0 {
+			t.Errorf("%s: %d participants", when, n)
+		}
+		if got, err := h.base.registry.MaySign(second.DID()); got != space || err != nil {
+			t.Errorf("%s: the second key signs for %s, %v", when, got, err)
+		}
+		if _, n := h.base.registry.Digest(time.Now()); n != 1 {
+			t.Errorf("%s: %d offerings", when, n)
+		}
+		if err := h.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		report, err := Verify(t.Context(), c, nil)
+		if err != nil || !report.Clean() || report.Log.Redacted != 2 {
+			t.Errorf("%s: %+v, log %+v, %v", when, report, report.Log, err)
+		}
+		if h, err = Start(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // The process ends when the redaction is in the log and nothing else was done.
 func TestRedactionCutOff(t *testing.T) {
 	const secret = "Zq8redactionmarkerXw5"
