@@ -57,6 +57,7 @@ func TestKeysOfOthers(t *testing.T) {
 	s.is("space.other", s.descriptor("C", "A", 2, "C"), s.descriptor("A", "C", 2, "A"))
 	s.is("key.retired", s.offering("K", "k", 0)) // it cannot become a space of its own either
 	s.is("key.taken", s.act(vocab.Act{Verb: vocab.KeyReplacement, Space: did("C"), Keys: dids("K")}))
+	s.is("space.other", s.act(vocab.Act{Verb: vocab.Admission, Space: did("K")}))
 	s.is("accepted", s.offering("C", "a", 5)) // its own "a"
 	if v, ok := s.r.Version(vocab.KeyOf(did("A"), "a")); ok {
 		t.Errorf("A has %+v", v)
@@ -95,6 +96,18 @@ func TestBoundsOfKeys(t *testing.T) {
 	if st, _ := s.r.Space(did("A")); len(st.Keys) != maxKeysEver {
 		t.Errorf("the space has had %d keys", len(st.Keys))
 	}
+}
+
+func TestBoundOfDescriptors(t *testing.T) {
+	s := newStory(t, true)
+	for i := range maxDescriptors {
+		e := s.descriptor("A", "A", i, "A")
+		e.Index = uint64(i)
+		s.log = append(s.log, e)
+		s.r.Apply(e)
+	}
+	s.is("space.too_often", s.descriptor("A", "A", maxDescriptors, "A"))
+	s.is("accepted", s.offering("A", "a", 0))
 }
 
 // Of the documents of one batch, each counts for those that follow it.
@@ -205,6 +218,9 @@ func TestCompromise(t *testing.T) {
 	if got := s.r.SignedSince(did("B"), 0); len(got) != 2 || got[0] != 2 || got[1] != 5 {
 		t.Errorf("of B there stands %v", got)
 	}
+	again := s.offering("A", "t", 6) // the thief's own content is news from the space
+	again.Fact.Content = theft.Fact.Content
+	s.is("accepted", again, s.doc(down, "A", "t", 7))
 	s.is("accepted", s.descriptor("A", "A", 3, "A"), s.offering("A", "a", 6), s.offering("A", "c", 6), s.offering("A", "d", 6))
 	s.shows("abcd", "a", "b", "c", "d", "t")
 }
@@ -223,6 +239,25 @@ func TestCompromiseFromEarlier(t *testing.T) {
 		t.Errorf("the participant that B signed still counts in %v", got)
 	}
 	s.keys("A")
+}
+
+// A theft that becomes known later can clear a key that passed for the thief's.
+func TestCompromiseClears(t *testing.T) {
+	s := newStory(t, true)
+	s.is("accepted",
+		s.descriptor("A", "A", 0, "A", "B", "C", "X"),
+		s.descriptor("B", "A", 1, "A", "B", "C"),      // retires X
+		s.descriptor("C", "A", 2, "A", "B", "C", "X"), // lists it again
+		s.offering("X", "x", 0), s.participant("X", "p", "1", 0))
+	s.is("accepted", s.act(vocab.Act{Verb: vocab.KeyCompromise, Space: did("A"), Key: did("C"), From: 2}))
+	s.keys("AB")
+	s.shows("", "x")
+	s.is("accepted", s.act(vocab.Act{Verb: vocab.KeyCompromise, Space: did("A"), Key: did("B"), From: 1}))
+	s.keys("AX") // B had no right to retire X, so it was the space's all along
+	s.shows("x", "x")
+	if len(s.r.ParticipantsOf(did("A"))) != 1 {
+		t.Error("the participant that X signed is not back")
+	}
 }
 
 func TestReplacement(t *testing.T) {
@@ -344,6 +379,9 @@ func TestRemoval(t *testing.T) {
 		s.act(vocab.Act{Verb: vocab.KeyReplacement, Space: did("A"), Keys: dids("B")}))
 	s.is("final", s.offering("B", "a", 70), s.participant("B", "p", "1", 70))
 	s.is("act.offerings", s.act(vocab.Act{Verb: vocab.Removal, Space: did("A"), Offerings: make([]string, vocab.MaxRemoved+1)}))
+	if v, _ := s.r.Version(vocab.KeyOf(did("A"), "unknown")); v.Void || !v.Final {
+		t.Errorf("what the hub removed is %+v", v)
+	}
 	if st, _ := s.r.Space(did("A")); st.Offerings != 0 || st.Participants != 0 {
 		t.Errorf("%d offerings, %d participants", st.Offerings, st.Participants)
 	}

@@ -128,7 +128,7 @@ func (r *Registry) Apply(entries ...Entry) {
 func (r *Registry) apply(e Entry) {
 	r.fold.apply(e)
 	switch {
-	case e.Fact.Kind == vocab.KindAct:
+	case e.Fact.Kind == vocab.KindAct || e.Fact.Kind == vocab.KindRedaction:
 		r.expiry = 1 // what is shown may be other than it was: look anew
 	case e.Participant != nil && e.Fact.Kind == vocab.KindParticipant && e.Fact.Space != "":
 		n, _ := r.find(e.Fact.Key())
@@ -203,5 +203,4 @@ func (r *Registry) countAnew(s *space) {
 			r.contents[contentKey{s.number, v.content}] = k
 		}
 	}
-	r.expiry = 1
 }

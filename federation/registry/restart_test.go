@@ -91,8 +91,8 @@ func counted(t interface{ Fatalf(string, ...any) }, r *Registry) {
 			if r.members.codes[m.Code][m.inCodes] != m || r.members.dids[m.DID][m.inDID] != m {
 				t.Fatalf("participant %s is not where it says", m.ID)
 			}
-			if v := r.versions[key]; m.stands != r.stands(key, v) {
-				t.Fatalf("participant %s stands: %v", m.ID, m.stands)
+			if v := r.versions[key]; m.stands != r.stands(key, v) || m.position != v.position || v.marks&redacted != 0 {
+				t.Fatalf("participant %s of entry %d stands: %v, there is %+v", m.ID, m.position, m.stands, v)
 			}
 		}
 	}
@@ -314,6 +314,24 @@ func TestRedaction(t *testing.T) {
 			t.Errorf("entry %d can be redacted", i)
 		}
 	}
+}
+
+// A theft that becomes known after the redaction voids what it would have.
+func TestTheftAfterRedaction(t *testing.T) {
+	s := newStory(t, true)
+	s.is("accepted",
+		s.descriptor("A", "A", 0, "A", "B"), s.offering("A", "a", 1), s.doc(dereg, "B", "a", 0), // 2
+		s.offering("A", "b", 1), s.doc(dereg, "B", "b", 2), // 4
+		s.descriptor("B", "A", 3, "B", "T")) // 5
+	s.is("accepted", s.redaction(2), s.redaction(4), s.redaction(5))
+	s.keys("BT")
+	s.is("final", s.offering("B", "a", 9), s.offering("B", "b", 9))
+	s.is("accepted", s.act(vocab.Act{Verb: vocab.KeyCompromise, Space: did("A"), Key: did("B"), From: 2}))
+	same(t, "restarted", snapshot(s.r), snapshot(s.restarted(len(s.log), true)))
+	s.keys("A")
+	s.shows("a", "a", "b")
+	s.is("accepted", s.offering("A", "a", 9), s.offering("A", "b", 9))
+	s.is("key.compromised", s.offering("T", "a", 10))
 }
 
 // The same content as a redacted version is a version like any other.
