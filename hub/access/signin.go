@@ -131,10 +131,11 @@ func (g *Guard) proven(token, client string) (*session, Who, error) {
 	return s, who, g.use(who, vocab.KeyOf(t.DID, t.ID), t.Expires, now)
 }
 
-// SignOut answers POST /session/end: it ends the session and takes its cookie.
+// SignOut answers POST /session/end: it ends the session, takes its cookie and
+// goes on to /. Programs use DELETE, and get 204.
 func (g *Guard) SignOut(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
+	if r.Method != http.MethodPost && r.Method != http.MethodDelete {
+		w.Header().Set("Allow", "DELETE, POST")
 		g.fail(w, r, vocab.Problems{vocab.NewProblem("", "access.method", "退出登录请用 POST。", "sign out by POST")})
 		return
 	}
@@ -152,6 +153,10 @@ func (g *Guard) SignOut(w http.ResponseWriter, r *http.Request) {
 	}
 	g.cookies.set(w, r, g.cookies.name(r), "", 0)
 	w.Header().Set("Cache-Control", "no-store")
+	if r.Method == http.MethodDelete {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
@@ -175,6 +180,15 @@ func (g *Guard) sessionOf(r *http.Request) *session {
 		return nil
 	}
 	return g.findSession(sessionIDOf(id))
+}
+
+// Until returns when the session of a request is over however much it is used;
+// zero without one.
+func (g *Guard) Until(r *http.Request) time.Time {
+	if s := g.sessionOf(r); s != nil {
+		return s.made.Add(SessionLife)
+	}
+	return time.Time{}
 }
 
 // bySession tells who comes with a session cookie.
