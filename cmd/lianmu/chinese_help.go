@@ -179,7 +179,7 @@ var helpInChinese = map[string]string{
 	"Show the audit trail, newest first.":                                                      "显示审计记录，新的在前。",
 	"Suspend a space: nothing more is taken from it, and its offerings leave the search.":      "暂停空间：不再接收其内容，其产品退出检索。",
 	"The space whose key it is (found by itself, where the hub lists its keys).":               "密钥属于哪个空间（节点列出密钥时可自动找到）。",
-	"The space's key, made where there is none (default space.key).":                                               "空间的密钥，没有则自动生成（默认 space.key）。",
+	"The space's key, made where there is none (default space.key).":                           "空间的密钥，没有则自动生成（默认 space.key）。",
 	"Type of the space: enterprise, industry, city, personal or cross-border.":                 "空间类型：企业、行业、城市、个人或跨境。",
 	"Web page of the space.":                                                                   "空间的网页。",
 	"What it is for, in some sentences.":                                                       "简介，几句话。",

@@ -43,7 +43,7 @@ func (s httpSender) Submit(ctx context.Context, raw []byte) (vocab.Receipt, erro
 		return vocab.Receipt{}, err
 	}
 	switch status {
-	case http.StatusOK, http.StatusCreated, http.StatusUnprocessableEntity, http.StatusServiceUnavailable:
+	case http.StatusOK, http.StatusCreated, http.StatusAccepted, http.StatusUnprocessableEntity, http.StatusServiceUnavailable:
 		if receipt, err := decodeReceipt(data); err == nil {
 			return receipt, nil
 		}

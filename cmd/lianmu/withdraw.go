@@ -116,6 +116,8 @@ func sayStatus(s vocab.Status) string {
 		return tr("被退回", "refused")
 	case vocab.Busy:
 		return tr("节点忙", "busy")
+	case vocab.Waiting:
+		return tr("等待准入", "waiting")
 	}
 	return string(s)
 }
