@@ -18,6 +18,7 @@ import (
 	"lianmu/federation/ledger"
 	"lianmu/hub"
 	"lianmu/hub/view"
+	"lianmu/vocab"
 	"lianmu/vocab/jsonld"
 	"lianmu/vocab/shape"
 )
@@ -95,24 +96,63 @@ func (c *logVerifyCmd) verifyFolder(ctx context.Context, s *streams, tick func(d
 	return &verification{VerifyReport: r, ViewsChecked: true}, nil
 }
 
-// verifyHub verifies a running hub by what it serves to anybody, and with an
-// operator's key also what is not public, and what its views show.
+// verifyHub verifies a running hub. What the hub redacts meanwhile looks like a
+// loss to who reads by the checkpoint of before, so then it is verified again.
 func (c *logVerifyCmd) verifyHub(ctx context.Context, s *streams, tick func(done, total uint64)) (*verification, error) {
+	for try := 1; ; try++ {
+		r, client, err := c.verifyHubOnce(ctx, s, tick)
+		if err != nil || r.Clean() || try == 3 {
+			return r, err
+		}
+		if meanwhile, err := redactedSince(ctx, client, r.Log.Size); err != nil || !meanwhile {
+			return r, err
+		}
+	}
+}
+
+// redactedSince reports whether one of the entries from from on is a redaction.
+func redactedSince(ctx context.Context, client *hubClient, from uint64) (bool, error) {
+	var now logInfo // what client.info says is of the beginning
+	if err := client.get(ctx, "/api/v1/log", &now); err != nil {
+		return false, err
+	}
+	source := newSource(client)
+	size, err := awaitSigned(ctx, source, now.Size)
+	if err != nil {
+		return false, err
+	}
+	for n := from / tileWidth; n*tileWidth < size; n++ {
+		leaves, err := source.leaves(ctx, n, size)
+		if err != nil {
+			return false, err
+		}
+		for i, l := range leaves {
+			if n*tileWidth+uint64(i) >= from && l.Kind == vocab.KindRedaction {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// verifyHubOnce verifies a running hub by what it serves to anybody, and with an
+// operator's key also what is not public, and what its views show.
+func (c *logVerifyCmd) verifyHubOnce(ctx context.Context, s *streams, tick func(done, total uint64)) (*verification, *hubClient, error) {
 	var key identity.Signer
 	if c.Key != "" {
 		k, err := identity.ReadKey(c.Key)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		key = k
 	}
 	client, err := newHubClient(c.Hub, key, s.Now)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	info, err := client.info(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	vkey := c.Vkey
 	if vkey == "" {
@@ -120,7 +160,7 @@ func (c *logVerifyCmd) verifyHub(ctx context.Context, s *streams, tick func(done
 	}
 	reader, err := shape.NewReader()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	source := newSource(client)
 	r := &verification{VerifyReport: &hub.VerifyReport{Views: []view.State{}, Faults: []string{}}, ViewsChecked: key != nil}
@@ -128,7 +168,7 @@ func (c *logVerifyCmd) verifyHub(ctx context.Context, s *streams, tick func(done
 	want := info.Size
 	if key != nil {
 		if err := client.operate(ctx, http.MethodGet, "/api/v1/views", &r.Views); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		slices.SortStableFunc(r.Views, func(a, b view.State) int { return cmp.Compare(a.Position, b.Position) })
 		fold.want = r.Views
@@ -138,7 +178,7 @@ func (c *logVerifyCmd) verifyHub(ctx context.Context, s *streams, tick func(done
 	}
 	signed, err := awaitSigned(ctx, source, want)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if signed < want {
 		r.Faults = append(r.Faults, fmt.Sprintf(tr("节点有 %d 条记录，签封只到第 %d 条，等不到新的签封", "the hub has %d entries, of which %d are signed, and no new checkpoint comes"), want, signed))
@@ -149,20 +189,20 @@ func (c *logVerifyCmd) verifyHub(ctx context.Context, s *streams, tick func(done
 		return err
 	}, tick)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	fold.upTo(r.Log.Size)
 	r.Folded = fold.State(s.Now())
 	if key == nil || r.Log.Checked < r.Log.Size || len(fold.states) < len(r.Views) {
 		r.ViewsChecked = false // nothing to compare them with; the log's faults say why
-		return r, nil
+		return r, client, nil
 	}
 	for i, v := range r.Views {
 		r.Faults = append(r.Faults, hub.CompareViews(fold.states[i], []view.State{v})...)
 	}
 	stuck, err := behind(ctx, client, r.Views, r.Log.Size)
 	r.Faults = append(r.Faults, stuck...)
-	return r, err
+	return r, client, err
 }
 
 // foldAt folds a log and keeps the state at each position where a view stood

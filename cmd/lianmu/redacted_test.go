@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -50,8 +52,23 @@ func TestVerifyCountsRedactions(t *testing.T) {
 	if out := cli(t, 0, "log", "verify", "--hub", info.HTTP); !strings.Contains(out, "2 documents were redacted") {
 		t.Error(out)
 	}
+	// Redacted between the checkpoint and the documents: it is verified again.
+	var once sync.Once
+	busy := between(t, info, func(r *http.Response, body []byte) []byte {
+		if r.Request.URL.Path == "/checkpoint" {
+			once.Do(func() {
+				if _, err := h.Redact(t.Context(), []hub.RedactRequest{{Index: 1, Ground: "authority"}}, "did:key:zOfficer", ""); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		return body
+	})
+	if out := cli(t, 0, "log", "verify", "--hub", busy); !strings.Contains(out, "3 documents were redacted") {
+		t.Error(out)
+	}
 	inChinese(t)
-	if out := cli(t, 0, "log", "verify", "--hub", info.HTTP); !strings.Contains(out, "其中 2 条的正文已依规删除") {
+	if out := cli(t, 0, "log", "verify", "--hub", info.HTTP); !strings.Contains(out, "其中 3 条的正文已依规删除") {
 		t.Error(out)
 	}
 }
