@@ -189,4 +189,6 @@ var helpInChinese = map[string]string{
 	"Write the audit trail as JSON lines, with a signed last line.":                            "把审计记录写成每行一个 JSON，末行带签名。",
 	"YAML file that describes the space, with Chinese or English names; flags come before it.": "描述空间的 YAML 文件，项目名用中文或英文；命令行选项优先。",
 	"http://HOST:PORT of the hub, or the link of an invitation.":                               "节点的 http://主机:端口，或邀请链接。",
+	"Make an invitation useless.":                                                              "撤销邀请。",
+	"Number of the invitation (lianmu space invitations).":                                     "邀请的编号（lianmu space invitations）。",
 }

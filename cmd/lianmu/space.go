@@ -19,6 +19,7 @@ import (
 type spaceCmd struct {
 	Invite      spaceInviteCmd      `cmd:"" help:"Invite a space: prints a code and a link, once."`
 	Invitations spaceInvitationsCmd `cmd:"" help:"List invitations."`
+	Revoke      spaceRevokeCmd      `cmd:"" help:"Make an invitation useless."`
 	Waiting     spaceWaitingCmd     `cmd:"" help:"List the spaces that wait for admission, and what is odd about each."`
 	Admit       spaceAdmitCmd       `cmd:"" help:"Admit a space that waits."`
 	Reject      spaceRejectCmd      `cmd:"" help:"Reject a space that waits; it may present itself again."`
@@ -176,6 +177,25 @@ func (c *spaceInvitationsCmd) Run(ctx context.Context, s *streams) error {
 		t.add(i.ID, cut(i.Note, 40), minute(i.Expires), state)
 	}
 	return t.write(s.Out)
+}
+
+type spaceRevokeCmd struct {
+	Hub string `required:"" placeholder:"URL" env:"LIANMU_HTTP_HUB" help:"http://HOST:PORT."`
+	Key string `required:"" placeholder:"FILE" env:"LIANMU_OPERATOR_KEY" help:"An operator's key; the hub's own is DIR/hub.key."`
+	ID  string `arg:"" name:"id" help:"Number of the invitation (lianmu space invitations)."`
+}
+
+// Run revokes an invitation that nobody has used.
+func (c *spaceRevokeCmd) Run(ctx context.Context, s *streams) error {
+	hub, err := openHub(s, c.Hub, c.Key)
+	if err != nil {
+		return err
+	}
+	if err := hub.operate(ctx, http.MethodDelete, "/api/v1/invitations/"+url.PathEscape(c.ID), nil); err != nil {
+		return refusedBy(s, err)
+	}
+	_, err = fmt.Fprintln(s.Out, tr("已撤销", "revoked"))
+	return err
 }
 
 type spaceWaitingCmd struct {
