@@ -46,6 +46,9 @@ func (l *serverLog) lastFatal() string {
 // counted and told with the next line.
 func (l *serverLog) write(level slog.Level, format string, v []any) {
 	s := fmt.Sprintf(format, v...)
+	if strings.HasPrefix(s, "Websocket not configured with TLS") {
+		return // it listens to this process alone: see websocketOptions
+	}
 	if len(s) > lineLength {
 		s = strings.ToValidUTF8(s[:lineLength], "") + "…"
 	}
