@@ -40,9 +40,9 @@ func TestRedactedParticipantAndKeys(t *testing.T) {
 	}
 	first, second := named(t, "0a"), named(t, "0b")
 	space := first.DID()
-	submit := func(key *identity.Key, doc string) {
+	submit := func(key *identity.Key, doc string, also ...identity.Signer) {
 		t.Helper()
-		raw, err := identity.Sign([]byte(`{"@context":"https://w3id.org/lianmu/v1",`+doc+`}`), key, identity.SignOptions{Created: time.Now()})
+		raw, err := identity.Sign([]byte(`{"@context":"https://w3id.org/lianmu/v1",`+doc+`}`), key, identity.SignOptions{Created: time.Now()}, also...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +50,7 @@ func TestRedactedParticipantAndKeys(t *testing.T) {
 			t.Fatalf("%+v", got)
 		}
 	}
-	submit(first, `"@type":"Space","@id":"`+space+`","name":{"zh":"某空间"},"key":["`+second.DID()+`","`+space+`"]`)
+	submit(first, `"@type":"Space","@id":"`+space+`","name":{"zh":"某空间"},"key":["`+second.DID()+`","`+space+`"]`, second)
 	submit(second, `"@type":"Participant","@id":"https://space.example/p","subjectCode":"91512081MA62K0260E","name":{"zh":"示例物流公司"}`)
 	submit(second, `"@type":"DataProduct","@id":"https://space.example/a","title":"产品"`)
 	if n := len(h.base.registry.ParticipantsOf(space)); n != 1 {

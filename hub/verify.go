@@ -173,7 +173,7 @@ func (f *Fold) Add(rec ledger.Record) (vocab.Fact, error) {
 		}
 	}
 	e := registry.Entry{
-		Index: rec.Index, ReceivedAt: rec.ReceivedAt, Fact: fact,
+		Index: rec.Index, ReceivedAt: rec.ReceivedAt, Fact: fact, Also: sec.Also,
 		Space: r.Space, Participant: r.Participant, Act: r.Act, Redaction: r.Redaction,
 	}
 	if err := f.mayStand(e); err != nil {

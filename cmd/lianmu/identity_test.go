@@ -99,7 +99,7 @@ func TestSignThenVerifyCommands(t *testing.T) {
 		"a list":     {`[{"@id":"urn:a"},{"@id":"urn:b"}]`, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			signed, errs, err := identityRun(t, c.in, (&signCmd{Key: path, Suite: identity.Suite, Expires: time.Hour}).Run)
+			signed, errs, err := identityRun(t, c.in, (&signCmd{Key: []string{path}, Suite: identity.Suite, Expires: time.Hour}).Run)
 			if err != nil || errs != "" {
 				t.Fatalf("%q %v", errs, err)
 			}
@@ -138,13 +138,13 @@ func TestSignThenVerifyCommands(t *testing.T) {
 
 func TestSignNamesWhatItCannot(t *testing.T) {
 	path, _ := identityKeyFile(t)
-	signed, _, err := identityRun(t, `{"@id":"urn:a"}`, (&signCmd{Key: path, Suite: identity.Suite}).Run)
+	signed, _, err := identityRun(t, `{"@id":"urn:a"}`, (&signCmd{Key: []string{path}, Suite: identity.Suite}).Run)
 	if err != nil {
 		t.Fatal(err)
 	}
 	in := "{\"@id\":\"urn:a\"}\n" + strings.TrimSpace(signed) + "\n{\"a\":1,\"a\":2}\nnonsense\n{\"@id\":\"urn:b\"}\n" +
 		`{"x":"` + strings.Repeat("x", 300<<10) + "\"}\n"
-	out, errs, err := identityRun(t, in, (&signCmd{Key: path, Suite: identity.Suite}).Run)
+	out, errs, err := identityRun(t, in, (&signCmd{Key: []string{path}, Suite: identity.Suite}).Run)
 	exitsWith(t, err, 1)
 	if n := strings.Count(out, `"proofValue"`); n != 2 {
 		t.Errorf("%d signed: %.500s", n, out)
@@ -163,10 +163,10 @@ func TestSignNamesWhatItCannot(t *testing.T) {
 func TestSignRefusesItsFlags(t *testing.T) {
 	path, _ := identityKeyFile(t)
 	for name, c := range map[string]signCmd{
-		"suite":    {Key: path, Suite: "sm2-jcs-2026"},
-		"expires":  {Key: path, Suite: identity.Suite, Expires: -time.Hour},
-		"no key":   {Key: path + ".none", Suite: identity.Suite},
-		"for ever": {Key: path, Suite: identity.Suite, Expires: 200 * 365 * 24 * time.Hour},
+		"suite":    {Key: []string{path}, Suite: "sm2-jcs-2026"},
+		"expires":  {Key: []string{path}, Suite: identity.Suite, Expires: -time.Hour},
+		"no key":   {Key: []string{path + ".none"}, Suite: identity.Suite},
+		"for ever": {Key: []string{path}, Suite: identity.Suite, Expires: 200 * 365 * 24 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, _, err := identityRun(t, `{"@id":"urn:a"}`, c.Run)
@@ -175,7 +175,7 @@ func TestSignRefusesItsFlags(t *testing.T) {
 			}
 		})
 	}
-	out, errs, err := identityRun(t, "", (&signCmd{Key: path, Suite: identity.Suite}).Run)
+	out, errs, err := identityRun(t, "", (&signCmd{Key: []string{path}, Suite: identity.Suite}).Run)
 	exitsWith(t, err, 1)
 	if out != "" || errs == "" {
 		t.Errorf("nothing to sign: %q %q", out, errs)
@@ -184,7 +184,7 @@ func TestSignRefusesItsFlags(t *testing.T) {
 
 func TestVerifySaysWhyNot(t *testing.T) {
 	path, _ := identityKeyFile(t)
-	signed, _, err := identityRun(t, "{\"@id\":\"urn:a\",\"v\":1}\n", (&signCmd{Key: path, Suite: identity.Suite}).Run)
+	signed, _, err := identityRun(t, "{\"@id\":\"urn:a\",\"v\":1}\n", (&signCmd{Key: []string{path}, Suite: identity.Suite}).Run)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func TestVerifySaysWhyNot(t *testing.T) {
 
 func TestVerifyDropsWhatSteersATerminal(t *testing.T) {
 	path, _ := identityKeyFile(t)
-	signed, _, err := identityRun(t, "{\"@id\":\"urn:\\u001b[2Ja\\u202e\"}", (&signCmd{Key: path, Suite: identity.Suite}).Run)
+	signed, _, err := identityRun(t, "{\"@id\":\"urn:\\u001b[2Ja\\u202e\"}", (&signCmd{Key: []string{path}, Suite: identity.Suite}).Run)
 	if err != nil {
 		t.Fatal(err)
 	}

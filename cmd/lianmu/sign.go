@@ -12,7 +12,7 @@ import (
 
 // signCmd signs documents from standard input to standard output.
 type signCmd struct {
-	Key     string        `required:"" placeholder:"FILE" help:"Key file to sign with."`
+	Key     []string      `required:"" placeholder:"FILE" help:"Key file to sign with; repeat it where several must sign, the author's first."`
 	Suite   string        `default:"eddsa-jcs-2022" help:"Cryptosuite; only eddsa-jcs-2022 so far."`
 	Expires time.Duration `placeholder:"8760h" help:"How long the signature holds; without it, for ever."`
 }
@@ -27,9 +27,13 @@ func (c *signCmd) Run(s *streams) error {
 	if c.Expires < 0 {
 		return errors.New(tr("--expires 不能是负数", "--expires cannot be negative"))
 	}
-	key, err := identity.ReadKey(c.Key)
-	if err != nil {
-		return err
+	keys := make([]identity.Signer, len(c.Key))
+	for i, path := range c.Key {
+		key, err := identity.ReadKey(path)
+		if err != nil {
+			return err
+		}
+		keys[i] = key
 	}
 	in, err := openInput([]string{"-"}, s.In)
 	if err != nil {
@@ -41,7 +45,7 @@ func (c *signCmd) Run(s *streams) error {
 	count, failed := 0, 0
 	for doc := range in.documents() {
 		count++
-		signed, err := c.sign(decoder, key, &times, doc, s.Now())
+		signed, err := c.sign(decoder, keys, &times, doc, s.Now())
 		if err != nil {
 			failed++
 			fmt.Fprintf(s.Err, "%s: %s\n", doc.place(), describe(err))
@@ -57,7 +61,7 @@ func (c *signCmd) Run(s *streams) error {
 	return judged(s, count, failed)
 }
 
-func (c *signCmd) sign(decoder *jsonld.Processor, key identity.Signer, times *creations, doc document, now time.Time) ([]byte, error) {
+func (c *signCmd) sign(decoder *jsonld.Processor, keys []identity.Signer, times *creations, doc document, now time.Time) ([]byte, error) {
 	if len(doc.Problems) > 0 {
 		return nil, doc.Problems
 	}
@@ -70,7 +74,7 @@ func (c *signCmd) sign(decoder *jsonld.Processor, key identity.Signer, times *cr
 	if c.Expires > 0 {
 		o.Expires = o.Created.Add(c.Expires)
 	}
-	return identity.Sign(d.Raw, key, o)
+	return identity.Sign(d.Raw, keys[0], o, keys[1:]...)
 }
 
 // judged ends a command that looked at count documents, of which failed were

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -95,3 +96,6 @@ func readFile(t testing.TB, path ...string) []byte {
 	}
 	return b
 }
+
+// seedOf is the seed of the nth test key.
+func seedOf(n int) string { return strings.Repeat(fmt.Sprintf("%02x", n), 32) }

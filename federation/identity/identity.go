@@ -22,6 +22,7 @@ type Signer interface {
 type Secured struct {
 	Space              string // DID that signed
 	VerificationMethod string
+	Also               []string     // DIDs that signed it too, in the order of a proof set
 	Created            time.Time    // UTC, with its fraction of a second
 	Expires            time.Time    // zero: never
 	Digest             vocab.Digest // of the bytes as received

@@ -26,10 +26,13 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 // members of raw unchanged and in their order, "proof" last. White space
 // around the object goes.
 //
+// With further signers the proofs are a set (Data Integrity 1.0, section 2.1.1),
+// each over the same document; the author's is the first.
+//
 // An existing proof is an error, as are times that Verify would refuse. Errors
-// are vocab.Problems: limit.bytes, json.…, proof.present, proof.invalid; what
-// the signer returns is passed on.
-func Sign(raw []byte, s Signer, o SignOptions) ([]byte, error) {
+// are vocab.Problems: limit.bytes, json.…, proof.present, proof.limit,
+// proof.invalid; what a signer returns is passed on.
+func Sign(raw []byte, author Signer, o SignOptions, also ...Signer) ([]byte, error) {
 	doc, err := canonicalObject(&jsonld.Document{Raw: raw})
 	if err != nil {
 		return nil, err
@@ -46,12 +49,37 @@ func Sign(raw []byte, s Signer, o SignOptions) ([]byte, error) {
 	if err := checkOptions(o); err != nil {
 		return nil, err
 	}
-	proof := unsignedProof(s, o, m[0].value)
+	if len(also) >= MaxProofs {
+		return nil, vocab.Problems{tooManyProofs()}
+	}
+	document := vocab.DigestOf(doc)
+	proof, err := prove(document, author, o, m[0].value)
+	if err != nil {
+		return nil, err
+	}
+	if len(also) > 0 {
+		proof = append([]byte{'['}, proof...)
+		for _, s := range also {
+			p, err := prove(document, s, o, m[0].value)
+			if err != nil {
+				return nil, err
+			}
+			proof = append(append(proof, ','), p...)
+		}
+		proof = append(proof, ']')
+	}
+	return insertLast(bytes.TrimSpace(raw), `"proof":`, proof)
+}
+
+// prove returns one signer's proof over a document of this hash; context is
+// canonical or nil.
+func prove(document vocab.Digest, s Signer, o SignOptions, context []byte) ([]byte, error) {
+	proof := unsignedProof(s, o, context)
 	config, err := jsonld.Canonical(append(bytes.Clone(proof), '}'))
 	if err != nil {
 		return nil, err
 	}
-	configHash, document := vocab.DigestOf(config), vocab.DigestOf(doc)
+	configHash := vocab.DigestOf(config)
 	sig, err := s.Sign(append(configHash[:], document[:]...))
 	if err != nil {
 		return nil, err
@@ -61,8 +89,7 @@ func Sign(raw []byte, s Signer, o SignOptions) ([]byte, error) {
 	}
 	proof = append(proof, `,"proofValue":"`...)
 	proof = append(proof, encodeBase58(sig)...)
-	proof = append(proof, `"}`...)
-	return insertLast(bytes.TrimSpace(raw), `"proof":`, proof)
+	return append(proof, `"}`...), nil
 }
 
 func checkOptions(o SignOptions) error {

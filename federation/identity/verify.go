@@ -51,7 +51,12 @@ func Verify(d *jsonld.Document, now time.Time) (_ *Secured, err error) {
 		return nil, ps
 	}
 	author := proofs[0]
+	var also []string
+	for _, p := range proofs[1:] {
+		also = append(also, p.did)
+	}
 	return &Secured{
+		Also:               also,
 		Space:              author.did,
 		VerificationMethod: author.method,
 		Created:            author.created,
@@ -69,11 +74,15 @@ func readProofs(raw []byte) ([]*proof, vocab.Problems) {
 	}
 	list, more := elements(raw, MaxProofs)
 	if more {
-		return nil, vocab.Problems{vocab.NewProblem("/proof", "proof.limit",
-			"一份文档最多带 %d 个签名。请去掉多余的签名。",
-			"a document may carry %d proofs at most: remove some", MaxProofs)}
+		return nil, vocab.Problems{tooManyProofs()}
 	}
 	return readList(list, func(i int) string { return fmt.Sprintf("/proof/%d", i) })
+}
+
+func tooManyProofs() vocab.Problem {
+	return vocab.NewProblem("/proof", "proof.limit",
+		"一份文档最多带 %d 个签名。请去掉多余的签名。",
+		"a document may carry %d proofs at most: remove some", MaxProofs)
 }
 
 func readList(list [][]byte, path func(int) string) (proofs []*proof, ps vocab.Problems) {

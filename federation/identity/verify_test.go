@@ -3,6 +3,8 @@ package identity
 import (
 	"bytes"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,8 +40,11 @@ func TestSignThenVerify(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := Secured{key.DID(), key.VerificationMethod(), testNow, expires, vocab.DigestOf(signed), content}
-			if *s != want {
+			want := Secured{
+				Space: key.DID(), VerificationMethod: key.VerificationMethod(), Created: testNow, Expires: expires,
+				Digest: vocab.DigestOf(signed), Content: content,
+			}
+			if !reflect.DeepEqual(*s, want) {
 				t.Errorf("got  %+v\nwant %+v", *s, want)
 			}
 			// What was there is there, in its order; the proof is last.
@@ -182,7 +187,7 @@ func TestAnyByte(t *testing.T) {
 		}
 		got := *s
 		got.Digest = want.Digest
-		if got != *want {
+		if !reflect.DeepEqual(got, *want) {
 			t.Fatalf("%q is accepted as %+v", doc, s)
 		}
 		a, errA := jsonld.Canonical(good)
@@ -320,5 +325,38 @@ func TestSignRefuses(t *testing.T) {
 	}
 	if _, err := Sign([]byte(`{}`), &Key{}, ok); err == nil {
 		t.Error("an empty key signed")
+	}
+}
+
+// Several signers' proofs stand beside each other; each is over the whole
+// document, and none can be taken away or put on another unseen.
+func TestSeveralSigners(t *testing.T) {
+	author, second, third := testKey(t, seedOf(1)), testKey(t, seedOf(2)), testKey(t, seedOf(3))
+	raw := []byte(`{"@context":"https://w3id.org/lianmu/v1","@id":"urn:a","@type":"Space"}`)
+	signed, err := Sign(raw, author, SignOptions{Created: testNow}, second, third)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := check(signed, testNow)
+	if err != nil || s.Space != author.DID() || !slices.Equal(s.Also, []string{second.DID(), third.DID()}) {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	alone, err := Sign(raw, author, SignOptions{Created: testNow})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if one, err := check(alone, testNow); err != nil || one.Also != nil || one.Content != s.Content {
+		t.Errorf("%+v, %v: its content is the same", one, err)
+	}
+	other := bytes.Replace(signed, []byte("urn:a"), []byte("urn:b"), 1)
+	if _, err := check(other, testNow); err == nil {
+		t.Error("proofs hold for another document")
+	}
+	many := make([]Signer, MaxProofs)
+	for i := range many {
+		many[i] = second
+	}
+	if _, err := Sign(raw, author, SignOptions{Created: testNow}, many...); err == nil {
+		t.Error("more proofs than a document may carry")
 	}
 }

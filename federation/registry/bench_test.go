@@ -30,7 +30,7 @@ func filled(n, spaces int) *Registry {
 	}
 	for i := range spaces {
 		a, b := did(fmt.Sprint(i)), did(fmt.Sprint(i, "b"))
-		add(Entry{Fact: vocab.Fact{Kind: vocab.KindSpace, Space: a, ID: a, Created: day0}, Space: &vocab.Space{Keys: []string{a, b}}})
+		add(Entry{Fact: vocab.Fact{Kind: vocab.KindSpace, Space: a, ID: a, Created: day0}, Also: []string{b}, Space: &vocab.Space{Keys: []string{a, b}}})
 	}
 	for i := range n {
 		f := vocab.Fact{

@@ -76,12 +76,14 @@ func TestBoundsOfKeys(t *testing.T) {
 	for i := range MaxKeys + 1 {
 		many.Space.Keys = append(many.Space.Keys, did("A")+string(rune('a'+i%26))+string(rune('a'+i/26)))
 	}
+	many.Also = many.Space.Keys
 	s.is("key.too_many", many)
 	list := func(hour, n int) Entry {
 		e := s.descriptor("A", "A", hour, "A")
 		for i := range n {
 			e.Space.Keys = append(e.Space.Keys, fmt.Sprint(did("A"), hour, "-", i))
 		}
+		e.Also = e.Space.Keys
 		return e
 	}
 	const fresh = MaxKeys - 1
@@ -385,4 +387,24 @@ func TestRemoval(t *testing.T) {
 	if st, _ := s.r.Space(did("A")); st.Offerings != 0 || st.Participants != 0 {
 		t.Errorf("%d offerings, %d participants", st.Offerings, st.Participants)
 	}
+}
+
+// A space lists only keys that it has: else it could take one whose owner has
+// not been here yet, and all that the owner then publishes.
+func TestListedKeysAreProven(t *testing.T) {
+	s := newStory(t, true)
+	grab := s.descriptor("A", "A", 0, "A", "V")
+	grab.Also = nil
+	s.is("key.unproven", grab)
+	s.is("accepted", s.offering("V", "v", 1))
+	if got := s.r.SpaceOf(did("V")); got != did("V") {
+		t.Errorf("V is of %s", got)
+	}
+	s.is("accepted", s.descriptor("A", "A", 2, "A", "B")) // with B's proof
+	again := s.descriptor("A", "A", 3, "A")
+	again.Also = nil
+	s.is("accepted", again)
+	back := s.descriptor("A", "A", 4, "A", "B") // B is A's already
+	back.Also = nil
+	s.is("accepted", back)
 }

@@ -27,6 +27,7 @@ type Entry struct {
 	Index       uint64
 	ReceivedAt  time.Time
 	Fact        vocab.Fact // of an entry whose body is gone: Kind and Digest only
+	Also        []string   // DIDs of the keys that signed it beside Fact.Key; Decide looks at them
 	Space       *vocab.Space
 	Participant *vocab.Participant
 	Act         *vocab.Act

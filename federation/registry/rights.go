@@ -74,6 +74,14 @@ func (f *fold) badDescriptor(s *space, e Entry) (ps vocab.Problems) {
 		ps = append(ps, vocab.NewProblem("", "space.too_often",
 			"空间 %s 的描述已变更 %d 次，不能再变更；请联系本目录节点的运营方", "the descriptor of space %s has been changed %d times and cannot be changed again; ask the operator of this hub", e.Fact.Space, maxDescriptors))
 	}
+	for _, key := range e.Space.Keys {
+		// Else a space could take a key that its owner has not used here yet.
+		if _, known := f.find(key); !known && key != e.Fact.Key() && !slices.Contains(e.Also, key) {
+			ps = append(ps, vocab.NewProblem("/key", "key.unproven",
+				"新列入的密钥 %s 没有在描述上签名，不能证明归本空间所有；请用原密钥和新密钥一起签名（lianmu sign --key 原密钥 --key 新密钥）",
+				"key %s is newly listed and has not signed the descriptor, so nothing shows that it is yours: sign with the old key and the new one (lianmu sign --key OLD --key NEW)", key))
+		}
+	}
 	return append(ps, f.badKeys(s, e.Fact.Space, e.Space.Keys, "/key")...)
 }
 

@@ -51,6 +51,7 @@ func (s *story) offering(key, id string, hour int) Entry { return s.doc(offer, k
 func (s *story) descriptor(key, name string, hour int, keys ...string) Entry {
 	e := s.doc(vocab.KindSpace, key, did(name), hour)
 	e.Space = &vocab.Space{Name: vocab.Text{"zh": fmt.Sprint(key, hour)}, Keys: dids(keys...)}
+	e.Also = e.Space.Keys
 	return e
 }
 

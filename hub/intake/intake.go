@@ -118,6 +118,7 @@ type job struct {
 	done    func(vocab.Receipt)
 
 	fact    vocab.Fact
+	also    []string // DIDs that signed it beside the author
 	reading *shape.Reading
 	receipt vocab.Receipt
 	read    bool   // the reader has seen the whole document

@@ -59,7 +59,7 @@ func (in *Intake) prepare(j *job) (ok bool) {
 	if reserved(r.Kind) && !(j.own && signer == in.c.HubDID) {
 		return in.refuse(j, vocab.Problems{vocab.NewProblem("/@type", "kind.reserved", "该类型只由目录节点自己写入", "only the hub itself writes this type")})
 	}
-	j.reading = r
+	j.reading, j.also = r, sec.Also
 	j.fact = vocab.Fact{
 		Kind: r.Kind, Space: space, ID: r.ID, Digest: sec.Digest, Content: sec.Content,
 		Created: sec.Created, Expires: sec.Expires,

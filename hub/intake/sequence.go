@@ -9,7 +9,6 @@ import (
 	"lianmu/federation/registry"
 	"lianmu/hub/access"
 	"lianmu/vocab"
-	"lianmu/vocab/shape"
 )
 
 // An append of a few entries costs the store what one of a hundred does: at a
@@ -125,7 +124,7 @@ func (in *Intake) try(ctx context.Context, batch []*job) error {
 	logged := make([]*job, 0, len(batch))
 	var beside []*job // answered by an entry of this very batch
 	for _, j := range batch {
-		d := b.Decide(entryOf(j.fact, j.reading))
+		d := b.Decide(entryOf(j))
 		j.fact = d.Fact
 		if d.Logged() {
 			j.receipt.Status, j.receipt.Log, j.receipt.Problems = d.Status, nil, nil
@@ -163,8 +162,9 @@ func (in *Intake) try(ctx context.Context, batch []*job) error {
 }
 
 // entryOf is what the fold takes of a submission.
-func entryOf(f vocab.Fact, r *shape.Reading) registry.Entry {
-	return registry.Entry{Fact: f, Space: r.Space, Participant: r.Participant, Act: r.Act, Redaction: r.Redaction}
+func entryOf(j *job) registry.Entry {
+	r := j.reading
+	return registry.Entry{Fact: j.fact, Also: j.also, Space: r.Space, Participant: r.Participant, Act: r.Act, Redaction: r.Redaction}
 }
 
 // present hands a descriptor to the waiting list beside the sequencer, which

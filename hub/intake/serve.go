@@ -101,7 +101,7 @@ func (in *Intake) onSubmit(m *nats.Msg) {
 // and, of those who share it, the connection and the subject. An external server
 // that shares no addresses leaves the subject alone, which anybody may use.
 func claimOf(m *nats.Msg, subject string) access.Claim {
-	host, connection := bus.Asker(m)
+	_, host, connection := bus.Asker(m)
 	return access.Claim{Client: access.ClientOf(host), Party: fmt.Sprint(connection, " ", subject)}
 }
 
