@@ -85,6 +85,27 @@ func TestReceiptsFollowOneRule(t *testing.T) {
 	}
 }
 
+// Over NATS a space finds its own inner offerings, and nobody else's.
+func TestSearchOverNATSShowsOnesOwn(t *testing.T) {
+	r := start(t, config(t, t.TempDir()))
+	other := r.another()
+	r.must(offering("hidden", "港口内部数据", `"audience":"space"`))
+	r.must(offering("shown", "港口公开数据"))
+	for range 500 {
+		var own, others view.Answer
+		r.ask(bus.Search, []byte(`{"q":"港口","facets":["kind"]}`), &own)
+		other.ask(bus.Search, []byte(`{"q":"港口","facets":["kind"]}`), &others)
+		if own.Total == 2 && others.Total == 1 {
+			return
+		}
+		if others.Total > 1 {
+			t.Fatalf("another space finds %+v", others.Hits)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("a space does not find its own inner offering over NATS")
+}
+
 func (r *running) mustTakeDown(id string) []byte {
 	raw, _ := r.must(removal("Withdrawal", id))
 	return raw

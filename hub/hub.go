@@ -122,7 +122,7 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 		return err
 	}
 	h.stopNATS = append(h.stopNATS, stop)
-	if stop, err = serveSearch(b.bus.Conn, h.searches, h.guard.Allow, h.c.Logger); err != nil {
+	if stop, err = serveSearch(b.bus.Conn, h.searches, h.readerOf, h.guard.Allow, h.c.Logger); err != nil {
 		return err
 	}
 	h.stopNATS = append(h.stopNATS, stop)
@@ -140,10 +140,11 @@ func (h *Hub) serveHTTP(listener net.Listener, registry *prometheus.Registry) er
 		return err
 	}
 	handler := api.New(api.Config{
-		Catalog: h.searches, Intake: h.intake, Log: b.log, Guard: h.guard, Pages: pages,
+		Catalog: h.searches, Intake: h.intake, Log: b.log, Guard: h.guard,
+		Spaces: b.registry, Admission: h.desk, Trail: h.trail, Pages: pages,
 		Metrics:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		Registry: registry,
-		HubDID:   b.did, BodySize: int64(h.c.Limits.Bytes),
+		HubDID:   b.did, Open: h.c.Open, BodySize: int64(h.c.Limits.Bytes),
 		MayRead: h.readable.mayRead,
 		Context: h.run, Ready: h.Ready, Healthy: h.Healthy, Logger: h.c.Logger, Now: h.c.Now,
 	})

@@ -158,3 +158,20 @@ func (h *Hub) sever() {
 		}
 	}
 }
+
+// readerOf is what a NATS connection may see that stands for this name: of the
+// space, or of the spaces that have a participant with that DID. Rights are
+// looked up at every question.
+func (h *Hub) readerOf(name string) vocab.Reader {
+	if name == "" {
+		return vocab.Reader{}
+	}
+	did := "did:key:" + name
+	spaces := h.base.registry.SpacesOfDID(did, h.c.Now())
+	if space, err := h.base.registry.MaySign(did); err == nil {
+		spaces = append(spaces, space)
+	} else if s, ok := h.base.registry.Space(did); ok && s.Standing == registry.Admitted {
+		spaces = append(spaces, did) // the key it was named after has been retired; another let the connection in
+	}
+	return vocab.Reader{Spaces: spaces}
+}

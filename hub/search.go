@@ -74,10 +74,10 @@ type refusal struct {
 	Problems vocab.Problems `json:"problems"`
 }
 
-// serveSearch answers view.Question with view.Answer on bus.Search. Whoever
-// asks there sees what is public. An error is a refusal. The returned stop
+// serveSearch answers view.Question with view.Answer on bus.Search. reader says
+// what a connection may see by the name it stands for. An error is a refusal. The returned stop
 // breaks off what is under way.
-func serveSearch(conn *nats.Conn, catalog *searches, allow func(access.Claim) bool, log *slog.Logger) (stop func(), err error) {
+func serveSearch(conn *nats.Conn, catalog *searches, reader func(name string) vocab.Reader, allow func(access.Claim) bool, log *slog.Logger) (stop func(), err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var answering counted
 	respond := func(m *nats.Msg, answer any) {
@@ -93,7 +93,7 @@ func serveSearch(conn *nats.Conn, catalog *searches, allow func(access.Claim) bo
 		if m.Reply == "" || !answering.begin() {
 			return
 		}
-		host, connection := bus.Asker(m)
+		name, host, connection := bus.Asker(m)
 		claim := access.Claim{Client: access.ClientOf(host), Party: fmt.Sprint(connection)}
 		if !allow(claim) {
 			defer answering.Done()
@@ -104,7 +104,7 @@ func serveSearch(conn *nats.Conn, catalog *searches, allow func(access.Claim) bo
 		// answered at once.
 		go func() {
 			defer answering.Done()
-			respond(m, answer(access.WithClaim(ctx, claim), catalog, m.Data))
+			respond(m, answer(access.WithClaim(ctx, claim), catalog, reader(name), m.Data))
 		}()
 	})
 	if err != nil {
@@ -143,7 +143,7 @@ func (c *counted) end() {
 	c.Wait()
 }
 
-func answer(ctx context.Context, catalog *searches, request []byte) any {
+func answer(ctx context.Context, catalog *searches, reader vocab.Reader, request []byte) any {
 	if len(request) > searchRequest {
 		return refusal{vocab.Problems{vocab.NewProblem("", "request.size", "请求超过 %d 字节", "the request is over %d bytes", searchRequest)}}
 	}
@@ -153,6 +153,7 @@ func answer(ctx context.Context, catalog *searches, request []byte) any {
 			return refusal{vocab.Problems{vocab.NewProblem("", "request.json", `请求应为 {"q":"…"}：%v`, `the request should be {"q":"…"}: %v`, err)}}
 		}
 	}
+	q.Reader = reader
 	a, err := catalog.Find(ctx, q)
 	switch {
 	case errors.Is(err, index.ErrCursor):

@@ -194,10 +194,11 @@ func subjectToken(s string) bool {
 	return true
 }
 
-// Asker says from which address a client's request came ("" where the server
-// does not tell) and numbers its connection. The server writes it into the
+// Asker says who sent a request: the name that its connection stands for, as
+// Authenticate gave it, and the address it came from (both "" where the server
+// does not tell), and numbers the connection. The server writes it into the
 // request, in place of whatever the client wrote there.
-func Asker(m *nats.Msg) (host string, connection uint64) {
+func Asker(m *nats.Msg) (name, host string, connection uint64) {
 	var info struct {
 		Host string `json:"host"`
 		ID   uint64 `json:"id"`
@@ -205,8 +206,8 @@ func Asker(m *nats.Msg) (host string, connection uint64) {
 	}
 	// What cannot be read comes from a server that shares nothing.
 	_ = json.Unmarshal([]byte(m.Header.Get(server.ClientInfoHdr)), &info)
-	if _, address, ok := strings.Cut(info.User, "@"); ok {
-		return address, info.ID // of who came over WebSocket, Host is the proxy
+	if name, address, ok := strings.Cut(info.User, "@"); ok {
+		return name, address, info.ID // of who came over WebSocket, Host is the proxy
 	}
-	return info.Host, info.ID
+	return "", info.Host, info.ID
 }

@@ -3,6 +3,7 @@ package bus_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
@@ -180,5 +181,55 @@ func TestConnectionsHaveAnEnd(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			t.Fatal("the connection does not end, or does not come back")
 		}
+	}
+}
+
+// Where a WebSocket client is, the hub's handler alone says: the listener behind
+// it lets nobody else in.
+func TestAddressOfWebSocketClients(t *testing.T) {
+	x := embedded(t, bus.Config{})
+	seen := make(chan string, 1)
+	if _, err := x.Bus.Conn.Subscribe(bus.Search, func(m *nats.Msg) {
+		_, host, _ := bus.Asker(m)
+		_ = m.Respond([]byte(host))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Bus.Conn.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	inner := bustest.Authenticate(x.Hub)
+	x.Bus.SetAuthenticate(func(token, client string) (string, error) {
+		seen <- client
+		return inner(token, client)
+	})
+	handler := x.Bus.WebSocketHandler()
+	forged := nats.WebSocketConnectionHeaders(http.Header{"X-Forwarded-For": {"192.0.2.99"}})
+	for _, from := range []struct{ remote, want string }{
+		{"192.0.2.7:4711", "192.0.2.7"}, {"[2001:db8::7]:4711", "2001:db8::7"}, {"[::ffff:192.0.2.8]:1", "::ffff:192.0.2.8"},
+	} {
+		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.RemoteAddr = from.remote
+			handler.ServeHTTP(w, r)
+		}))
+		nc := bustest.Connect(t, strings.Replace(web.URL, "http", "ws", 1), x.Hub, bustest.Key(t), forged)
+		if client := <-seen; client != from.want {
+			t.Errorf("%s connects as %q", from.remote, client)
+		}
+		if m, err := nc.Request(bus.Search, nil, 5*time.Second); err != nil || string(m.Data) != from.want {
+			t.Errorf("%s asks as %v, %v", from.remote, m, err)
+		}
+		nc.Close()
+		web.Close()
+	}
+	for what, more := range map[string]nats.Option{
+		"plain": nats.Name("x"), "forged": forged,
+		"guessed": nats.WebSocketConnectionHeaders(http.Header{"X-Forwarded-For": {"192.0.2.99"}, "Cookie": {"lianmu-hub=guess"}}),
+	} {
+		nc, err := nats.Connect("ws://"+x.Bus.WebSocketAddr(), append(bustest.Options(bustest.Key(t), x.Hub), more)...)
+		if !errors.Is(err, nats.ErrAuthorization) {
+			t.Errorf("%s, past the handler: %v", what, err)
+		}
+		nc.Close()
 	}
 }

@@ -96,7 +96,7 @@ func Attack(t *testing.T, x Target) {
 	t.Run("cannot say that it is somebody else", func(t *testing.T) {
 		seen := make(chan string, 1)
 		sub, err := b.Conn.Subscribe(bus.PeerPrefix+"who", func(m *nats.Msg) {
-			host, connection := bus.Asker(m)
+			_, host, connection := bus.Asker(m)
 			seen <- fmt.Sprint(host, " ", connection)
 		})
 		if err != nil {
