@@ -34,7 +34,7 @@ type natsSender struct {
 	mu      sync.Mutex
 	line    context.Context // ends when the connection is lost, and with it every attempt on it
 	cut     context.CancelFunc
-	refused error // why the last attempt to reconnect failed
+	refused error // why the hub does not let this key in again, if that is so
 }
 
 // dialNATS connects. It fails at once where nothing answers at hub; after
@@ -119,8 +119,11 @@ func (s *natsSender) options(g *greeter, notice func(string)) []nats.Option {
 		nats.ReconnectBufSize(-1),
 		// The library's own handler writes to standard error; losses are told
 		// by the two below, once each.
-		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
-		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { s.refuse(err) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if errors.Is(err, nats.ErrAuthorization) {
+				s.refuse(err)
+			}
+		}),
 		nats.DisconnectErrHandler(func(nc *nats.Conn, _ error) {
 			s.mu.Lock()
 			s.cut()
@@ -151,7 +154,7 @@ func noNATS(ctx context.Context, hub string, err error) error {
 	where := hub
 	if u, perr := url.Parse(hub); perr == nil && u.Host != "" {
 		where = u.Scheme + "://" + u.Host
-		if speaksHTTP(ctx, u.Host) {
+		if (u.Scheme == "nats" || u.Scheme == "tls") && !errors.Is(err, nats.ErrAuthorization) && speaksHTTP(ctx, u.Host) {
 			return unreachableError{fmt.Sprintf(tr("%s 是 HTTP 端口，不是 NATS 端口：请用节点就绪时打印的 nats= 地址，或写 http://%s",
 				"%s is the HTTP port, not the NATS port: use the nats= address of the hub's ready line, or http://%s"), where, u.Host), err}
 		}
