@@ -37,23 +37,7 @@ type auditShowCmd struct {
 // auditPage is the answer of GET /api/v1/audit.
 type auditPage struct {
 	Items []audit.Record `json:"items"`
-	Next  json.Number    `json:"next"`
-}
-
-// UnmarshalJSON takes a cursor with or without quotation marks.
-func (p *auditPage) UnmarshalJSON(b []byte) error {
-	var raw struct {
-		Items []audit.Record  `json:"items"`
-		Next  json.RawMessage `json:"next"`
-	}
-	if err := json.Unmarshal(b, &raw); err != nil {
-		return err
-	}
-	p.Items, p.Next = raw.Items, json.Number(strings.Trim(string(raw.Next), `"`))
-	if p.Next == "null" || p.Next == "0" {
-		p.Next = ""
-	}
-	return nil
+	Next  string         `json:"next"`
 }
 
 // Run shows records, page after page up to the limit.
@@ -98,7 +82,7 @@ func (c *auditShowCmd) Run(ctx context.Context, s *streams) error {
 		if left -= len(page.Items); page.Next == "" {
 			break
 		}
-		q.Set("before", page.Next.String())
+		q.Set("cursor", page.Next)
 	}
 	if c.JSON {
 		return nil

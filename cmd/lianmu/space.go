@@ -38,7 +38,7 @@ type spaceCmd struct {
 type office struct {
 	Hub  string `required:"" placeholder:"URL" env:"LIANMU_HTTP_HUB" help:"http://HOST:PORT."`
 	Key  string `required:"" placeholder:"FILE" env:"LIANMU_OPERATOR_KEY" help:"An operator's key; the hub's own is DIR/hub.key."`
-	JSON bool   `name:"json" help:"Print the hub's answer as it is."`
+	JSON bool   `name:"json" help:"Print what the hub answers as JSON; lists as JSON lines."`
 }
 
 // enter reads the key and returns the hub.
@@ -50,22 +50,43 @@ func (o office) enter(s *streams) (*hubClient, error) {
 	return newHubClient(o.Hub, key, s.Now)
 }
 
-// read asks as an operator. It prints the answer where JSON is wanted, and tells
-// whether there is nothing more to show.
-func (o office) read(ctx context.Context, s *streams, path string, out any) (shown bool, err error) {
+// pages reads a list of the hub page by page, as an operator. Where JSON is
+// wanted it prints every item as a line, and tells that all has been shown.
+func pages[T any](ctx context.Context, s *streams, o office, path string) (list []T, shown bool, err error) {
 	hub, err := o.enter(s)
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
-	if !o.JSON {
-		return false, hub.operate(ctx, http.MethodGet, path, out)
+	for cursor := ""; ; {
+		var page struct {
+			Items []json.RawMessage `json:"items"`
+			Next  string            `json:"next"`
+		}
+		query := url.Values{"limit": {"100"}}
+		if cursor != "" {
+			query.Set("cursor", cursor)
+		}
+		if err := hub.operate(ctx, http.MethodGet, path+"?"+query.Encode(), &page); err != nil {
+			return nil, false, refusedBy(s, err)
+		}
+		for _, raw := range page.Items {
+			if o.JSON {
+				if _, err := fmt.Fprintf(s.Out, "%s\n", raw); err != nil {
+					return nil, true, err
+				}
+				continue
+			}
+			var item T
+			if err := json.Unmarshal(raw, &item); err != nil {
+				return nil, false, err
+			}
+			list = append(list, item)
+		}
+		if page.Next == "" || page.Next == cursor {
+			return list, o.JSON, nil
+		}
+		cursor = page.Next
 	}
-	var raw []byte
-	if err := hub.operate(ctx, http.MethodGet, path, &raw); err != nil {
-		return false, err
-	}
-	_, err = fmt.Fprintf(s.Out, "%s\n", strings.TrimSpace(string(raw)))
-	return true, err
 }
 
 // spacePath is the address of a space; its DID is one segment.
@@ -157,14 +178,12 @@ type spaceInvitationsCmd struct {
 
 // Run lists invitations; their codes are known to who was given them.
 func (c *spaceInvitationsCmd) Run(ctx context.Context, s *streams) error {
-	var list struct {
-		Items []admission.Invitation `json:"items"`
-	}
-	if shown, err := c.read(ctx, s, "/api/v1/invitations", &list); shown || err != nil {
+	list, shown, err := pages[admission.Invitation](ctx, s, c.office, "/api/v1/invitations")
+	if shown || err != nil {
 		return err
 	}
 	t := table{Head: []string{tr("编号", "id"), tr("备注", "note"), tr("有效期", "until"), tr("状态", "state")}}
-	for _, i := range list.Items {
+	for _, i := range list {
 		state := tr("可用", "open")
 		switch {
 		case i.Revoked:
@@ -202,24 +221,20 @@ type spaceWaitingCmd struct {
 	office `embed:""`
 }
 
-type applicants struct {
-	Items []admission.Applicant `json:"items"`
-}
-
 // Run lists who waits.
 func (c *spaceWaitingCmd) Run(ctx context.Context, s *streams) error {
-	var list applicants
-	if shown, err := c.read(ctx, s, "/api/v1/applicants", &list); shown || err != nil {
+	list, shown, err := pages[admission.Applicant](ctx, s, c.office, "/api/v1/applicants")
+	if shown || err != nil {
 		return err
 	}
-	if len(list.Items) == 0 {
+	if len(list) == 0 {
 		fmt.Fprintln(s.Err, tr("没有等待准入的空间", "no space waits for admission"))
 	}
-	for i := range list.Items {
+	for i := range list {
 		if i > 0 {
 			fmt.Fprintln(s.Out)
 		}
-		if err := showApplicant(s, &list.Items[i]); err != nil {
+		if err := showApplicant(s, &list[i]); err != nil {
 			return err
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -47,12 +46,14 @@ func (o office) decide(ctx context.Context, s *streams, wanted string, order adm
 	if err != nil {
 		return err
 	}
-	var list applicants
-	if err := hub.operate(ctx, http.MethodGet, "/api/v1/applicants", &list); err != nil {
-		return refusedBy(s, err)
+	quiet := o
+	quiet.JSON = false
+	list, _, err := pages[admission.Applicant](ctx, s, quiet, "/api/v1/applicants")
+	if err != nil {
+		return err
 	}
-	named := make([]naming, len(list.Items))
-	for i, a := range list.Items {
+	named := make([]naming, len(list))
+	for i, a := range list {
 		named[i] = naming{a.DID, a.Space.Name}
 	}
 	did, err := findSpace(named, wanted)
@@ -61,10 +62,10 @@ func (o office) decide(ctx context.Context, s *streams, wanted string, order adm
 	} else if err != nil {
 		return err
 	}
-	if i := slices.IndexFunc(list.Items, func(a admission.Applicant) bool { return a.DID == did }); i >= 0 {
-		order.Descriptor = list.Items[i].Digest
+	if i := slices.IndexFunc(list, func(a admission.Applicant) bool { return a.DID == did }); i >= 0 {
+		order.Descriptor = list[i].Digest
 		if !o.JSON {
-			if err := showApplicant(s, &list.Items[i]); err != nil {
+			if err := showApplicant(s, &list[i]); err != nil {
 				return err
 			}
 		}
@@ -172,12 +173,23 @@ func (c *spaceCompromisedCmd) owner(ctx context.Context, s *streams) (string, er
 	if c.Space != "" {
 		return nameSpace(ctx, s, c.Hub, c.office.Key, c.Space)
 	}
+	hub, err := openHub(s, c.Hub, "")
+	if err != nil {
+		return "", err
+	}
 	list, err := listSpaces(ctx, s, c.Hub, c.office.Key)
 	if err != nil {
 		return "", err
 	}
 	for _, sp := range list {
-		if sp.DID == c.KeyName || slices.ContainsFunc(sp.Keys, func(k spaceKey) bool { return k.DID == c.KeyName }) {
+		if sp.DID == c.KeyName {
+			return sp.DID, nil
+		}
+		var full spaceInfo // the list does not tell keys
+		if err := hub.get(ctx, spacePath(sp.DID, ""), &full); err != nil {
+			return "", err
+		}
+		if slices.ContainsFunc(full.Keys, func(k spaceKey) bool { return k.DID == c.KeyName }) {
 			return sp.DID, nil
 		}
 	}
@@ -221,14 +233,12 @@ type spaceProposalsCmd struct {
 
 // Run lists what waits for a second officer.
 func (c *spaceProposalsCmd) Run(ctx context.Context, s *streams) error {
-	var list struct {
-		Items []admission.Proposal `json:"items"`
-	}
-	if shown, err := c.read(ctx, s, "/api/v1/proposals", &list); shown || err != nil {
+	list, shown, err := pages[admission.Proposal](ctx, s, c.office, "/api/v1/proposals")
+	if shown || err != nil {
 		return err
 	}
 	t := table{Head: []string{tr("编号", "id"), tr("事项", "what"), tr("数量", "entries"), tr("空间", "space"), tr("提出人", "by"), tr("有效期", "until"), tr("理由", "reason")}, Right: map[int]bool{2: true}}
-	for _, p := range list.Items {
+	for _, p := range list {
 		t.add(p.ID, p.Act, number(len(p.Offerings)+len(p.Entries)), cut(p.Space, 60), cut(p.By, 60), minute(p.Expires), cut(p.Reason, 60))
 	}
 	return t.write(s.Out)

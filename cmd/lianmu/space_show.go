@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -30,8 +29,7 @@ type spaceInfo struct {
 	raw json.RawMessage
 }
 
-// spaceKey is a key of a space; a hub that tells only which are valid gives
-// their DIDs alone.
+// spaceKey is a key that signs or signed for a space.
 type spaceKey struct {
 	DID         string    `json:"did"`
 	From        uint64    `json:"from"`
@@ -40,16 +38,6 @@ type spaceKey struct {
 	Retired     time.Time `json:"retired"`
 	Compromised bool      `json:"compromised"`
 	Since       uint64    `json:"since"`
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (k *spaceKey) UnmarshalJSON(b []byte) error {
-	if bytes.HasPrefix(b, []byte(`"`)) {
-		*k = spaceKey{}
-		return json.Unmarshal(b, &k.DID)
-	}
-	type plain spaceKey
-	return json.Unmarshal(b, (*plain)(k))
 }
 
 func readSpace(raw []byte) (sp spaceInfo, err error) {
