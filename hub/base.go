@@ -32,6 +32,7 @@ type base struct {
 	reader    *shape.Reader
 	catalog   *view.Catalog
 	damage    damage
+	openUntil uint64 // see openUntil
 }
 
 // openBase opens everything in order; listen is the embedded server's address.
@@ -83,10 +84,12 @@ func openBase(ctx context.Context, c Config, listen string) (_ *base, err error)
 	if err != nil {
 		return nil, err
 	}
-	b.registry = registry.New()
-	if c.Open {
-		b.registry.Open()
+	if b.openUntil, err = openUntil(ctx, b.bus.State(), c.Open, listen == "", b.log.Size()); err != nil {
+		return nil, fmt.Errorf("whether the hub was open: %w", err)
 	}
+	c.Open = b.openUntil == always // offline nobody says so
+	b.registry = registry.New()
+	b.registry.OpenUntil(b.openUntil)
 	if err := intake.Fold(ctx, b.log, b.registry, b.processor, b.reader); err != nil {
 		return nil, fmt.Errorf("folding the log: %w", err)
 	}

@@ -59,7 +59,7 @@ func (b *base) verify(ctx context.Context, c Config, progress func(done, total u
 	}
 	hint, stop := iter.Pull2(b.log.Facts(ctx, 0, b.log.Size()))
 	defer stop()
-	fold := NewFold(b.processor, b.reader, b.did, c.Open)
+	fold := NewFold(b.processor, b.reader, b.did, b.openUntil)
 	check := func(rec ledger.Record) error {
 		f, err := fold.Add(rec)
 		h, herr, ok := hint()
@@ -122,13 +122,11 @@ type Fold struct {
 	next      uint64
 }
 
-// NewFold returns an empty Fold for the log of the hub with this DID; open tells
-// that it admits whoever signs.
-func NewFold(p *jsonld.Processor, r *shape.Reader, hub string, open bool) *Fold {
+// NewFold returns an empty Fold for the log of the hub with this DID; before the
+// entry openUntil it admitted whoever signed.
+func NewFold(p *jsonld.Processor, r *shape.Reader, hub string, openUntil uint64) *Fold {
 	f := &Fold{processor: p, reader: r, registry: registry.New(), hub: hub}
-	if open {
-		f.registry.Open()
-	}
+	f.registry.OpenUntil(openUntil)
 	return f
 }
 

@@ -27,7 +27,11 @@ func newStory(t *testing.T, hub string, open bool) *story {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &story{t: t, fold: NewFold(jsonld.New(jsonld.Limits{}), reader, hub, open), at: time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)}
+	until := uint64(0)
+	if open {
+		until = always
+	}
+	return &story{t: t, fold: NewFold(jsonld.New(jsonld.Limits{}), reader, hub, until), at: time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)}
 }
 
 func named(t *testing.T, fill string) *identity.Key {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -43,11 +44,17 @@ type logInfo struct {
 	VerifierKey string `json:"verifier_key"`
 	Hub         string `json:"hub"` // DID
 	Open        *bool  `json:"open"`
+	OpenUntil   uint64 `json:"open_until"`
 }
 
-// open tells whether the hub admits whoever signs; one that does not say so is
-// older than the question, and does.
-func (i logInfo) open() bool { return i.Open == nil || *i.Open }
+// openUntil is the entry before which the hub admitted whoever signed; one that
+// does not say is older than the question, and always did.
+func (i logInfo) openUntil() uint64 {
+	if i.Open == nil || *i.Open {
+		return math.MaxUint64
+	}
+	return i.OpenUntil
+}
 
 func newHubClient(hub string, key identity.Signer, now func() time.Time) (*hubClient, error) {
 	u, err := url.Parse(hub)

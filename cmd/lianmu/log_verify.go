@@ -164,7 +164,7 @@ func (c *logVerifyCmd) verifyHubOnce(ctx context.Context, s *streams, tick func(
 	}
 	source := newSource(client)
 	r := &verification{VerifyReport: &hub.VerifyReport{Views: []view.State{}, Faults: []string{}}, ViewsChecked: key != nil}
-	fold := &foldAt{Fold: hub.NewFold(jsonld.New(jsonld.Limits{}), reader, info.Hub, info.open()), now: s.Now()}
+	fold := &foldAt{Fold: hub.NewFold(jsonld.New(jsonld.Limits{}), reader, info.Hub, info.openUntil()), now: s.Now()}
 	want := info.Size
 	if key != nil {
 		if err := client.operate(ctx, http.MethodGet, "/api/v1/views", &r.Views); err != nil {

@@ -84,6 +84,7 @@ func (b *Batch) Decide(e Entry) Decision {
 	d.Fact = e.Fact
 	if d.Logged() {
 		b.staged.apply(e)
+		b.staged.next = e.Index + 1
 		b.entries = append(b.entries, e)
 	}
 	return d

@@ -10,9 +10,11 @@ import (
 // batch folds into a fold of its own that lies on the registry's and holds only
 // what differs, so what is decided and what is later applied go the same way.
 type fold struct {
-	below *fold // what this one is staged on; nil: nothing
-	base  int   // signers below
-	open  bool  // whoever has no act is admitted; the lowest fold's
+	below *fold  // what this one is staged on; nil: nothing
+	base  int    // signers below
+	next  uint64 // index of the next entry
+	// openUntil: before this entry whoever has no act is admitted.
+	openUntil uint64
 
 	versions map[vocab.Key]version
 	endings  map[vocab.Key][]ending // of versions marked ended
@@ -67,7 +69,7 @@ func newFold(below *fold) fold {
 		since: map[uint32]uint64{}, numbers: map[string]uint32{}, changed: map[uint32]*space{}, blanks: map[uint64]blank{},
 	}
 	if below != nil {
-		f.base, f.open = below.base+len(below.signers), below.open
+		f.base, f.next, f.openUntil = below.base+len(below.signers), below.next, below.openUntil
 	}
 	return f
 }
@@ -293,7 +295,7 @@ func (f *fold) standingOf(s *space) Standing {
 	switch {
 	case s != nil && s.standing != "":
 		return s.standing
-	case f.open:
+	case f.next < f.openUntil:
 		return Admitted
 	}
 	return Unadmitted

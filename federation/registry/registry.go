@@ -14,6 +14,7 @@
 package registry
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -99,10 +100,14 @@ func New() *Registry {
 
 // Open makes it the registry of a hub that admits whoever signs. It must be
 // called before anything is applied.
-func (r *Registry) Open() {
+func (r *Registry) Open() { r.OpenUntil(math.MaxUint64) }
+
+// OpenUntil makes it the registry of a hub that admitted whoever signed until
+// its log had so many entries. It must be called before anything is applied.
+func (r *Registry) OpenUntil(entries uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.open = true
+	r.openUntil = entries
 }
 
 // Position is the number of entries folded: the next index wanted.
@@ -122,6 +127,7 @@ func (r *Registry) Apply(entries ...Entry) {
 		}
 		r.apply(e)
 		r.position = e.Index + 1
+		r.next = r.position
 	}
 }
 
