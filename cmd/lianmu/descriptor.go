@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"sigs.k8s.io/yaml"
+
+	"lianmu/federation/identity"
 )
 
 // descriptor is what a space says of itself, as people write it: flags, or a
@@ -27,7 +29,7 @@ type descriptor struct {
 	Homepage    string   `json:"homepage" placeholder:"URL" help:"Web page of the space."`
 	Roles       []string `json:"roles" name:"role" placeholder:"ROLE" help:"Roles of the space: provider, consumer, operator, …"`
 	Endpoints   []string `json:"endpoints" name:"endpoint" placeholder:"[TYPE=]URL" sep:"none" help:"Where programs reach the space, such as dsp=https://HOST/dsp."`
-	Keys        []string `json:"keys" name:"also-key" placeholder:"DID" help:"Further keys that may sign for the space; the one that signs this is always among them."`
+	Keys        []string `json:"keys" name:"also-key" placeholder:"FILE|DID" help:"Further keys that may sign for the space: the file of a new one, which signs this too, or the DID of one that it has. The one that signs this is always among them."`
 	Audience    string   `json:"audience" placeholder:"WHO" help:"Who may see offerings that do not say: public, recognised or space."`
 	Schemes     []string `json:"schemes" name:"scheme" placeholder:"IRI" sep:"none" help:"Rule schemes that the space follows."`
 }
@@ -136,8 +138,26 @@ func (d descriptor) overlay(over descriptor) descriptor {
 	return d
 }
 
-// document is the descriptor of a space of this DID as JSON-LD.
-func (d *descriptor) document(did string) ([]byte, error) {
+// further reads the further keys: their DIDs, and those that are at hand to sign
+// the descriptor too, as a hub asks of a key that it has not met.
+func (d *descriptor) further() (dids []string, signers []identity.Signer, err error) {
+	for _, k := range d.Keys {
+		if strings.HasPrefix(k, "did:") {
+			dids = append(dids, k)
+			continue
+		}
+		key, err := identity.ReadKey(k)
+		if err != nil {
+			return nil, nil, err
+		}
+		dids, signers = append(dids, key.DID()), append(signers, key)
+	}
+	return dids, signers, nil
+}
+
+// document is the descriptor of a space as JSON-LD: did signs it, and keys are
+// the further ones that may sign from then on.
+func (d *descriptor) document(did string, keys []string) ([]byte, error) {
 	type agent struct {
 		Name string `json:"name,omitempty"`
 		USCC string `json:"uscc,omitempty"`
@@ -185,9 +205,9 @@ func (d *descriptor) document(did string) ([]byte, error) {
 		}
 		doc.Endpoint = append(doc.Endpoint, endpoint{typ, url})
 	}
-	if len(d.Keys) > 0 {
+	if len(keys) > 0 {
 		doc.Key = []string{did}
-		for _, k := range d.Keys {
+		for _, k := range keys {
 			if !slices.Contains(doc.Key, k) {
 				doc.Key = append(doc.Key, k)
 			}

@@ -140,7 +140,11 @@ func (c *joinCmd) make(s *streams, key *identity.Key) (*identity.Key, error) {
 // sign makes the signed descriptor and reads it as the hub will. One that says
 // what was sent before is that one.
 func (c *joinCmd) sign(ctx context.Context, s *streams, key *identity.Key, d descriptor, sent []byte) ([]byte, error) {
-	doc, err := d.document(key.DID())
+	further, signers, err := d.further()
+	if err != nil {
+		return nil, err
+	}
+	doc, err := d.document(key.DID(), further)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +164,7 @@ func (c *joinCmd) sign(ctx context.Context, s *streams, key *identity.Key, d des
 	for _, w := range reading.Warnings {
 		fmt.Fprintf(s.Err, tr("提醒：%s\n", "note: %s\n"), say(w.Message))
 	}
-	return identity.Sign(doc, key, identity.SignOptions{Created: s.Now()})
+	return identity.Sign(doc, key, identity.SignOptions{Created: s.Now()}, signers...)
 }
 
 // agree shows what will be sent to whom, and asks.

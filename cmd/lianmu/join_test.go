@@ -67,8 +67,16 @@ func TestDescriptorOfAFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d = d.overlay(descriptor{Region: "3201", Keys: []string{also.DID()}})
-	doc, err := d.document(key.DID())
+	file := filepath.Join(t.TempDir(), "also.key")
+	if err := also.Write(file); err != nil {
+		t.Fatal(err)
+	}
+	d = d.overlay(descriptor{Region: "3201", Keys: []string{file, key.DID()}})
+	keys, signers, err := d.further()
+	if err != nil || len(signers) != 1 || signers[0].DID() != also.DID() {
+		t.Fatalf("%v, %v", signers, err)
+	}
+	doc, err := d.document(key.DID(), keys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,10 +192,16 @@ func TestJoin(t *testing.T) {
 	if now, err := os.ReadFile(key + sentSuffix); err != nil || string(now) != string(sent) {
 		t.Error("what was sent is forgotten")
 	}
-	// A hub that admits whoever signs: straight on.
-	open := startHubHere(t, t.TempDir())
-	code, out, errs = runCLI(t, "", "join", open.HTTP, "--key", filepath.Join(dir, "other.key"), "--yes", "--name", "工业空间")
-	if code != 0 || !strings.Contains(out, "Admitted") {
-		t.Errorf("exit %d\n%s%s", code, out, errs)
+	// A hub that admits whoever signs: straight on, and with a second key.
+	open, other := startHubHere(t, t.TempDir()), filepath.Join(dir, "other.key")
+	for _, more := range [][]string{{}, {"--also-key", key}} {
+		code, out, errs = runCLI(t, "", append([]string{"join", open.HTTP, "--key", other, "--yes", "--name", "工业空间"}, more...)...)
+		if code != 0 || !strings.Contains(out, "Admitted") {
+			t.Errorf("exit %d\n%s%s", code, out, errs)
+		}
+	}
+	code, _, errs = runCLI(t, "", "publish", "--hub", open.HTTP, "--key", key, writeFile(t, "in.json", titled("urn:j:1", "潮位")))
+	if code != 0 {
+		t.Errorf("the second key: exit %d\n%s", code, errs)
 	}
 }

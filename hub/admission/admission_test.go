@@ -142,8 +142,14 @@ func (h *hub) open() *Desk {
 // sign signs a document in our context.
 func (h *hub) sign(k *identity.Key, doc string, args ...any) []byte {
 	h.t.Helper()
+	return h.signBoth(k, nil, doc, args...)
+}
+
+// signBoth has further keys sign it too.
+func (h *hub) signBoth(k *identity.Key, also []identity.Signer, doc string, args ...any) []byte {
+	h.t.Helper()
 	raw, err := identity.Sign([]byte(`{"@context":"https://w3id.org/lianmu/v1",`+fmt.Sprintf(doc, args...)+`}`), k,
-		identity.SignOptions{Created: h.stamp.Next(h.clock.now())})
+		identity.SignOptions{Created: h.stamp.Next(h.clock.now())}, also...)
 	if err != nil {
 		h.t.Fatal(err)
 	}

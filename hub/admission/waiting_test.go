@@ -140,11 +140,11 @@ func TestWhatIsOdd(t *testing.T) {
 	t.Run("two that wait", func(t *testing.T) {
 		shared := newKey(t)
 		a, b := newKey(t), newKey(t)
-		more := func(k *identity.Key) string {
-			return fmt.Sprintf(`,"contact":{"email":"a@b.cn"},"operator":{"name":"x","uscc":"12430000MB0L046927"},"key":[%q,%q]`, k.DID(), shared.DID())
+		for _, k := range []*identity.Key{a, b} {
+			raw := h.signBoth(k, []identity.Signer{shared}, `"@type":"Space","@id":%q,"name":"双生空间","contact":{"email":"a@b.cn"},
+				"operator":{"name":"x","uscc":"12430000MB0L046927"},"key":[%q,%q]`, k.DID(), k.DID(), shared.DID())
+			h.want(h.intake.Submit(t.Context(), raw), vocab.Waiting, "")
 		}
-		h.want(h.present(a, "双生空间", more(a), ""), vocab.Waiting, "")
-		h.want(h.present(b, "双生空间", more(b), ""), vocab.Waiting, "")
 		for _, x := range h.waiters() {
 			var got []string
 			for _, p := range x.Odd {
