@@ -25,7 +25,7 @@ func (in *Intake) prepare(j *job) (ok bool) {
 	if err != nil {
 		return in.refuse(j, vocab.ProblemsOf(err, "json"))
 	}
-	if id, ok := doc.Object["@id"].(string); ok && len(id) <= 2048 {
+	if id, ok := doc.Object["@id"].(string); ok && len(id) <= 2048 && !vocab.MaybePersonal(id) {
 		j.receipt.ID = id // as claimed, so that a refusal can be found by it
 	}
 	sec, err := identity.Verify(doc, now)
