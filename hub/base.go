@@ -71,7 +71,7 @@ func openBase(ctx context.Context, c Config, listen string) (_ *base, err error)
 	}
 	b.bus, err = bus.Start(ctx, bus.Config{
 		Dir: filepath.Join(c.Dir, "jetstream"), Listen: listen, URL: c.NATSURL, Logger: c.Logger,
-		HubDID: b.did, TLS: c.tls, Callout: callout, Now: c.Now,
+		HubDID: b.did, TLS: c.tls, Callout: callout, Now: c.Now, AuditAge: c.AuditAge,
 	})
 	if err != nil {
 		return nil, err

@@ -36,6 +36,10 @@ type Config struct {
 	Sessions  access.Sessions   `json:"sessions"`  // of people in browsers
 	OIDC      *access.OIDC      `json:"oidc"`      // an OpenID Connect provider; nil: none
 
+	// AuditAge is how long audit records are kept: 180 days, the default, or
+	// longer. What was once to be kept longer stays so.
+	AuditAge time.Duration `json:"audit_age"`
+
 	// RequestsPerSecond is how many HTTP requests one address may make, default
 	// 200, with twice as many at once.
 	RequestsPerSecond int `json:"requests_per_second"`
