@@ -27,7 +27,6 @@ var translations = []struct {
 	{regexp.MustCompile(`^(--\S+): expected duration but got ("[^"]*").*$`), "$1 的值 $2 不是时长，应写成 30s、5m 或 8760h 这样"},
 	{regexp.MustCompile(`^(--\S+): (.*)$`), "$1 的值不对：$2"},
 	// Starting a hub.
-	{regexp.MustCompile(`^this hub can only run with --open so far.*$`), "目前节点只能以 --open 方式运行：凡签名的空间都接纳；请加上 --open"},
 	{regexp.MustCompile(`^(?:folder |文件夹 )?(.*?) is in use by another hub.*$`), "文件夹 $1 正被另一个节点使用；请先停下那个节点，或换一个 --dir"},
 	{regexp.MustCompile(`^(?:.*: )?another process is using (.*?); stop that hub first$`), "文件夹 $1 正被另一个程序使用；请先停下那个节点"},
 	{regexp.MustCompile(`^a hub needs a folder for its keys, log and index.*$`), "需要 --dir：存放密钥、账本和索引的文件夹"},

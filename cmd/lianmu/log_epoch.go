@@ -21,7 +21,7 @@ type logEpochCmd struct {
 // former one cited in its first entry.
 func (c *logEpochCmd) Run(ctx context.Context, s *streams) error {
 	log := slog.New(slog.NewTextHandler(s.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	previous, origin, err := hub.NewEpoch(ctx, hub.Config{Dir: c.Dir, NATSURL: c.NATSURL, Open: true, Now: s.Now, Logger: log})
+	previous, origin, err := hub.NewEpoch(ctx, hub.Config{Dir: c.Dir, NATSURL: c.NATSURL, Now: s.Now, Logger: log})
 	if errors.Is(err, hub.ErrNothingSigned) {
 		return errors.New(tr("这里的账本从未签封过，无须另立；直接启动节点即可", "this log was never signed, so there is nothing to leave; start the hub as it is"))
 	}

@@ -89,7 +89,7 @@ func (c *logVerifyCmd) verifyFolder(ctx context.Context, s *streams, tick func(d
 		return nil, fmt.Errorf(tr("%s 不是节点的文件夹：%w；请核对 --dir", "%s is no hub's folder: %w; check --dir"), c.Dir, err)
 	}
 	log := slog.New(slog.NewTextHandler(s.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	r, err := hub.Verify(ctx, hub.Config{Dir: c.Dir, NATSURL: c.NATSURL, Open: true, Now: s.Now, Logger: log}, tick)
+	r, err := hub.Verify(ctx, hub.Config{Dir: c.Dir, NATSURL: c.NATSURL, Now: s.Now, Logger: log}, tick)
 	if err != nil {
 		return nil, err
 	}

@@ -309,7 +309,11 @@ func (tr *traffic) repeatSome(n *node, conn client, m *model, count int) {
 		s := m.entries[tr.rnd.IntN(len(m.entries))]
 		tr.mu.Unlock()
 		var found vocab.Receipt
-		if status := n.get("/api/v1/submissions/"+s.digest.String(), &found); status != 200 ||
+		status, err := n.ask("/api/v1/submissions/"+s.digest.String(), true, &found)
+		if err != nil {
+			tr.t.Fatal(err)
+		}
+		if status != 200 ||
 			found.Log == nil || found.Log.Index != m.at[s.digest] || found.Digest != s.digest {
 			tr.t.Errorf("GET submissions/%s: status %d, %+v; it is entry %d", s.digest, status, found, m.at[s.digest])
 		}
