@@ -2,14 +2,15 @@
 // requests. It is the only importer of gorilla/mux.
 //
 // It decides nothing and stores nothing: it turns requests into calls of the
-// small interfaces below and their answers into JSON. What a reader may see is
-// decided by hub/access and by Config.MayRead; what a document is worth, by
-// hub/intake.
+// small interfaces below and their answers into JSON. Who may do what is decided
+// by hub/access, who may see what by it and by Config.MayRead, what a document is
+// worth by hub/intake, and what becomes of a space by hub/admission.
 package api
 
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -18,6 +19,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"lianmu/federation/ledger"
+	"lianmu/federation/registry"
+	"lianmu/hub/access"
+	"lianmu/hub/admission"
+	"lianmu/hub/audit"
 	"lianmu/hub/intake"
 	"lianmu/hub/view"
 	"lianmu/index"
@@ -57,25 +62,65 @@ type Log interface {
 	Get(ctx context.Context, index uint64) (ledger.Record, error)
 }
 
-// Guard knows the reader of a request; *access.Guard is one.
+// Guard knows who sends a request; *access.Guard is one.
 type Guard interface {
-	Operator(r *http.Request) (string, error)
-	Reader(r *http.Request) (vocab.Reader, error)
-	Limit(h http.Handler) http.Handler
+	Who(r *http.Request) (access.Who, error)
+	// Need is Who, and refuses whoever does not have the right; the trail hears.
+	Need(r *http.Request, right access.Right) (access.Who, error)
+	CheckCSRF(r *http.Request) error
+	CSRF(r *http.Request) string       // "" without a session
+	Until(r *http.Request) time.Time   // when the session is over; zero without one
+	Handlers() map[string]http.Handler // what signs people in and out, by "METHOD /path"
+	Limit(h http.Handler) http.Handler // to be put around everything
+}
+
+// Spaces knows the spaces; *registry.Registry is one.
+type Spaces interface {
+	Space(did string) (registry.SpaceState, bool)
+	ParticipantsOf(space string) []vocab.Participant // that stand, by code, then @id
+}
+
+// Admission is where officers decide; *admission.Desk is one. It asks for the
+// right once more, and keeps the trail of what it does.
+type Admission interface {
+	Invite(ctx context.Context, who access.Who, note string, ttl time.Duration) (code string, inv admission.Invitation, err error)
+	Link(code string) string
+	Invitations(ctx context.Context, who access.Who) ([]admission.Invitation, error)
+	Revoke(ctx context.Context, who access.Who, id string) error
+	Waiting(ctx context.Context, who access.Who) ([]admission.Applicant, error)
+	State(ctx context.Context, did string) (vocab.Receipt, bool, error)
+	Act(ctx context.Context, who access.Who, did string, o admission.Order) (admission.Result, error)
+	Redact(ctx context.Context, who access.Who, entries []admission.Redacted) (admission.Result, error)
+	Proposals(ctx context.Context, who access.Who) ([]admission.Proposal, error)
+	Approve(ctx context.Context, who access.Who, id string) (admission.Result, error)
+}
+
+// Trail keeps who did or was refused what; *audit.Trail is one.
+type Trail interface {
+	Do(ctx context.Context, r audit.Record, act func(context.Context) (detail string, err error)) error
+	Refused(r audit.Record)
+	List(ctx context.Context, before uint64, limit int, f audit.Filter) (items []audit.Record, next uint64, err error)
+	Export(ctx context.Context, w io.Writer, from, until time.Time) error
+	Head() audit.Head
 }
 
 // Config is what the API needs.
 type Config struct {
-	Catalog Catalog
-	Intake  Intake
-	Log     Log
-	Guard   Guard
-	Pages   http.Handler // hub/web, mounted at /; nil: none
+	Catalog   Catalog
+	Intake    Intake
+	Log       Log
+	Guard     Guard
+	Spaces    Spaces
+	Admission Admission
+	Trail     Trail
+	Pages     http.Handler // hub/web, mounted at /; nil: none
 	// Registry takes the request metrics; nil: a private one.
-	Registry *prometheus.Registry
-	Metrics  http.Handler // what /metrics answers; nil: Registry's content
-	HubDID   string
-	BodySize int64 // largest submission in bytes, default 256 KB
+	Registry  *prometheus.Registry
+	Metrics   http.Handler // what /metrics answers; nil: Registry's content
+	HubDID    string
+	Open      bool   // admits whoever signs
+	OpenUntil uint64 // where it does not: it did so until the log had so many entries
+	BodySize  int64  // largest submission in bytes, default 256 KB
 	// MayRead tells whether a reader may have a record's document. It is asked
 	// for every record that leaves by its digest. nil fails closed: only space
 	// descriptors and epochs, which are public by nature, are given.
@@ -97,7 +142,8 @@ const (
 	maxQuery         = 8 << 10          // bytes of a query string
 	maxDigests       = 100              // digests a POST /api/v1/documents
 	maxDocumentBytes = 8 << 20          // bytes of its answer, about
-	maxSmallBody     = 16 << 10         // bytes of any other request body
+	maxSmallBody     = 16 << 10         // bytes of any other request body,
+	maxOrderBody     = 256 << 10        // but of those that list offerings or entries
 	readTimeout      = 10 * time.Second // for what only reads the catalogue
 )
 
@@ -111,17 +157,17 @@ type api struct {
 	spec    []byte
 }
 
-// New returns the hub's HTTP handler. It panics where Config lacks Catalog,
-// Intake, Log or Guard, or where its own description is broken: both are
-// faults of the program, not of its input.
+// New returns the hub's HTTP handler. It panics where Config lacks one of its
+// interfaces, or where its own description is broken: both are faults of the
+// program, not of its input.
 func New(c Config) http.Handler {
 	a := newAPI(c)
 	return a.handler(a.router())
 }
 
 func newAPI(c Config) *api {
-	if c.Catalog == nil || c.Intake == nil || c.Log == nil || c.Guard == nil {
-		panic("api: Catalog, Intake, Log and Guard are needed")
+	if c.Catalog == nil || c.Intake == nil || c.Log == nil || c.Guard == nil || c.Spaces == nil || c.Admission == nil || c.Trail == nil {
+		panic("api: Catalog, Intake, Log, Guard, Spaces, Admission and Trail are needed")
 	}
 	if c.BodySize <= 0 {
 		c.BodySize = defaultBodySize

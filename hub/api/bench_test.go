@@ -32,7 +32,7 @@ func BenchmarkSearch(b *testing.B) {
 			page.Facets[f] = append(page.Facets[f], index.FacetValue{Value: fmt.Sprint(i), Label: vocab.Text{"zh": "交通运输", "en": "Transport"}, Count: i})
 		}
 	}
-	h := New(Config{Catalog: fixed{page: page}, Intake: &memoryIntake{}, Log: newLog(), Guard: memoryGuard{}})
+	h := newSite(b, func(c *Config) { c.Catalog = fixed{page: page} }).handler
 	for _, accept := range []string{"identity", "gzip"} {
 		b.Run(accept, func(b *testing.B) {
 			b.ReportAllocs()

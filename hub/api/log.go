@@ -68,13 +68,15 @@ type logInfo struct {
 	Size        uint64 `json:"size"`
 	VerifierKey string `json:"verifier_key"`
 	Hub         string `json:"hub"`
+	Open        bool   `json:"open"`                 // admits whoever signs
+	OpenUntil   uint64 `json:"open_until,omitempty"` // did so until the log had so many entries
 }
 
 func (a *api) log(w http.ResponseWriter, r *http.Request) error {
 	if err := readParams(r).end(); err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, logInfo{a.Log.Origin(), a.Log.Size(), a.Log.VerifierKey(), a.HubDID})
+	return answer(w, http.StatusOK, logInfo{a.Log.Origin(), a.Log.Size(), a.Log.VerifierKey(), a.HubDID, a.Open, a.OpenUntil})
 }
 
 // documents gives documents by their digests, in order: base64, or null for
@@ -82,7 +84,7 @@ func (a *api) log(w http.ResponseWriter, r *http.Request) error {
 // has whole and keeps from this reader; the others are not in the log, or lost,
 // and a verifier must hear of that. Nothing is told of a withheld document beyond
 // what its leaf record shows to everybody.
-// With an operator's token every document is given: a log is verified so.
+// Whoever sees every audience gets every document: a log is verified so.
 // It is written as it is read, so a hundred large documents cost the memory of
 // one. Where the answer would grow beyond maxDocumentBytes it ends early, and
 // "left" says how many of the last digests to ask for again.
@@ -146,16 +148,6 @@ func (a *api) documents(w http.ResponseWriter, r *http.Request) error {
 	chunk = append(chunk, "}\n"...)
 	_, _ = w.Write(chunk)
 	return nil
-}
-
-// reader tells who reads. A credential that is no good is an error, never taken
-// for none.
-func (a *api) reader(r *http.Request) (vocab.Reader, error) { return a.Guard.Reader(r) }
-
-// mayRead tells which records the reader of a request may have whole.
-func (a *api) mayRead(r *http.Request) (func(ledger.Record) bool, error) {
-	reader, err := a.reader(r)
-	return func(rec ledger.Record) bool { return a.MayRead(reader, rec) }, err
 }
 
 // document returns one document's bytes, or nil where the reader gets none:

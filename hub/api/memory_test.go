@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"net/http"
 	"slices"
 	"sync"
 
@@ -17,38 +16,6 @@ import (
 	"lianmu/vocab"
 )
 
-// memoryGuard knows one operator, and a token that is no operator's.
-type memoryGuard struct{}
-
-func (memoryGuard) Operator(r *http.Request) (string, error) {
-	switch r.Header.Get("Authorization") {
-	case "Bearer operator":
-		return "did:key:z6Mkoperator", nil
-	case "Bearer stranger":
-		return "", vocab.Problems{vocab.NewProblem("", "access.forbidden", "您不是运营者。", "You are no operator.")}
-	}
-	return "", vocab.Problems{vocab.NewProblem("", "access.unauthenticated", "需要令牌。", "A token is needed.")}
-}
-
-func (g memoryGuard) Reader(r *http.Request) (vocab.Reader, error) {
-	if r.Header.Get("Authorization") == "" {
-		return vocab.Reader{}, nil
-	}
-	_, err := g.Operator(r)
-	return vocab.Reader{All: err == nil}, err
-}
-
-func (memoryGuard) Limit(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("X-Test") == "hammer" {
-			w.Header().Set("Retry-After", "1")
-			w.WriteHeader(http.StatusTooManyRequests)
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
-}
-
 // memoryCatalog has three offerings, one of them hidden.
 type memoryCatalog struct {
 	details []*view.Detail
@@ -57,6 +24,7 @@ type memoryCatalog struct {
 
 	mu      sync.Mutex
 	rebuild chan error // Rebuild waits for it
+	refuse  bool       // Rebuild fails at once
 	running bool
 }
 
@@ -140,6 +108,9 @@ func (c *memoryCatalog) States(context.Context) ([]view.State, error) {
 }
 
 func (c *memoryCatalog) Rebuild(ctx context.Context) error {
+	if c.refuse {
+		return errors.New("refused")
+	}
 	c.setRunning(true)
 	defer c.setRunning(false)
 	select {
@@ -193,7 +164,7 @@ func (in *memoryIntake) Receipt(ctx context.Context, d vocab.Digest, reader voca
 		}
 	}
 	r, ok := in.receipts[d]
-	return r, ok
+	return r, ok && (r.Status != vocab.Refused || reader.MaySee(vocab.AudienceSpace, r.Space))
 }
 
 func (in *memoryIntake) Quarantine(_ context.Context, before uint64, limit int) ([]intake.Quarantined, error) {

@@ -27,7 +27,7 @@ const (
 type exchange struct {
 	id       string // request id, safe to print
 	route    string // template of the path; bounded, for metrics
-	operator string // DID, where one was asked for
+	operator string // who used a right that not everybody has
 	status   int
 	wrote    bool
 }
@@ -203,7 +203,7 @@ func (m metrics) observe(x *exchange, method string, took time.Duration) {
 // methodLabel bounds what a client can make of the method.
 func methodLabel(m string) string {
 	switch m {
-	case http.MethodGet, http.MethodHead, http.MethodPost:
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete:
 		return m
 	}
 	return "other"

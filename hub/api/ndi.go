@@ -139,10 +139,10 @@ func (a *api) ndiQuery(w http.ResponseWriter, r *http.Request) error {
 		// A hit does not carry the registered code; its detail does. An entry
 		// that has gone meanwhile keeps its @id.
 		d, err := a.Catalog.Offering(ctx, h.Space, h.ID, reader)
-		switch {
+		switch _, status, _ := problemsOf(err); {
 		case err == nil:
 			p.ProductID = ndiProductID(d.Offering)
-		case !errors.Is(err, view.ErrNotFound):
+		case status != http.StatusNotFound && status != http.StatusGone:
 			return a.failNDI(w, r, err)
 		}
 		page.Results = append(page.Results, p)
@@ -290,7 +290,7 @@ func (a *api) failNDI(w http.ResponseWriter, r *http.Request, err error) error {
 	}
 	n := &ndiRefusal{http.StatusOK, ndiBadValue, ps[0].Message}
 	switch {
-	case status == http.StatusNotFound:
+	case status == http.StatusNotFound, status == http.StatusGone:
 		n.code = ndiNoProduct
 	case status == http.StatusServiceUnavailable:
 		n.status, n.code = status, ndiTryAgain

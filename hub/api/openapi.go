@@ -17,7 +17,7 @@ var openapiFiles embed.FS
 // Description returns the OpenAPI 3.0 document that /openapi.json serves.
 func Description() ([]byte, error) {
 	doc := map[string]json.RawMessage{}
-	for _, name := range []string{"info", "catalog", "log", "ndi", "schemas"} {
+	for _, name := range []string{"info", "catalog", "log", "ndi", "schemas", "access", "admission"} {
 		raw, err := openapiFiles.ReadFile("openapi/" + name + ".yaml")
 		if err != nil {
 			return nil, err
@@ -43,7 +43,8 @@ func Description() ([]byte, error) {
 	return json.MarshalIndent(doc, "", " ")
 }
 
-// join unites the members of two objects; none may be in both.
+// join unites the members of two objects, and so on within those that are in both;
+// what is no object may not be.
 func join(a, b json.RawMessage) (json.RawMessage, error) {
 	both := map[string]json.RawMessage{}
 	if err := json.Unmarshal(a, &both); err != nil {
@@ -55,7 +56,11 @@ func join(a, b json.RawMessage) (json.RawMessage, error) {
 	}
 	for member, value := range more {
 		if both[member] != nil {
-			return nil, fmt.Errorf("%s is there twice", member)
+			joined, err := join(both[member], value)
+			if err != nil {
+				return nil, fmt.Errorf("%s is there twice: %w", member, err)
+			}
+			value = joined
 		}
 		both[member] = value
 	}

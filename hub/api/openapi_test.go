@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"slices"
+	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -63,47 +63,53 @@ func TestDescriptionCoversTheRoutes(t *testing.T) {
 			t.Errorf("%s is described but not routed", op)
 		}
 	}
-	if len(routed) < 20 {
+	if len(routed) < 35 {
 		t.Errorf("only %d operations were seen", len(routed))
 	}
 }
 
-// What is described as the operator's is refused without a token, and nothing
-// else is.
+// What is described as needing a right is refused without a token and to who has
+// none, and nothing else is; the right is that of the table of routes.
 func TestDescriptionTellsWhoMay(t *testing.T) {
 	s := newSite(t)
+	rights := map[string]string{}
+	for _, r := range s.routes() {
+		rights[r.method+" "+label(r.path)] = string(r.right)
+	}
 	for path, item := range s.spec.Paths.Map() {
 		for method, op := range item.Operations() {
-			needs := op.Security != nil && len(*op.Security) > 0 && !slices.ContainsFunc(*op.Security, func(r openapi3.SecurityRequirement) bool { return len(r) == 0 })
-			r := request(method, fill(path), "")
-			if got := s.send(t, r); (got.status == http.StatusUnauthorized) != needs {
-				t.Errorf("%s %s without a token: %d, described as operator's: %v", method, path, got.status, needs)
+			right, _ := op.Extensions["x-right"].(string)
+			if right != rights[method+" "+path] {
+				t.Errorf("%s %s needs %q, described is %q", method, path, rights[method+" "+path], right)
 			}
-			if !needs {
+			if needs := op.Security != nil; needs != (right != "") {
+				t.Errorf("%s %s: credential %v, right %q", method, path, needs, right)
+			}
+			if byGuard(path) {
+				continue // these are where one gets a credential
+			}
+			if got := s.send(t, request(method, fill(path), "")); (got.status == http.StatusUnauthorized) != (right != "") {
+				t.Errorf("%s %s without a token: %d, right %q", method, path, got.status, right)
+			}
+			if right == "" {
 				continue
 			}
-			r = request(method, fill(path), "")
-			r.Header.Set("Authorization", "Bearer stranger")
-			if got := s.send(t, r); got.status != http.StatusForbidden || got.code() != "access.forbidden" {
+			if got := s.send(t, s.as(stranger(), request(method, fill(path), ""))); got.status != http.StatusForbidden || got.code() != "access.forbidden" {
 				t.Errorf("%s %s as a stranger: %d %s", method, path, got.status, got.body)
 			}
 		}
+	}
+	if len(s.desk.asked) > 0 {
+		t.Errorf("the desk was asked: %v", s.desk.asked)
 	}
 }
 
 // fill puts something into a path's parameters.
 func fill(path string) string {
-	switch path {
-	case "/api/v1/offerings/{space}/{id}":
-		return "/api/v1/offerings/" + spaceA + "/x"
-	case "/api/v1/spaces/{did}":
-		return "/api/v1/spaces/" + spaceA
-	case "/api/v1/submissions/{digest}":
-		return "/api/v1/submissions/00"
-	case "/tile/{path}":
+	if path == "/tile/{path}" {
 		return "/tile/0/000"
 	}
-	return path
+	return strings.NewReplacer("{space}", spaceA, "{did}", spaceA, "{digest}", "00", "{id}", "x").Replace(path)
 }
 
 // A parameter that is described can be given, and the described bounds hold.
@@ -120,7 +126,7 @@ func TestDescribedParametersAreTaken(t *testing.T) {
 					value string
 					wrong bool
 				}{{string(long[1:]), false}, {string(long), true}} {
-					got := s.send(t, asOperator(request(method, fill(path)+"?"+p.Value.Name+"="+c.value, "")))
+					got := s.send(t, s.as(operator(), request(method, fill(path)+"?"+p.Value.Name+"="+c.value, "")))
 					tooLong := got.status == http.StatusBadRequest && bytes.Contains(got.body, []byte("request.too_long"))
 					if tooLong != c.wrong || bytes.Contains(got.body, []byte("unknown_parameter")) {
 						t.Errorf("%s %s?%s of %d characters: %d %s", method, path, p.Value.Name, len(c.value), got.status, got.body)

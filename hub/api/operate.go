@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 
+	"lianmu/hub/access"
+	"lianmu/hub/audit"
 	"lianmu/hub/view"
 	"lianmu/vocab"
 )
@@ -56,29 +58,52 @@ func (a *api) startRebuild(w http.ResponseWriter, r *http.Request) error {
 		return vocab.Problems{vocab.NewProblem("", "index.rebuilding",
 			"索引正在重建，请等它完成。", "The index is being rebuilt; wait until it is done.")}
 	}
-	go a.runRebuild()
+	who, err := a.Guard.Who(r)
+	if err == nil {
+		err = a.runRebuild(recordOf(who, string(access.IndexRebuild), ""))
+	}
+	if err != nil {
+		return err
+	}
 	w.Header().Set("Location", "/api/v1/index/rebuild")
 	return answer(w, http.StatusAccepted, a.rebuildState())
 }
 
-// runRebuild outlives its request: it ends with the rebuild or with the hub.
-func (a *api) runRebuild() {
-	err := func() (err error) {
-		defer func() {
-			if p := recover(); p != nil {
-				err = fmt.Errorf("panic: %v", p)
-			}
-		}()
-		return a.Catalog.Rebuild(a.Context)
+// runRebuild returns when the rebuild has begun, and is in the audit trail, or
+// why it has not. It goes on beside its request, and ends with the hub.
+func (a *api) runRebuild(r audit.Record) error {
+	begun, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		err := a.Trail.Do(a.Context, r, func(ctx context.Context) (detail string, err error) {
+			close(begun)
+			defer func() {
+				if p := recover(); p != nil {
+					err = fmt.Errorf("panic: %v", p)
+				}
+			}()
+			return "", a.Catalog.Rebuild(ctx)
+		})
+		if err != nil && !errors.Is(err, context.Canceled) {
+			a.Logger.Error("index rebuild failed", "error", err)
+		}
+		a.rebuild.mu.Lock()
+		a.rebuild.running = false
+		if err != nil {
+			a.rebuild.failed = err.Error()
+		}
+		a.rebuild.mu.Unlock()
+		ended <- err
 	}()
-	if err != nil && !errors.Is(err, context.Canceled) {
-		a.Logger.Error("index rebuild failed", "error", err)
-	}
-	a.rebuild.mu.Lock()
-	defer a.rebuild.mu.Unlock()
-	a.rebuild.running = false
-	if err != nil {
-		a.rebuild.failed = err.Error()
+	select {
+	case <-begun:
+		return nil
+	case err := <-ended:
+		select {
+		case <-begun: // and ended as quickly
+			return nil
+		default:
+			return err
+		}
 	}
 }
 

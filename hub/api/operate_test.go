@@ -12,7 +12,7 @@ import (
 
 func TestViews(t *testing.T) {
 	s := newSite(t)
-	got := read[[]view.State](t, s.send(t, asOperator(request("GET", "/api/v1/views", ""))))
+	got := read[[]view.State](t, s.send(t, s.as(operator(), request("GET", "/api/v1/views", ""))))
 	if len(got) != 1 || got[0].View != "index" || got[0].Position != 3 {
 		t.Errorf("got %+v", got)
 	}
@@ -34,12 +34,12 @@ func TestRebuild(t *testing.T) {
 				defer stop()
 				s := newSite(t, func(c *Config) { c.Context = ctx })
 				state := func() progress {
-					return read[progress](t, s.send(t, asOperator(request("GET", "/api/v1/index/rebuild", ""))))
+					return read[progress](t, s.send(t, s.as(operator(), request("GET", "/api/v1/index/rebuild", ""))))
 				}
 				if p := state(); p.Running {
 					t.Errorf("before: %+v", p)
 				}
-				got := s.send(t, asOperator(request("POST", "/api/v1/index/rebuild", "")))
+				got := s.send(t, s.as(operator(), request("POST", "/api/v1/index/rebuild", "")))
 				if got.status != 202 || got.header.Get("Location") != "/api/v1/index/rebuild" || !read[progress](t, got).Running {
 					t.Errorf("start: %d %s", got.status, got.body)
 				}
@@ -47,7 +47,7 @@ func TestRebuild(t *testing.T) {
 				if p := state(); !p.Running || p.Done != 1 || p.Total != 3 {
 					t.Errorf("under way: %+v", p)
 				}
-				if again := s.send(t, asOperator(request("POST", "/api/v1/index/rebuild", ""))); again.status != 409 || again.code() != "index.rebuilding" {
+				if again := s.send(t, s.as(operator(), request("POST", "/api/v1/index/rebuild", ""))); again.status != 409 || again.code() != "index.rebuilding" {
 					t.Errorf("again: %d %s", again.status, again.body)
 				}
 				c.end(s, stop)
@@ -55,7 +55,7 @@ func TestRebuild(t *testing.T) {
 				if p := state(); p.Running || p.Failed != c.failed {
 					t.Errorf("after: %+v", p)
 				}
-				if !strings.Contains(s.logged.String(), "did:key:z6Mkoperator") {
+				if !strings.Contains(s.logged.String(), operator().DID()) {
 					t.Errorf("the log does not say who: %s", s.logged)
 				}
 			})

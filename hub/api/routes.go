@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"lianmu/hub/access"
 	"lianmu/vocab"
 )
 
@@ -20,36 +22,87 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 type route struct {
 	method string
 	path   string
+	right  access.Right // that one needs; "": anybody may ask
 	handle handler
 }
 
-// routes is every route but the pages. The most used come first, as mux tries
-// them in order.
+// routes is every route but the pages and those of Guard.Handlers. The most used
+// come first, as mux tries them in order.
 func (a *api) routes() []route {
 	return []route{
-		{"GET", "/api/v1/search", a.search},
-		{"GET", "/api/v1/suggest", a.suggest},
-		{"GET", "/api/v1/offerings", a.offeringByQuery},
+		{"GET", "/api/v1/search", "", a.search},
+		{"GET", "/api/v1/suggest", "", a.suggest},
+		{"GET", "/api/v1/offerings", "", a.offeringByQuery},
 		// id is the rest of the raw path: an IRI with its slashes encoded or not.
-		{"GET", "/api/v1/offerings/{space}/{id:.+}", a.offering},
-		{"POST", "/api/v1/submissions", a.submit},
-		{"GET", "/api/v1/submissions", a.operator(a.quarantine)},
-		{"GET", "/api/v1/submissions/{digest}", a.receipt},
-		{"GET", "/api/v1/spaces", a.spaces},
-		{"GET", "/api/v1/spaces/{did:.+}", a.space},
-		{"GET", "/checkpoint", a.checkpoint},
-		{"GET", "/tile/{path:.+}", a.tile},
-		{"GET", "/api/v1/log", a.log},
-		{"POST", "/api/v1/documents", a.documents},
-		{"GET", "/api/v1/views", a.operator(a.views)},
-		{"POST", "/api/v1/index/rebuild", a.operator(a.startRebuild)},
-		{"GET", "/api/v1/index/rebuild", a.operator(a.rebuildProgress)},
-		{"POST", "/ndi/v1/catalog/query", a.ndiQuery},
-		{"POST", "/ndi/v1/catalog/detail", a.ndiDetail},
-		{"GET", "/openapi.json", a.openapi},
-		{"GET", "/healthz", a.healthz},
-		{"GET", "/readyz", a.readyz},
-		{"GET", "/metrics", a.metricsPage},
+		{"GET", "/api/v1/offerings/{space}/{id:.+}", "", a.offering},
+		{"POST", "/api/v1/submissions", "", a.submit},
+		{"GET", "/api/v1/submissions", access.QuarantineRead, a.quarantine},
+		{"GET", "/api/v1/submissions/{digest}", "", a.receipt},
+		{"GET", "/api/v1/spaces", "", a.spaces},
+		{"GET", "/api/v1/spaces/{did}", "", a.space},
+		{"GET", "/api/v1/spaces/{did}/participants", "", a.participants},
+		{"POST", "/api/v1/spaces/{did}/acts", byVerb, a.act},
+		{"GET", "/api/v1/applicants", access.SpaceAdmit, a.applicants},
+		{"POST", "/api/v1/invitations", access.SpaceAdmit, a.invite},
+		{"GET", "/api/v1/invitations", access.SpaceAdmit, a.invitations},
+		{"DELETE", "/api/v1/invitations/{id}", access.SpaceAdmit, a.revoke},
+		{"GET", "/api/v1/proposals", access.Approve, a.proposals},
+		{"POST", "/api/v1/proposals/{id}/approve", access.Approve, a.approve},
+		{"POST", "/api/v1/redactions", access.LogRedact, a.redact},
+		{"GET", "/api/v1/audit", access.AuditRead, a.trail},
+		{"GET", "/api/v1/audit/export", access.AuditRead, a.exportTrail},
+		{"GET", "/api/v1/access", "", a.access},
+		{"GET", "/api/v1/me", "", a.me},
+		{"GET", "/checkpoint", "", a.checkpoint},
+		{"GET", "/tile/{path:.+}", "", a.tile},
+		{"GET", "/api/v1/log", "", a.log},
+		{"POST", "/api/v1/documents", "", a.documents},
+		{"GET", "/api/v1/views", access.ViewsRead, a.views},
+		{"POST", "/api/v1/index/rebuild", access.IndexRebuild, a.startRebuild},
+		{"GET", "/api/v1/index/rebuild", access.ViewsRead, a.rebuildProgress},
+		{"POST", "/ndi/v1/catalog/query", "", a.ndiQuery},
+		{"POST", "/ndi/v1/catalog/detail", "", a.ndiDetail},
+		{"GET", "/openapi.json", "", a.openapi},
+		{"GET", "/healthz", "", a.healthz},
+		{"GET", "/readyz", "", a.readyz},
+		{"GET", "/metrics", "", a.metricsPage},
+	}
+}
+
+// endpoint is a route with what stands before it.
+type endpoint struct {
+	method, path string
+	handler      http.Handler
+}
+
+func (a *api) endpoints() []endpoint {
+	var out []endpoint
+	for _, r := range a.routes() {
+		h := r.handle
+		if r.right != "" {
+			h = a.allowed(r.right, h)
+		}
+		if r.method != http.MethodGet {
+			h = a.ownDoing(h)
+		}
+		out = append(out, endpoint{r.method, r.path, a.serve(label(r.path), h)})
+	}
+	doors := a.Guard.Handlers() // which look for forged requests themselves
+	for _, door := range slices.Sorted(maps.Keys(doors)) {
+		method, path, _ := strings.Cut(door, " ")
+		out = append(out, endpoint{method, path, a.serve(path, foreign(doors[door]))})
+	}
+	if end := doors["POST /session/end"]; end != nil {
+		out = append(out, endpoint{http.MethodDelete, "/session", a.serve("/session", foreign(end))})
+	}
+	return out
+}
+
+// foreign makes a handler of one that answers by itself.
+func foreign(h http.Handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		h.ServeHTTP(w, r)
+		return nil
 	}
 }
 
@@ -58,16 +111,16 @@ func (a *api) router() *mux.Router {
 	m := mux.NewRouter().UseEncodedPath().SkipClean(true)
 	allowed := map[string][]string{}
 	var paths []string
-	for _, r := range a.routes() {
-		methods := []string{r.method}
-		if r.method == http.MethodGet {
+	for _, e := range a.endpoints() {
+		methods := []string{e.method}
+		if e.method == http.MethodGet {
 			methods = append(methods, http.MethodHead)
 		}
-		m.Handle(r.path, a.serve(label(r.path), r.handle)).Methods(methods...)
-		if allowed[r.path] == nil {
-			paths = append(paths, r.path)
+		m.Handle(e.path, e.handler).Methods(methods...)
+		if allowed[e.path] == nil {
+			paths = append(paths, e.path)
 		}
-		allowed[r.path] = append(allowed[r.path], methods...)
+		allowed[e.path] = append(allowed[e.path], methods...)
 	}
 	for _, p := range paths {
 		m.Handle(p, a.serve(label(p), notAllowed(allowed[p])))
@@ -109,19 +162,6 @@ func (a *api) pages() http.Handler {
 		}
 		a.Pages.ServeHTTP(w, r)
 	})
-}
-
-// operator lets only an operator's token through. A token is good once, so it
-// is asked for at one place only.
-func (a *api) operator(h handler) handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		did, err := a.Guard.Operator(r)
-		if err != nil {
-			return err
-		}
-		exchangeOf(r).operator = did
-		return h(w, r)
-	}
 }
 
 func notFound(http.ResponseWriter, *http.Request) error {

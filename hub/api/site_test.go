@@ -19,6 +19,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"lianmu/federation/ledger"
+	"lianmu/hub/access"
 	"lianmu/vocab"
 )
 
@@ -45,20 +46,25 @@ type site struct {
 	catalog *memoryCatalog
 	intake  *memoryIntake
 	ledger  *memoryLog
+	desk    *memoryDesk
+	noted   *memoryTrail
 }
 
-func newSite(t *testing.T, change ...func(*Config)) *site {
+func newSite(t testing.TB, change ...func(*Config)) *site {
 	t.Helper()
 	logged := &bytes.Buffer{}
 	catalog, kept := newCatalog(), newLog()
 	taken := &memoryIntake{receipts: map[vocab.Digest]vocab.Receipt{}, log: kept}
+	desk, noted := &memoryDesk{}, &memoryTrail{}
+	spaces := newSpaces()
 	c := Config{
-		Catalog: catalog, Intake: taken, Log: kept, Guard: memoryGuard{},
-		HubDID: "did:key:z6Mkhub", BodySize: 4096,
+		Catalog: catalog, Intake: taken, Log: kept, Spaces: spaces, Admission: desk, Trail: noted,
+		HubDID: operator().DID(), BodySize: 4096,
 		MayRead: func(reader vocab.Reader, rec ledger.Record) bool { return reader.All || rec.Fact.ID != "urn:hidden" },
 		Logger:  slog.New(slog.NewTextHandler(logged, nil)),
 		Now:     func() time.Time { return noon },
 	}
+	guarded(func(*access.Config) {})(&c)
 	for _, f := range change {
 		f(&c)
 	}
@@ -68,11 +74,12 @@ func newSite(t *testing.T, change ...func(*Config)) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &site{api: a, handler: a.handler(router), router: router, spec: spec, logged: logged, catalog: catalog, intake: taken, ledger: kept}
+	return &site{api: a, handler: a.handler(router), router: router, spec: spec, logged: logged, catalog: catalog, intake: taken, ledger: kept, desk: desk, noted: noted}
 }
 
 // described reads the description once for all tests; nobody changes it.
 var described = sync.OnceValues(func() (*openapi3.T, error) {
+	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.FileBodyDecoder)
 	raw, err := Description()
 	if err != nil {
 		return nil, err
@@ -99,11 +106,6 @@ func request(method, target, body string) *http.Request {
 		b = strings.NewReader(body)
 	}
 	return httptest.NewRequest(method, target, b)
-}
-
-func asOperator(r *http.Request) *http.Request {
-	r.Header.Set("Authorization", "Bearer operator")
-	return r
 }
 
 type reply struct {
@@ -170,6 +172,12 @@ func (s *site) holdToSpec(t *testing.T, r *http.Request, got *reply) {
 	}
 }
 
+// byGuard reports whether a route's answers are the guard's own, which knows no
+// numbers of requests.
+func byGuard(route string) bool {
+	return strings.HasPrefix(route, "/session") || strings.HasPrefix(route, "/oidc/")
+}
+
 func (s *site) holdToProblem(t *testing.T, got *reply) {
 	t.Helper()
 	var p problem
@@ -177,7 +185,7 @@ func (s *site) holdToProblem(t *testing.T, got *reply) {
 		t.Errorf("not a problem: %v %s %s", err, got.header.Get("Content-Type"), got.body)
 		return
 	}
-	if p.Status != got.status || p.Title == "" || p.Code == "" || len(p.Problems) == 0 || p.RequestID != got.header.Get("X-Request-Id") {
+	if p.Status != got.status || p.Title == "" || p.Code == "" || len(p.Problems) == 0 || p.RequestID != got.header.Get("X-Request-Id") && !byGuard(got.route) {
 		t.Errorf("problem is incomplete: %s", got.body)
 	}
 	for _, one := range p.Problems {

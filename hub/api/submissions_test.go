@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"lianmu/federation/identity"
+	"lianmu/hub/access"
 	"lianmu/hub/intake"
 	"lianmu/vocab"
 )
@@ -19,6 +21,7 @@ func TestSubmitAnswersWithTheReceipt(t *testing.T) {
 		header string // name=value
 	}{
 		{`{"status":"accepted"}`, 201, vocab.Accepted, "Location=/api/v1/submissions/" + vocab.DigestOf([]byte(`{"status":"accepted"}`)).String()},
+		{`{"status":"waiting"}`, 202, vocab.Waiting, ""},
 		{`{"status":"renewed"}`, 200, vocab.Renewed, ""},
 		{`{"status":"unchanged"}`, 200, vocab.Unchanged, ""},
 		{`{"status":"superseded"}`, 200, vocab.Superseded, ""},
@@ -121,33 +124,60 @@ func TestSubmitCutShort(t *testing.T) {
 func TestReceipt(t *testing.T) {
 	s := newSite(t)
 	public, hidden := s.ledger.records[0].Fact.Digest, s.ledger.records[2].Fact.Digest
-	refused, unknown := vocab.DigestOf([]byte("refused")), vocab.DigestOf([]byte("unknown"))
-	for _, d := range []vocab.Digest{public, hidden, refused} {
+	refused, waiting, unknown := vocab.DigestOf([]byte("refused")), vocab.DigestOf([]byte("waiting")), vocab.DigestOf([]byte("unknown"))
+	for _, d := range []vocab.Digest{public, hidden} {
 		s.intake.receipts[d] = vocab.Receipt{Status: vocab.Accepted, Digest: d}
 	}
+	s.intake.receipts[refused] = vocab.Receipt{Status: vocab.Refused, Digest: refused, Space: spaceB}
+	s.desk.waiting = map[string]vocab.Receipt{stranger().DID(): {Status: vocab.Waiting, Digest: waiting}}
 	for _, c := range []struct {
-		digest, token string
-		status        int
+		name, digest string
+		by           *identity.Key // nil: nobody
+		status       int
 	}{
-		{public.String(), "", 200},
-		{strings.ToUpper(public.String()), "", 200},
-		{hidden.String(), "", 404}, // leaf records show its digest to everybody
-		{hidden.String(), "Bearer operator", 200},
-		{hidden.String(), "Bearer stranger", 403},
-		{hidden.String(), "Bearer nonsense", 401},
-		{refused.String(), "", 200},
-		{unknown.String(), "", 404},
-		{"00", "", 400},
-		{strings.Repeat("g", 64), "", 400},
-		{strings.Repeat("0", 201), "", 400},
-		{"..%2f..%2fx", "", 400},
+		{"public", public.String(), nil, 200},
+		{"public in capitals", strings.ToUpper(public.String()), nil, 200},
+		{"hidden", hidden.String(), nil, 404}, // leaf records show its digest to everybody
+		{"hidden, to an officer", hidden.String(), operator(), 200},
+		{"hidden, to a stranger", hidden.String(), stranger(), 404},
+		{"refused", refused.String(), nil, 404},
+		{"refused, to its space", refused.String(), ofB(), 200},
+		{"refused, to a stranger", refused.String(), stranger(), 404},
+		{"refused, to who reads the quarantine", refused.String(), operator(), 200},
+		{"waiting", waiting.String(), nil, 404},
+		{"waiting, to its space", waiting.String(), stranger(), 200},
+		{"waiting, to another", waiting.String(), ofB(), 404},
+		{"unknown", unknown.String(), nil, 404},
+		{"short", "00", nil, 400},
+		{"no digits", strings.Repeat("g", 64), nil, 400},
+		{"long", strings.Repeat("0", 201), nil, 400},
+		{"climbing", "..%2f..%2fx", nil, 400},
 	} {
 		r := request(http.MethodGet, "/api/v1/submissions/"+c.digest, "")
-		if c.token != "" {
-			r.Header.Set("Authorization", c.token)
+		if c.by != nil {
+			s.as(c.by, r)
 		}
 		if got := s.send(t, r); got.status != c.status {
-			t.Errorf("%s %s: %d %s", c.digest, c.token, got.status, got.body)
+			t.Errorf("%s: %d %s", c.name, got.status, got.body)
+		}
+	}
+	r := request(http.MethodGet, "/api/v1/submissions/"+public.String(), "")
+	r.Header.Set("Authorization", "Bearer nonsense")
+	if got := s.send(t, r); got.status != 401 || got.code() != "access.unauthenticated" {
+		t.Errorf("a token that is none: %d %s", got.status, got.body)
+	}
+}
+
+// Who reads the quarantine and not every audience finds refusals and no more.
+func TestReceiptForWhoReadsTheQuarantine(t *testing.T) {
+	security := key()
+	s := newSite(t, guarded(func(c *access.Config) { c.Operators = []access.Operator{{DID: security.DID(), Role: access.Security}} }))
+	hidden, refused := s.ledger.records[2].Fact.Digest, vocab.DigestOf([]byte("refused"))
+	s.intake.receipts[hidden] = vocab.Receipt{Status: vocab.Accepted, Digest: hidden}
+	s.intake.receipts[refused] = vocab.Receipt{Status: vocab.Refused, Digest: refused, Space: spaceB}
+	for d, status := range map[vocab.Digest]int{hidden: 404, refused: 200} {
+		if got := s.send(t, s.as(security, request(http.MethodGet, "/api/v1/submissions/"+d.String(), ""))); got.status != status {
+			t.Errorf("%v: %d %s", d, got.status, got.body)
 		}
 	}
 }
@@ -162,7 +192,7 @@ func TestQuarantinePages(t *testing.T) {
 	var seen []uint64
 	target := "/api/v1/submissions?refused=true&limit=2"
 	for range 6 {
-		got := s.send(t, asOperator(request(http.MethodGet, target, "")))
+		got := s.send(t, s.as(operator(), request(http.MethodGet, target, "")))
 		l := read[list[intake.Quarantined]](t, got)
 		for _, q := range l.Items {
 			seen = append(seen, q.Sequence)
@@ -183,7 +213,7 @@ func TestQuarantinePages(t *testing.T) {
 		"refused=true&cursor=-1":  "index.cursor",
 		"refused=true&limit=1000": "request.number",
 	} {
-		got := s.send(t, asOperator(request(http.MethodGet, "/api/v1/submissions?"+query, "")))
+		got := s.send(t, s.as(operator(), request(http.MethodGet, "/api/v1/submissions?"+query, "")))
 		if got.status != 400 || got.code() != code {
 			t.Errorf("%q: %d %s", query, got.status, got.body)
 		}

@@ -1,0 +1,154 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"lianmu/federation/ledger"
+	"lianmu/hub/access"
+	"lianmu/hub/audit"
+	"lianmu/vocab"
+)
+
+// reader tells who reads. A credential that is no good is an error, never taken
+// for none.
+func (a *api) reader(r *http.Request) (vocab.Reader, error) {
+	who, err := a.Guard.Who(r)
+	return who.Reader(), err
+}
+
+// mayRead tells which records the reader of a request may have whole.
+func (a *api) mayRead(r *http.Request) (func(ledger.Record) bool, error) {
+	reader, err := a.reader(r)
+	return func(rec ledger.Record) bool { return a.MayRead(reader, rec) }, err
+}
+
+// byVerb stands in the table of routes for a right that hangs on the body.
+const byVerb access.Right = "by the verb"
+
+// allowed lets only those through who have the right.
+func (a *api) allowed(right access.Right, h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if right == byVerb {
+			if err := a.decides(r); err != nil {
+				return err
+			}
+			return h(w, r)
+		}
+		if _, err := a.need(r, right); err != nil {
+			return err
+		}
+		return h(w, r)
+	}
+}
+
+// need is Guard.Need, noted for the log.
+func (a *api) need(r *http.Request, right access.Right) (access.Who, error) {
+	who, err := a.Guard.Need(r, right)
+	if err == nil {
+		exchangeOf(r).operator = who.Label()
+	}
+	return who, err
+}
+
+// decides refuses whoever may decide nothing at all about spaces, before a body
+// is read of them.
+func (a *api) decides(r *http.Request) error {
+	who, err := a.Guard.Who(r)
+	if err != nil {
+		return err
+	}
+	for _, right := range rightOf {
+		if who.May(right) {
+			return nil
+		}
+	}
+	_, err = a.need(r, access.SpaceAdmit)
+	return err
+}
+
+// ownDoing refuses what another site may have made a signed-in browser send.
+func (a *api) ownDoing(h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := a.Guard.CheckCSRF(r); err != nil {
+			who, whoErr := a.Guard.Who(r)
+			if whoErr == nil { // else the guard has told of it
+				rec := recordOf(who, "csrf", exchangeOf(r).route)
+				rec.Code = vocab.ProblemsOf(err, "access.csrf")[0].Code
+				a.Trail.Refused(rec)
+			}
+			return err
+		}
+		return h(w, r)
+	}
+}
+
+// recordOf begins a record of the trail.
+func recordOf(who access.Who, act, object string) audit.Record {
+	roles := make([]string, len(who.Roles))
+	for i, role := range who.Roles {
+		roles[i] = string(role)
+	}
+	return audit.Record{Who: who.Label(), Role: strings.Join(roles, " "), Via: who.Via, From: who.Client, Act: act, Object: object}
+}
+
+// myself answers GET /api/v1/me.
+type myself struct {
+	Via    string         `json:"via"`
+	Label  string         `json:"label"` // as acts and the audit trail name them
+	DID    string         `json:"did,omitempty"`
+	Org    string         `json:"org,omitempty"`
+	Name   string         `json:"name,omitempty"`
+	Space  string         `json:"space,omitempty"` // that they speak for
+	Spaces []string       `json:"spaces"`          // whose inner offerings they see
+	Roles  []access.Role  `json:"roles"`
+	Rights []access.Right `json:"rights"`
+	CSRF   string         `json:"csrf,omitempty"`
+	Until  time.Time      `json:"until,omitzero"` // end of the session
+}
+
+func (a *api) me(w http.ResponseWriter, r *http.Request) error {
+	if err := readParams(r).end(); err != nil {
+		return err
+	}
+	who, err := a.Guard.Who(r)
+	if err != nil {
+		return err
+	}
+	m := myself{
+		Via: who.Via, Label: who.Label(), DID: who.DID, Org: who.Org, Name: who.Name, Space: who.Space,
+		Spaces: append([]string{}, who.Spaces...), Roles: who.Roles, Rights: []access.Right{},
+	}
+	for _, right := range access.Rights() {
+		if who.May(right) {
+			m.Rights = append(m.Rights, right)
+		}
+	}
+	if who.Via == access.ViaSession {
+		m.CSRF, m.Until = a.Guard.CSRF(r), a.Guard.Until(r).UTC()
+	}
+	return answer(w, http.StatusOK, m)
+}
+
+// namedRight is a right for people.
+type namedRight struct {
+	Right access.Right `json:"right"`
+	Name  vocab.Text   `json:"name"`
+}
+
+// access answers with the table of roles and rights. It is the same on every
+// hub, and no secret.
+func (a *api) access(w http.ResponseWriter, r *http.Request) error {
+	if err := readParams(r).end(); err != nil {
+		return err
+	}
+	rights := make([]namedRight, 0, len(access.Rights()))
+	for _, right := range access.Rights() {
+		rights = append(rights, namedRight{right, right.Name()})
+	}
+	return answer(w, http.StatusOK, struct {
+		Roles  []access.Row `json:"roles"`
+		Rights []namedRight `json:"rights"`
+	}{access.Table(), rights})
+}
