@@ -120,6 +120,11 @@ func (h *Hub) redactProposed(ctx context.Context, entries []admission.Redacted, 
 // nothing says that those have changed: another process may have changed them.
 const severance = 30 * time.Second
 
+// farewell is how long a connection outlives the rights of its key, so that
+// whoever retired it hears that over the same connection. Nothing that the key
+// signs meanwhile is taken.
+const farewell = time.Second
+
 // rightsChanged has connections held against the rights of spaces.
 func (h *Hub) rightsChanged(k vocab.EntryKind) {
 	if k != vocab.KindAct && k != vocab.KindSpace {
@@ -136,25 +141,31 @@ func (h *Hub) rightsChanged(k vocab.EntryKind) {
 func (h *Hub) sever() {
 	tick := time.NewTicker(severance)
 	defer tick.Stop()
-	had := map[string][]string{} // space → keys that may sign
-	for {
+	barred := map[string][]string{} // space → keys that may not sign for it
+	for first := true; ; first = false {
 		for _, s := range h.base.registry.Spaces() {
 			keys := []string{}
 			for _, k := range s.Keys {
-				if k.Valid() && s.Standing == registry.Admitted {
+				if !k.Valid() || s.Standing != registry.Admitted {
 					keys = append(keys, k.DID)
 				}
 			}
-			if slices.ContainsFunc(had[s.Space.DID], func(k string) bool { return !slices.Contains(keys, k) }) {
+			// What was barred when the hub began was never let in.
+			if known := barred[s.Space.DID]; !first && slices.ContainsFunc(keys, func(k string) bool { return !slices.Contains(known, k) }) {
 				h.base.bus.Disconnect(bus.SpaceToken(s.Space.DID))
 			}
-			had[s.Space.DID] = keys
+			barred[s.Space.DID] = keys
 		}
 		select {
 		case <-h.run.Done():
 			return
 		case <-tick.C:
 		case <-h.severing:
+			select {
+			case <-h.run.Done():
+				return
+			case <-time.After(farewell):
+			}
 		}
 	}
 }
