@@ -6,8 +6,6 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/blevesearch/bleve/v2/index/scorch"
 	segment "github.com/blevesearch/scorch_segment_api/v2"
-
-	"lianmu/vocab"
 )
 
 // fieldTerms are terms of one field, any of which will do.
@@ -21,13 +19,9 @@ type fieldTerms struct {
 // nothing; only no fields at all allow everything.
 type allowed []fieldTerms
 
-// allow puts together what the reader may see and the filters let through.
-func (c *compiler) allow(filters map[string][]string, reader vocab.Reader) (allowed, error) {
+// allow puts together what the filters let through.
+func (c *compiler) allow(filters map[string][]string) (allowed, error) {
 	var of allowed
-	if !c.census.everything() {
-		terms, _ := visibleTerms(reader)
-		of = append(of, fieldTerms{fieldVisible, terms})
-	}
 	for f, values := range filters {
 		if len(values) == 0 {
 			continue

@@ -1,8 +1,12 @@
 package index
 
 import (
+	"context"
+
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/blevesearch/bleve/v2/index/scorch"
+	"github.com/blevesearch/bleve/v2/search"
+	"github.com/blevesearch/bleve/v2/search/searcher"
 	segment "github.com/blevesearch/scorch_segment_api/v2"
 
 	"lianmu/vocab"
@@ -14,6 +18,7 @@ import (
 type census struct {
 	total uint64            // documents that the reader may see
 	seen  []*roaring.Bitmap // them, by segment; nil where they are all there are
+	bases []uint64          // of each segment, the document number of its first document
 }
 
 func newCensus(snap *scorch.IndexSnapshot, r vocab.Reader) (census, error) {
@@ -25,8 +30,11 @@ func newCensus(snap *scorch.IndexSnapshot, r vocab.Reader) (census, error) {
 	if everything {
 		return census{total: all}, nil
 	}
-	c := census{seen: make([]*roaring.Bitmap, len(snap.Segments()))}
+	c := census{seen: make([]*roaring.Bitmap, len(snap.Segments())), bases: make([]uint64, len(snap.Segments()))}
+	base := uint64(0)
 	for i, s := range snap.Segments() {
+		c.bases[i] = base
+		base += s.Segment().Count()
 		if c.seen[i], err = (fieldTerms{fieldVisible, terms}).documents(s); err != nil {
 			return census{}, err
 		}
@@ -51,4 +59,19 @@ func (c census) count(segment int, list segment.PostingsList) (uint64, error) {
 		return 0, err
 	}
 	return docs.AndCardinality(c.seen[segment]), nil
+}
+
+// only leaves of s what the reader may see.
+func (c census) only(ctx context.Context, s search.Searcher) search.Searcher {
+	if c.seen == nil {
+		return s
+	}
+	at := 0 // searchers go forward
+	return searcher.NewFilteringSearcher(ctx, s, func(_ *search.SearchContext, d *search.DocumentMatch) bool {
+		num := d.IndexInternalID.Value()
+		for at+1 < len(c.bases) && num >= c.bases[at+1] {
+			at++
+		}
+		return c.seen[at].Contains(uint32(num - c.bases[at]))
+	})
 }

@@ -46,9 +46,6 @@ func newCompiler(ctx context.Context, snap *scorch.IndexSnapshot, r vocab.Reader
 // filters. Only n makes the score.
 func (c *compiler) search(n query.Node, filters map[string][]string) (search.Searcher, error) {
 	var parts []func() (search.Searcher, error)
-	if !c.census.everything() { // else the search is spared a look at every document
-		parts = append(parts, c.visible)
-	}
 	fields := make([]string, 0, len(filters))
 	for f, vs := range filters {
 		if len(vs) > 0 {
@@ -60,24 +57,24 @@ func (c *compiler) search(n query.Node, filters map[string][]string) (search.Sea
 		parts = append(parts, func() (search.Searcher, error) { return c.filter(f, filters[f]) })
 	}
 	if _, everything := n.(query.All); everything {
-		if len(parts) == 0 {
-			return searcher.NewMatchAllSearcher(c.ctx, c.snap, 0, plainly)
+		if len(parts) == 0 || !c.census.everything() {
+			parts = append(parts, c.visible)
 		}
 		return c.all(parts, plainly)
 	}
-	if len(parts) == 0 {
-		s, err := c.compile(n)
-		if err == nil {
-			s.SetQueryNorm(1) // every leaf on the same scale, whatever it is nested in
+	wanted := func() (search.Searcher, error) { return c.compile(n) }
+	if len(parts) > 0 {
+		filter := func() (search.Searcher, error) { return c.all(parts, plainly) }
+		wanted = func() (search.Searcher, error) {
+			return c.all([]func() (search.Searcher, error){filter, func() (search.Searcher, error) { return c.compile(n) }}, scored)
 		}
-		return s, err
 	}
-	filter := func() (search.Searcher, error) { return c.all(parts, plainly) }
-	both, err := c.all([]func() (search.Searcher, error){filter, func() (search.Searcher, error) { return c.compile(n) }}, scored)
-	if err == nil {
-		both.SetQueryNorm(1)
+	s, err := wanted()
+	if err != nil {
+		return nil, err
 	}
-	return both, err
+	s.SetQueryNorm(1) // every leaf on the same scale, whatever it is nested in
+	return c.census.only(c.ctx, s), nil
 }
 
 // visible matches what the reader may see.

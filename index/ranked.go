@@ -67,7 +67,7 @@ type groupField struct {
 // ranked finds the documents that hold g, typed as text, and the page of the
 // best of them.
 func (ix *Index) ranked(c *compiler, g group, text string, r *Request, p page) (*collection, error) {
-	allowed, err := c.allow(r.Filters, r.Reader)
+	allowed, err := c.allow(r.Filters)
 	if err != nil {
 		return nil, err
 	}
@@ -75,12 +75,15 @@ func (ix *Index) ranked(c *compiler, g group, text string, r *Request, p page) (
 	rk := &ranking{sorter: newSorter(c.snap, p)}
 	title := []byte(string(suggestTitle) + folded(text, maxSuggest))
 	base := uint64(0)
-	for _, s := range c.snap.Segments() {
+	for i, s := range c.snap.Segments() {
 		if err := c.ctx.Err(); err != nil {
 			return nil, err
 		}
 		in, err := findGroup(s, g)
 		if err == nil && !in.found.IsEmpty() {
+			if !c.census.everything() {
+				in.found.And(c.census.seen[i])
+			}
 			err = allowed.keep(s, in.found)
 		}
 		if err == nil && len(g) > 1 {
