@@ -79,6 +79,14 @@ func (c *Config) defaults() error {
 	return nil
 }
 
+// issuer is the address of the OpenID Connect provider; "" without one.
+func (c *Config) issuer() string {
+	if c.OIDC == nil {
+		return ""
+	}
+	return c.OIDC.Issuer
+}
+
 // callout returns the keys by which an external NATS server lets clients in on
 // this hub's word. A hub that nobody is to connect to (listen is "") needs none.
 func (c *Config) callout(listen string) (*bus.CalloutKeys, error) {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -49,6 +50,7 @@ type Hub struct {
 	redactions *redactions
 	trail      *audit.Trail
 	desk       *admission.Desk
+	pages      *web.Site
 	severing   chan struct{} // the rights of spaces may have changed
 	stopNATS   []func()
 	server     *http.Server
@@ -133,18 +135,24 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 
 func (h *Hub) serveHTTP(listener net.Listener, registry *prometheus.Registry) error {
 	b := h.base
+	provider := ""
+	if u, err := url.Parse(h.c.issuer()); err == nil {
+		provider = u.Host
+	}
 	pages, err := web.New(web.Config{
-		Catalog: h.searches, Reader: h.guard.Reader, HubDID: b.did, Demo: h.c.Demo, Logger: h.c.Logger,
+		Catalog: h.searches, Guard: h.guard, Registry: b.registry, Desk: h.desk, Trail: h.trail, Quarantine: h.quarantine,
+		HubDID: b.did, Provider: provider, Open: h.c.Open, Demo: h.c.Demo, Now: h.c.Now, Logger: h.c.Logger,
 	})
 	if err != nil {
 		return err
 	}
+	h.pages = pages
 	handler := api.New(api.Config{
 		Catalog: h.searches, Intake: h.intake, Log: b.log, Guard: h.guard,
 		Spaces: b.registry, Admission: h.desk, Trail: h.trail, Pages: pages,
 		Metrics:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		Registry: registry,
-		HubDID:   b.did, Open: h.c.Open, BodySize: int64(h.c.Limits.Bytes),
+		HubDID:   b.did, Open: h.c.Open, OpenUntil: h.wasOpenUntil(), BodySize: int64(h.c.Limits.Bytes),
 		MayRead: h.readable.mayRead,
 		Context: h.run, Ready: h.Ready, Healthy: h.Healthy, Logger: h.c.Logger, Now: h.c.Now,
 	})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -32,6 +33,7 @@ func (h *Hub) openOffices(ctx context.Context) (err error) {
 		HubDID: b.did, Operators: h.c.Operators, Registry: b.registry,
 		PerSecond: float64(h.c.RequestsPerSecond), Burst: 2 * h.c.RequestsPerSecond,
 		Sessions: h.c.Sessions, OIDC: h.c.OIDC, Now: h.c.Now, Logger: h.c.Logger, Audit: h.hear,
+		Fail: func(w http.ResponseWriter, r *http.Request, err error) { h.pages.SignInFailed(w, r, err) },
 	})
 	if err != nil {
 		return err

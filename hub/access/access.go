@@ -49,7 +49,8 @@ type Config struct {
 	Logger *slog.Logger // of an identity provider that is away; nil: none
 	// Audit hears refusals, sign-ins and sign-outs; it must not block. nil: nobody.
 	Audit func(Event)
-	// Fail shows why a sign-in failed; nil: as application/problem+json.
+	// Fail shows a browser, which accepts text/html, why a sign-in failed. nil,
+	// and programs: as application/problem+json.
 	Fail func(http.ResponseWriter, *http.Request, error)
 }
 
@@ -114,7 +115,7 @@ func New(c Config) (*Guard, error) {
 		now:      c.Now,
 		logger:   c.Logger,
 		audit:    c.Audit,
-		fail:     c.Fail,
+		fail:     writeProblem,
 
 		addresses:  newLimiters(c.PerSecond, c.Burst),
 		identities: newLimiters(c.PerSecond, c.Burst),
@@ -126,8 +127,14 @@ func New(c Config) (*Guard, error) {
 		cookies:            cookies{secure: c.Sessions.Secure},
 		origins:            origins,
 	}
-	if g.fail == nil {
-		g.fail = writeProblem
+	if c.Fail != nil {
+		g.fail = func(w http.ResponseWriter, r *http.Request, err error) {
+			if strings.Contains(r.Header.Get("Accept"), "text/html") {
+				c.Fail(w, r, err)
+				return
+			}
+			writeProblem(w, r, err)
+		}
 	}
 	if c.OIDC != nil {
 		if g.oidc, err = newOIDC(*c.OIDC); err != nil {

@@ -68,8 +68,11 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s: %d %s", path, got.status, got.body)
 		}
 	}
-	if got := s.send(t, request("POST", "/", "x")); got.status != 405 || got.header.Get("Allow") != "GET, HEAD" {
-		t.Errorf("POST /: %d %s", got.status, got.body)
+	if got := s.send(t, request("POST", "/space/act", "x")); got.status != 200 {
+		t.Errorf("a form: %d %s", got.status, got.body)
+	}
+	if got := s.send(t, request("PUT", "/", "x")); got.status != 405 || got.header.Get("Allow") != "GET, HEAD, POST" {
+		t.Errorf("PUT /: %d %s", got.status, got.body)
 	}
 	if got := newSite(t).get(t, "/"); got.status != 404 || got.code() != "request.not_found" {
 		t.Errorf("without pages: %d %s", got.status, got.body)

@@ -152,12 +152,15 @@ func (a *api) serve(path string, h handler) http.Handler {
 	})
 }
 
-// pages serves hub/web, which sets its own policy headers.
+// pages serves hub/web, which sets its own policy headers, and knows which of
+// its addresses take a form.
 func (a *api) pages() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		exchangeOf(r).route = pagesRoute
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			a.serve(pagesRoute, notAllowed([]string{http.MethodGet, http.MethodHead})).ServeHTTP(w, r)
+		switch r.Method {
+		case http.MethodGet, http.MethodHead, http.MethodPost:
+		default:
+			a.serve(pagesRoute, notAllowed([]string{http.MethodGet, http.MethodHead, http.MethodPost})).ServeHTTP(w, r)
 			return
 		}
 		a.Pages.ServeHTTP(w, r)

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"sort"
@@ -234,12 +233,7 @@ func someShelf() *shelf {
 
 func pages(t testing.TB, s *shelf) http.Handler {
 	t.Helper()
-	h, err := New(Config{Catalog: s, Demo: true, HubDID: "did:key:z6MkHub", Logger: slog.New(slog.DiscardHandler),
-		Reader: everybody})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h
+	return newTown(t, s).handler
 }
 
 func get(t testing.TB, h http.Handler, url, lang string) (int, string, http.Header) {

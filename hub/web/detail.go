@@ -60,7 +60,7 @@ type detail struct {
 	SpaceTitle  string
 }
 
-func (s *site) offering(q *request) {
+func (s *Site) offering(q *request) {
 	space, id := q.args.Get("space"), q.args.Get("id")
 	if space == "" || id == "" || len(space) > maxQuery || len(id) > maxQuery {
 		s.problem(q, http.StatusNotFound, nil)

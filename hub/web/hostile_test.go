@@ -76,10 +76,7 @@ func TestNoFieldBecomesMarkup(t *testing.T) {
 		h := pages(t, &shelf{details: []*view.Detail{&d}, spaces: []view.SpaceSummary{sp}, coverage: []view.Coverage{cover}})
 		fixed := &fixedAnswer{shelf: &shelf{details: []*view.Detail{&d}, spaces: []view.SpaceSummary{sp}},
 			answer: view.Answer{Total: 1, Hits: []view.Hit{hit}, Facets: facets, Coverage: []view.Coverage{cover}, Next: text}}
-		canned, err := New(Config{Catalog: fixed, Demo: true, HubDID: text, Reader: everybody})
-		if err != nil {
-			t.Fatal(err)
-		}
+		canned := newTown(t, fixed, func(c *Config) { c.HubDID = text }).handler
 		e := url.QueryEscape(text)
 		for _, u := range []string{"/", "/search?q=" + e + "&filter=" + e + "&filter=theme:" + e + "&sort=" + e + "&cursor=" + e, offeringURL(d.Space, d.Offering.ID),
 			"/spaces", "/space?did=" + url.QueryEscape(sp.DID), "/about?x=" + e, "/" + url.PathEscape(text), "/?" + e} {

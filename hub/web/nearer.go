@@ -14,7 +14,7 @@ const mostNearer = 4 // searches made for a reader who found nothing
 // nearer offers a reader who found nothing searches for less: each word alone,
 // or, of one Chinese word, its beginning and its end. Only those that find
 // something are offered; where they fail, none are.
-func (s *site) nearer(q *request, ask view.Question, state *searchState) []choice {
+func (s *Site) nearer(q *request, ask view.Question, state *searchState) []choice {
 	var out []choice
 	for _, words := range lesser(state.Q) {
 		ask.Q, ask.Facets, ask.Sort, ask.Cursor, ask.Limit = words, nil, "", "", 1

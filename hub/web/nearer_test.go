@@ -3,14 +3,12 @@ package web
 import (
 	"context"
 	"errors"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
 
 	"lianmu/hub/view"
-	"lianmu/vocab"
 )
 
 func TestLesser(t *testing.T) {
@@ -94,10 +92,7 @@ func TestReceivedIsNotUpdated(t *testing.T) {
 		answer := *a
 		answer.Hits = slices.Clone(a.Hits)
 		answer.Hits[0].Received = received
-		h, err := New(Config{Catalog: &fixedAnswer{shelf: s, answer: answer}, Reader: everybody})
-		if err != nil {
-			t.Fatal(err)
-		}
+		h := newTown(t, &fixedAnswer{shelf: s, answer: answer}).handler
 		if _, body, _ := get(t, h, "/search", "zh"); !strings.Contains(body, want[0]) || strings.Contains(body, want[1]) {
 			t.Errorf("received %v: %s", received, body)
 		}
@@ -117,15 +112,10 @@ func (b *brittle) Find(ctx context.Context, q view.Question) (*view.Answer, erro
 	return b.shelf.Find(ctx, q)
 }
 
-func everybody(*http.Request) (vocab.Reader, error) { return vocab.Reader{}, nil }
-
 // A search that fails while another is helped does not spoil the page.
 func TestNearerFails(t *testing.T) {
 	s := &brittle{shelf: someShelf()}
-	h, err := New(Config{Catalog: s, Reader: everybody})
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := newTown(t, s).handler
 	code, body, _ := get(t, h, "/search?q="+url.QueryEscape("集装箱 飞艇"), "zh")
 	if code != 200 || strings.Contains(body, "少写一些") || s.times < 2 {
 		t.Errorf("status %d after %d questions", code, s.times)

@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"sort"
 	"strings"
 
 	"lianmu/hub/view"
@@ -18,7 +17,7 @@ type tile struct {
 
 // welcome is the body of the start page.
 type welcome struct {
-	Spaces   []view.SpaceSummary
+	Spaces   []spaceRow
 	Total    uint64
 	Entries  uint64
 	Tiles    []tile
@@ -28,17 +27,18 @@ type welcome struct {
 	Coverage []view.Coverage
 }
 
-func (s *site) start(q *request) {
+func (s *Site) start(q *request) {
 	a, err := s.config.Catalog.Find(q.Context(), view.Question{Facets: []string{"theme", "kind"}, Sort: "-modified", Limit: 4, Reader: q.reader})
 	if err != nil {
 		s.fail(q, err)
 		return
 	}
-	spaces, err := s.config.Catalog.Spaces(q.Context(), q.reader)
+	all, err := s.config.Catalog.Spaces(q.Context(), q.reader)
 	if err != nil {
 		s.fail(q, err)
 		return
 	}
+	spaces := s.standing(all, false)
 	b := welcome{Spaces: spaces, Total: a.Total, Coverage: a.Coverage, Samples: q.t.samples()}
 	for _, c := range a.Coverage {
 		b.Entries += c.LogSize
@@ -66,85 +66,4 @@ func group(v index.FacetValue) string {
 		return strings.ToLower(v.Value[:1])
 	}
 	return "x"
-}
-
-// spaceGroup is the spaces of one type.
-type spaceGroup struct {
-	Label  string
-	Spaces []view.SpaceSummary
-}
-
-func (s *site) spaces(q *request) {
-	byType := map[string]*spaceGroup{}
-	var keys []string
-	all, err := s.config.Catalog.Spaces(q.Context(), q.reader)
-	if err != nil {
-		s.fail(q, err)
-		return
-	}
-	for _, sp := range all {
-		key := q.t.label(sp.Type)
-		if byType[key] == nil {
-			byType[key] = &spaceGroup{Label: key}
-			keys = append(keys, key)
-		}
-		byType[key].Spaces = append(byType[key].Spaces, sp)
-	}
-	sort.SliceStable(keys, func(i, j int) bool { return keys[i] != "" && keys[j] == "" })
-	var groups []*spaceGroup
-	for _, k := range keys {
-		groups = append(groups, byType[k])
-	}
-	body := struct {
-		Groups []*spaceGroup
-		Count  int
-	}{groups, len(all)}
-	s.render(q, http.StatusOK, "spaces", page{Title: q.t.say("spaces.title"), Body: body})
-}
-
-// spaceBody is the page of one space.
-type spaceBody struct {
-	Space    view.SpaceSummary
-	Newest   []hitView
-	Total    uint64
-	All      string
-	Themes   []choice
-	Forms    []choice
-	Coverage []view.Coverage
-}
-
-func (s *site) space(q *request) {
-	did := q.args.Get("did")
-	all, err := s.config.Catalog.Spaces(q.Context(), q.reader)
-	if err != nil {
-		s.fail(q, err)
-		return
-	}
-	for _, sp := range all {
-		if sp.DID != did {
-			continue
-		}
-		mine := filter{"space", did}
-		a, err := s.config.Catalog.Find(q.Context(), view.Question{Filter: []string{mine.String()}, Facets: []string{"theme", "form"}, Sort: "-modified", Limit: 8, Reader: q.reader})
-		if err != nil {
-			s.fail(q, err)
-			return
-		}
-		state := &searchState{Filters: []filter{mine}}
-		b := spaceBody{Space: sp, Total: a.Total, All: state.url(), Coverage: a.Coverage}
-		for _, h := range a.Hits {
-			b.Newest = append(b.Newest, s.hit(q.t, h, map[string]string{did: q.t.named(did, sp.Name).Text}))
-		}
-		list := func(field string) (out []choice) {
-			for _, v := range a.Facets[field] {
-				f := filter{field, v.Value}
-				out = append(out, choice{Label: q.t.valueName(f, a.Facets, nil), Count: v.Count, URL: state.toggle(f)})
-			}
-			return out
-		}
-		b.Themes, b.Forms = list("theme"), list("form")
-		s.render(q, http.StatusOK, "space", page{Title: q.t.named(did, sp.Name).Text, Body: b})
-		return
-	}
-	s.problem(q, http.StatusNotFound, nil)
 }

@@ -150,7 +150,7 @@ type results struct {
 	Nearer   []choice // where nothing was found: searches for less that find something
 }
 
-func (s *site) search(q *request) {
+func (s *Site) search(q *request) {
 	state := readState(q.args)
 	ask := view.Question{Q: state.Q, Facets: facetOrder, Sort: state.Sort, Limit: pageSize, Cursor: state.Cursor, Reader: q.reader}
 	for _, f := range state.Filters {
@@ -208,7 +208,7 @@ func (s *site) search(q *request) {
 }
 
 // spaceNames maps DIDs to the spaces' names in the reader's language.
-func (s *site) spaceNames(q *request) map[string]string {
+func (s *Site) spaceNames(q *request) map[string]string {
 	names := map[string]string{}
 	for did, name := range s.config.Catalog.SpaceNames() {
 		names[did] = name.In(q.t.lang)
@@ -216,7 +216,7 @@ func (s *site) spaceNames(q *request) map[string]string {
 	return names
 }
 
-func (s *site) hit(t *tongue, h view.Hit, names map[string]string) hitView {
+func (s *Site) hit(t *tongue, h view.Hit, names map[string]string) hitView {
 	title, summary := t.pick(h.Title), t.pick(h.Summary)
 	v := hitView{
 		URL:   offeringURL(h.Space, h.ID),
@@ -377,7 +377,7 @@ func (t *tongue) samples() []choice {
 
 // suggest answers the search box's script: a JSON array of texts with the
 // name of what they are, in the reader's language.
-func (s *site) suggest(q *request) {
+func (s *Site) suggest(q *request) {
 	type item struct {
 		Text string `json:"text"`
 		Kind string `json:"kind"`

@@ -1,8 +1,9 @@
-// Package web is the hub's pages: search, offering, space, start, in Chinese
-// and English; html/template, styles and small scripts, embedded. It works
-// without scripts.
+// Package web is the hub's pages: search, offering, space, start, and those on
+// which officers decide, in Chinese and English; html/template, styles and small
+// scripts, embedded. It works without scripts.
 //
-// It decides nothing and stores nothing.
+// It decides nothing and stores nothing: who may do what is hub/access's to
+// say, and what is done is done by those behind the small interfaces here.
 package web
 
 import (
@@ -13,39 +14,35 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"html/template"
 	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"path"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"lianmu/hub/view"
-	"lianmu/index"
+	"lianmu/hub/access"
 	"lianmu/vocab"
 )
 
-// Catalog is what the pages show.
-type Catalog interface {
-	Find(ctx context.Context, q view.Question) (*view.Answer, error)
-	Suggest(ctx context.Context, prefix string, reader vocab.Reader, limit int) ([]index.Suggestion, error)
-	Offering(ctx context.Context, space, id string, reader vocab.Reader) (*view.Detail, error)
-	Spaces(ctx context.Context, reader vocab.Reader) ([]view.SpaceSummary, error)
-	SpaceNames() map[string]vocab.Text // by DID
-}
-
-// Config is what the pages need.
+// Config is what the pages need; all but Provider and Logger must be given.
 type Config struct {
-	Catalog Catalog
-	Reader  func(*http.Request) (vocab.Reader, error)
-	HubDID  string
-	Demo    bool // show the start page's hints and 演示数据 banner
-	Logger  *slog.Logger
+	Catalog    Catalog
+	Guard      Guard
+	Registry   Registry
+	Desk       Desk
+	Trail      Trail
+	Quarantine Quarantine
+	Now        func() time.Time
+
+	HubDID   string
+	Provider string // what the OpenID Connect provider is called; "": there is none
+	Open     bool   // whoever signs is admitted
+	Demo     bool   // show the start page's hints and 演示数据 banner
+	Logger   *slog.Logger
 }
 
 // Bounds on what a browser may send and how long an answer may take.
@@ -53,7 +50,9 @@ const (
 	maxURL      = 16 << 10
 	maxQuery    = 4000 // bytes; the query parser allows 1,000 characters
 	maxFilters  = 32   // as many as a question may have
-	answerLimit = 10 * time.Second
+	maxForm     = 256 << 10
+	answerLimit = 10 * time.Second // of a page
+	actLimit    = 40 * time.Second // of what an officer does, below the server's own limit
 )
 
 // The policy allows nothing but what is served from here: a description that
@@ -64,11 +63,13 @@ const contentPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; 
 //go:embed templates static strings
 var files embed.FS
 
-// site is the pages' handler. All fields are read-only after New.
-type site struct {
+// Site is the pages' handler. All fields are read-only after New.
+type Site struct {
 	config  Config
-	langs   map[string]*tongue // by "zh", "en"
-	static  map[string]asset   // by path under /static/
+	pages   map[string]func(*request) // what GET shows, by path
+	acts    map[string]func(*request) // what POST does, by path
+	langs   map[string]*tongue        // by "zh", "en"
+	static  map[string]asset          // by path under /static/
 	buffers sync.Pool
 }
 
@@ -79,17 +80,18 @@ type asset struct {
 	stamp string // hash of the body, in the URL, so that it may be cached for ever
 }
 
-// New returns a handler for "/", "/search", "/suggest", "/offering",
-// "/spaces", "/space", "/about" and "/static/". Anything else is its 404 page.
-// Templates and strings are parsed here, once; a fault in them is the error.
-func New(c Config) (http.Handler, error) {
-	if c.Catalog == nil || c.Reader == nil {
-		return nil, errors.New("web: Catalog and Reader must be given")
+// New returns a handler for the pages named in route and for "/static/".
+// Anything else is its 404 page. Templates and strings are parsed here, once; a
+// fault in them is the error. Signing in and out, and coming back from a
+// provider, are access.Guard's handlers, beside this one.
+func New(c Config) (*Site, error) {
+	if c.Catalog == nil || c.Guard == nil || c.Registry == nil || c.Desk == nil || c.Trail == nil || c.Quarantine == nil || c.Now == nil {
+		return nil, errors.New("web: Catalog, Guard, Registry, Desk, Trail, Quarantine and Now must be given")
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &site{config: c, langs: map[string]*tongue{}, buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}}
+	s := &Site{config: c, langs: map[string]*tongue{}, buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}}
 	var err error
 	if s.static, err = loadStatic(); err != nil {
 		return nil, err
@@ -99,7 +101,39 @@ func New(c Config) (http.Handler, error) {
 			return nil, err
 		}
 	}
+	s.route()
 	return s, nil
+}
+
+// route says what there is.
+func (s *Site) route() {
+	s.pages = map[string]func(*request){
+		"/":                  s.start,
+		"/search":            s.search,
+		"/suggest":           s.suggest,
+		"/offering":          s.offering,
+		"/spaces":            s.spaces,
+		"/space":             s.space,
+		"/space/act":         s.order,
+		"/about":             s.about,
+		"/join":              s.join,
+		"/sign-in":           s.signIn,
+		"/admin":             s.overview,
+		"/admin/waiting":     s.waiting,
+		"/admin/invitations": s.invitations,
+		"/admin/proposals":   s.proposals,
+		"/admin/quarantine":  s.quarantine,
+		"/admin/audit":       s.trail,
+		"/favicon.ico": func(q *request) {
+			http.Redirect(q.w, q.Request, "/static/favicon.svg", http.StatusMovedPermanently)
+		},
+	}
+	s.acts = map[string]func(*request){
+		"/space/act":                s.act,
+		"/admin/invitations":        s.invite,
+		"/admin/invitations/revoke": s.revoke,
+		"/admin/proposals":          s.approve,
+	}
 }
 
 func loadStatic() (map[string]asset, error) {
@@ -133,25 +167,35 @@ type request struct {
 	w      http.ResponseWriter
 	t      *tongue
 	args   url.Values
+	form   url.Values // of a POST; else nil
+	who    access.Who
 	reader vocab.Reader
+	home   string // where the page leads back to, where a POST made it
 }
 
-// ServeHTTP routes. A panic below costs its own request only.
-func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *Site) begin(w http.ResponseWriter, r *http.Request) *request {
 	h := w.Header()
 	h.Set("Content-Security-Policy", contentPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	return &request{Request: r, w: w, t: s.langs[chooseLanguage(w, r)], args: r.URL.Query(), home: "/"}
+}
 
+// ServeHTTP routes. A panic below costs its own request only.
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	limit := answerLimit
+	if r.Method == http.MethodPost {
+		limit = actLimit
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), limit)
+	defer cancel()
+	r = r.WithContext(ctx)
+	q := s.begin(w, r)
 	if name, ok := strings.CutPrefix(r.URL.Path, "/static/"); ok {
 		s.serveStatic(w, r, name)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), answerLimit)
-	defer cancel()
-	r = r.WithContext(ctx)
-	q := &request{Request: r, w: w, t: s.langs[chooseLanguage(w, r)], args: r.URL.Query()}
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler {
@@ -161,43 +205,62 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.problem(q, http.StatusInternalServerError, nil)
 		}
 	}()
-	switch {
-	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		h.Set("Allow", "GET, HEAD")
-		s.problem(q, http.StatusMethodNotAllowed, nil)
-		return
-	case len(r.URL.RawQuery) > maxURL:
+	if len(r.URL.RawQuery) > maxURL {
 		s.problem(q, http.StatusRequestURITooLong, nil)
 		return
 	}
-	var err error
-	if q.reader, err = s.config.Reader(r); err != nil {
-		s.problem(q, http.StatusUnauthorized, err)
-		return
-	}
-	switch r.URL.Path {
-	case "/":
-		s.start(q)
-	case "/search":
-		s.search(q)
-	case "/suggest":
-		s.suggest(q)
-	case "/offering":
-		s.offering(q)
-	case "/spaces":
-		s.spaces(q)
-	case "/space":
-		s.space(q)
-	case "/about":
-		s.render(q, http.StatusOK, "about", page{Title: q.t.say("about.title")})
-	case "/favicon.ico":
-		http.Redirect(w, r, "/static/favicon.svg", http.StatusMovedPermanently)
-	default:
-		s.problem(q, http.StatusNotFound, nil)
+	if page := s.find(q); page != nil {
+		page(q)
 	}
 }
 
-func (s *site) serveStatic(w http.ResponseWriter, r *http.Request, name string) {
+// find returns what answers a request, or answers that nothing does.
+func (s *Site) find(q *request) func(*request) {
+	page, act := s.pages[q.URL.Path], s.acts[q.URL.Path]
+	switch q.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodPost:
+		if act != nil && !q.readForm() {
+			s.problem(q, http.StatusRequestEntityTooLarge, nil)
+			return nil
+		}
+		page = act
+	default:
+		page = nil
+	}
+	if page == nil && q.Method != http.MethodGet && q.Method != http.MethodHead {
+		allow := "GET, HEAD"
+		if act != nil {
+			allow = "GET, HEAD, POST"
+		}
+		q.w.Header().Set("Allow", allow)
+		s.problem(q, http.StatusMethodNotAllowed, nil)
+		return nil
+	}
+	var err error
+	if q.who, err = s.config.Guard.Who(q.Request); err != nil {
+		s.refuse(q, err)
+		return nil
+	}
+	q.reader = q.who.Reader()
+	if page == nil {
+		s.problem(q, http.StatusNotFound, nil)
+	}
+	return page
+}
+
+// readForm reads a form that is not too large. It comes before anybody else
+// reads the body, so that the bound is ours.
+func (q *request) readForm() bool {
+	q.Body = http.MaxBytesReader(q.w, q.Body, maxForm)
+	if q.ParseForm() != nil {
+		return false
+	}
+	q.form = q.PostForm
+	return true
+}
+
+func (s *Site) serveStatic(w http.ResponseWriter, r *http.Request, name string) {
 	a, ok := s.static[name]
 	if !ok {
 		http.Error(w, "404", http.StatusNotFound)
@@ -211,124 +274,4 @@ func (s *site) serveStatic(w http.ResponseWriter, r *http.Request, name string) 
 		w.Header().Set("Cache-Control", "public, max-age=300")
 	}
 	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(a.body))
-}
-
-// page is what the layout shows; Body is the page's own.
-type page struct {
-	Title  string
-	Path   string
-	Query  string // in the search box
-	HubDID string
-	Demo   bool
-	Langs  []langLink
-	Start  bool // the start page has its own, large search box
-	Body   any
-}
-
-// langLink is a link to the same page in another language.
-type langLink struct {
-	Lang, Name, URL string
-	Current         bool
-}
-
-// render executes a page into a buffer first, so that a fault in it gives a
-// whole error page and not half of a good one.
-func (s *site) render(q *request, status int, name string, p page) {
-	p.Path, p.HubDID, p.Demo = q.URL.Path, s.config.HubDID, s.config.Demo
-	for _, l := range languages {
-		args := url.Values{}
-		for k, v := range q.args {
-			args[k] = v
-		}
-		args.Set("lang", l)
-		p.Langs = append(p.Langs, langLink{Lang: htmlLang[l], Name: s.langs[l].say("lang.name"), URL: q.URL.EscapedPath() + "?" + args.Encode(), Current: l == q.t.lang})
-	}
-	buf := s.buffers.Get().(*bytes.Buffer)
-	defer s.buffers.Put(buf)
-	buf.Reset()
-	if err := q.t.pages[name].ExecuteTemplate(buf, "layout", p); err != nil {
-		s.config.Logger.Error("template failed", "page", name, "error", err)
-		http.Error(q.w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
-		return
-	}
-	h := q.w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", htmlLang[q.t.lang])
-	h.Set("Content-Length", strconv.Itoa(buf.Len()))
-	h.Set("Vary", "Accept-Language, Cookie, Authorization")
-	h.Set("Cache-Control", "private, no-cache")
-	q.w.WriteHeader(status)
-	if q.Method != http.MethodHead {
-		_, _ = q.w.Write(buf.Bytes()) // a reader who has gone away needs no answer
-	}
-}
-
-// failure is the body of the error page.
-type failure struct {
-	Status int
-	Head   string
-	Lines  []string
-	Retry  string // a link to try instead, may be empty
-}
-
-// problem answers with the error page in the reader's language. The lines
-// of vocab.Problems are shown; any other error is not for the reader's eyes.
-func (s *site) problem(q *request, status int, err error) {
-	key := "error." + strconv.Itoa(status)
-	if !q.t.has(key) {
-		key = "error.500"
-	}
-	f := failure{Status: status, Head: q.t.say(key)}
-	var ps vocab.Problems
-	if errors.As(err, &ps) {
-		for _, p := range ps {
-			f.Lines = append(f.Lines, p.Message.In(q.t.lang))
-		}
-	} else {
-		f.Lines = []string{q.t.say(key + ".do")}
-	}
-	if status == http.StatusBadRequest && q.URL.Path == "/search" {
-		f.Retry = (&searchState{Q: q.args.Get("q")}).url()
-	}
-	s.render(q, status, "error", page{Title: f.Head, Query: cut(q.args.Get("q"), maxQuery), Body: f})
-}
-
-// fail maps an error of the catalogue to a page.
-func (s *site) fail(q *request, err error) {
-	var ps vocab.Problems
-	switch {
-	case errors.Is(err, view.ErrNotFound):
-		s.problem(q, http.StatusNotFound, nil)
-	case errors.Is(err, index.ErrCursor):
-		s.problem(q, http.StatusBadRequest, vocab.Problems{vocab.NewProblem("", "cursor.foreign",
-			"翻页标记已经失效，或者不属于这次检索。请从第一页重新开始。",
-			"The page marker has expired or belongs to another search. Please start again from the first page.")})
-	case errors.As(err, &ps):
-		s.problem(q, http.StatusBadRequest, ps)
-	case errors.Is(err, context.Canceled):
-		// The reader has gone.
-	default:
-		s.config.Logger.Error("catalogue failed", "path", q.URL.Path, "error", err)
-		s.problem(q, http.StatusServiceUnavailable, nil)
-	}
-}
-
-// templates of one language, by page.
-func parsePages(funcs template.FuncMap) (map[string]*template.Template, error) {
-	base, err := template.New("layout").Funcs(funcs).ParseFS(files, "templates/layout.html", "templates/parts.html")
-	if err != nil {
-		return nil, fmt.Errorf("web: %w", err)
-	}
-	pages := map[string]*template.Template{}
-	for _, name := range []string{"start", "search", "offering", "spaces", "space", "about", "error"} {
-		t, err := base.Clone()
-		if err == nil {
-			t, err = t.ParseFS(files, "templates/"+name+".html")
-		}
-		if err != nil {
-			return nil, fmt.Errorf("web: %w", err)
-		}
-		pages[name] = t
-	}
-	return pages, nil
 }

@@ -46,7 +46,7 @@ func TestPagesSayWhatTheyShould(t *testing.T) {
 		{"/spaces", "zh", 200, []string{"沪上城市可信数据空间(演示)", "城市", "企业", "29 项", "2026-11-20"}, nil},
 		{"/space?did=" + url.QueryEscape(citySpace), "zh", 200, []string{"演示城市数据运营有限公司", "在架条目（29）", `href="https://city.example/"`, "查看本空间全部 29 条"}, nil},
 		{"/space?did=did:key:nobody", "zh", 404, nil, nil},
-		{"/about", "zh", 200, []string{"lianmu key new", "lianmu publish --hub", "did:key:z6MkHub", "更新频率"}, nil},
+		{"/about", "zh", 200, []string{"lianmu key new", "lianmu publish --hub", "did:key:z6Mk", "更新频率"}, nil},
 		{"/about", "en", 200, []string{"lianmu withdraw", "Bus arrival times"}, nil},
 		{"/nowhere", "zh", 404, []string{"没有这个页面或条目"}, nil},
 		{"/search?q=" + strings.Repeat("a", maxURL), "en", 414, []string{"too long"}, nil},
@@ -271,7 +271,7 @@ func TestStrings(t *testing.T) {
 	for _, s := range sorts {
 		need = append(need, "sort."+s)
 	}
-	for _, s := range []string{"400", "404", "405", "414", "500", "503"} {
+	for _, s := range []string{"400", "401", "403", "404", "405", "410", "413", "414", "429", "500", "503", "act"} {
 		need = append(need, "error."+s, "error."+s+".do")
 	}
 	for _, k := range need {
@@ -370,10 +370,7 @@ func BenchmarkSearchPage(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	h, err := New(Config{Catalog: &fixedAnswer{shelf: s, answer: *answer}, Demo: true, Reader: everybody})
-	if err != nil {
-		b.Fatal(err)
-	}
+	h := newTown(b, &fixedAnswer{shelf: s, answer: *answer}).handler
 	for b.Loop() {
 		if code, _, _ := get(b, h, "/search?q=x&filter=region:3100", "zh"); code != 200 {
 			b.Fatal(code)

@@ -1,5 +1,18 @@
-// Suggestions under the search box and copy buttons. The pages work without.
+// Suggestions under the search box, copy buttons, and the code of an invitation.
+// The pages work without.
 "use strict";
+
+// The code stands after # in the invitation's link, so that no server sees it
+// and only a script can fill it in. Nothing but what a code looks like is taken.
+const invitation = /^#([2-9A-HJ-NP-Z-]{20,24})$/i.exec(location.hash)?.[1];
+if (invitation) {
+  for (const code of document.querySelectorAll("[data-invite] code")) {
+    code.textContent = code.textContent.replace("CODE", invitation.toUpperCase());
+  }
+  for (const hint of document.querySelectorAll("[data-invite-hint]")) {
+    hint.hidden = true;
+  }
+}
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.hidden = false;
