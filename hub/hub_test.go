@@ -70,7 +70,6 @@ func start(t *testing.T, c hub.Config) *running {
 }
 
 func (r *running) stop() {
-	http.DefaultClient.CloseIdleConnections() // those dialled and never used would be waited for
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := r.hub.Close(ctx); err != nil {
