@@ -96,7 +96,7 @@ func TestSettings(t *testing.T) {
 	}
 	want := map[string]bool{}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[hub.Config]()) {
-		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "-" {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "-" && f.IsExported() {
 			want[name] = true
 		}
 	}

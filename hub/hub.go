@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -160,6 +161,9 @@ func (h *Hub) serveHTTP(listener net.Listener, registry *prometheus.Registry) er
 		handler = beside(h.guard.Limit(nats), handler)
 	}
 	h.server = api.Server(handler)
+	// What clients do wrong below HTTP, such as in a TLS handshake: anybody can
+	// make it say that as often as he likes.
+	h.server.ErrorLog = slog.NewLogLogger(h.c.Logger.Handler(), slog.LevelDebug)
 	serve := h.server.Serve
 	if h.server.TLSConfig = h.c.tls; h.c.tls != nil {
 		serve = func(l net.Listener) error { return h.server.ServeTLS(l, "", "") }
