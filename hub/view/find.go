@@ -207,7 +207,12 @@ func (cat *Catalog) Spaces(ctx context.Context, reader vocab.Reader) ([]SpaceSum
 	states := cat.c.Registry.Spaces()
 	out := make([]SpaceSummary, len(states))
 	for i, s := range states {
-		out[i] = SpaceSummary{Space: s.Space, Offerings: counts[s.Space.DID], LastEntry: s.LastEntry}
+		out[i] = SpaceSummary{Space: s.Space, Offerings: counts[s.Space.DID]}
+		if reader.MaySee(vocab.AudienceSpace, s.Space.DID) {
+			// Leaf records have a time, and no name: to others this would put a
+			// name to hidden entries, withdrawals too.
+			out[i].LastEntry = s.LastEntry
+		}
 	}
 	slices.SortStableFunc(out, func(a, b SpaceSummary) int { return cmp.Compare(a.Name.In("zh"), b.Name.In("zh")) })
 	return out, nil

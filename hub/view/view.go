@@ -73,8 +73,8 @@ type Detail struct {
 // SpaceSummary is one row of the list of spaces.
 type SpaceSummary struct {
 	vocab.Space
-	Offerings int       `json:"offerings"` // that the reader may see
-	LastEntry time.Time `json:"last_entry,omitzero"`
+	Offerings int       `json:"offerings"`           // that the reader may see
+	LastEntry time.Time `json:"last_entry,omitzero"` // hidden ones count: told to those alone who see what is inside
 }
 
 // State is a view's position and a digest over what it shows, so that views
