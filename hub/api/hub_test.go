@@ -35,13 +35,17 @@ type live struct {
 	at       identity.Stamp
 }
 
-func startHub(t *testing.T) *live {
+func startHub(t *testing.T, edit ...func(*hub.Config)) *live {
 	t.Helper()
 	dir := t.TempDir()
-	h, err := hub.Start(t.Context(), hub.Config{
+	c := hub.Config{
 		Dir: dir, HTTP: "127.0.0.1:0", NATS: "127.0.0.1:0", Open: true, IndexEvery: 10 * time.Millisecond,
 		Logger: slog.New(slog.DiscardHandler),
-	})
+	}
+	for _, f := range edit {
+		f(&c)
+	}
+	h, err := hub.Start(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,8 +73,20 @@ func startHub(t *testing.T) *live {
 	return l
 }
 
-// call makes one request and holds its answer to the description of route.
+// call makes one request, as nobody or as the hub's own key.
 func (l *live) call(method, route, target, body string, operator bool) (int, []byte) {
+	l.t.Helper()
+	var by *identity.Key
+	if operator {
+		by = l.operator
+	}
+	status, _, got := l.ask(by, method, route, target, body)
+	return status, got
+}
+
+// ask makes one request with a fresh token of a key (nil: without), and holds its
+// answer to the description of route. Headers are "Name: value".
+func (l *live) ask(by *identity.Key, method, route, target, body string, headers ...string) (int, http.Header, []byte) {
 	l.t.Helper()
 	r, err := http.NewRequest(method, l.info.HTTP+target, strings.NewReader(body))
 	if err != nil {
@@ -79,8 +95,12 @@ func (l *live) call(method, route, target, body string, operator bool) (int, []b
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	if operator {
-		token, err := identity.NewToken(l.operator, l.info.DID, time.Now(), time.Minute)
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Set(name, value)
+	}
+	if by != nil {
+		token, err := identity.NewToken(by, l.info.DID, time.Now(), time.Minute)
 		if err != nil {
 			l.t.Fatal(err)
 		}
@@ -109,7 +129,7 @@ func (l *live) call(method, route, target, body string, operator bool) (int, []b
 	if err != nil {
 		l.t.Errorf("%s %s is not as described: %v\n%s", method, target, err, got)
 	}
-	return resp.StatusCode, got
+	return resp.StatusCode, resp.Header, got
 }
 
 func (l *live) submit(id, more string) (vocab.Receipt, []byte) {
@@ -172,11 +192,19 @@ func TestOverAWholeHub(t *testing.T) {
 		{"GET", "/api/v1/submissions/{digest}", "/api/v1/submissions/" + public.Digest.String(), "", false, 200, open},
 		{"GET", "/api/v1/submissions/{digest}", "/api/v1/submissions/" + hidden.Digest.String(), "", false, 404, "receipt.not_found"},
 		{"GET", "/api/v1/submissions/{digest}", "/api/v1/submissions/" + hidden.Digest.String(), "", true, 200, inner},
-		{"GET", "/api/v1/submissions/{digest}", "/api/v1/submissions/" + refused.Digest.String(), "", false, 200, `"refused"`},
+		{"GET", "/api/v1/submissions/{digest}", "/api/v1/submissions/" + refused.Digest.String(), "", false, 404, "receipt.not_found"},
+		{"GET", "/api/v1/submissions/{digest}", "/api/v1/submissions/" + refused.Digest.String(), "", true, 200, `"refused"`},
 		{"GET", "/api/v1/submissions", "/api/v1/submissions?refused=true", "", false, 401, "access.unauthenticated"},
 		{"GET", "/api/v1/submissions", "/api/v1/submissions?refused=true", "", true, 200, refused.Digest.String()},
 		{"GET", "/api/v1/log", "/api/v1/log", "", false, 200, l.info.DID},
 		{"POST", "/api/v1/documents", "/api/v1/documents", digests, false, 200, `",null],"left":0`},
+		{"GET", "/api/v1/spaces/{did}", "/api/v1/spaces/" + space, "", false, 200, `"standing":"admitted"`},
+		{"GET", "/api/v1/spaces/{did}/participants", "/api/v1/spaces/" + space + "/participants", "", false, 200, `"items":[]`},
+		{"GET", "/api/v1/access", "/api/v1/access", "", false, 200, "业务审核员"},
+		{"GET", "/api/v1/me", "/api/v1/me", "", false, 200, `"anonymous"`},
+		{"GET", "/api/v1/me", "/api/v1/me", "", true, 200, `"audit.read"`},
+		{"GET", "/api/v1/log", "/api/v1/log", "", false, 200, `"open":true`},
+		{"GET", "/api/v1/audit", "/api/v1/audit", "", false, 401, "access.unauthenticated"},
 		{"GET", "/api/v1/views", "/api/v1/views", "", true, 200, `"registry"`},
 		{"POST", "/api/v1/index/rebuild", "/api/v1/index/rebuild", "", true, 202, `"running":true`},
 		{"GET", "/api/v1/index/rebuild", "/api/v1/index/rebuild", "", true, 200, `"done"`},

@@ -18,6 +18,9 @@ import (
 // reader before it is read. One of a suspended space is vocab.Problems
 // (space.suspended) to whoever could see it otherwise.
 func (cat *Catalog) Offering(ctx context.Context, space, id string, reader vocab.Reader) (*Detail, error) {
+	if len(id) > maxID {
+		return nil, ErrNotFound
+	}
 	v, there := cat.c.Registry.Version(vocab.KeyOf(space, id))
 	if s, ok := cat.c.Registry.Space(space); ok && s.Standing == registry.Suspended {
 		return nil, cat.suspended(ctx, s, v, reader)
@@ -41,9 +44,6 @@ func (cat *Catalog) Offering(ctx context.Context, space, id string, reader vocab
 // or what it will have in a moment. It reads no document, and does the same
 // for a name that is nobody's; v is then zero.
 func (cat *Catalog) visible(ctx context.Context, space, id string, v registry.Version, reader vocab.Reader) (bool, error) {
-	if len(id) > maxID { // no offering is named so
-		return false, nil
-	}
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
 	// What is on its way comes first, as it leaves only once the index has it.
@@ -60,7 +60,8 @@ func (cat *Catalog) visible(ctx context.Context, space, id string, v registry.Ve
 	return res.Total > 0, nil
 }
 
-// maxID is the most bytes of an @id that is read (see package shape).
+// maxID is the most bytes of an @id that is read (see package shape): nothing has
+// a longer one, and no more than that is told.
 const maxID = 2048
 
 // detail reads the document of a version and tells it, if the reader may see it.
@@ -135,6 +136,9 @@ func (cat *Catalog) suspended(ctx context.Context, s registry.SpaceState, v regi
 // over. An @id goes before a code. At most mostNamesakes are compared. Errors
 // are those of Offering; of a suspended space's only the @id is known.
 func (cat *Catalog) OfferingByKey(ctx context.Context, id string, reader vocab.Reader) (*Detail, error) {
+	if len(id) > maxID {
+		return nil, ErrNotFound
+	}
 	for _, field := range []string{"id", "code"} {
 		space, name, err := cat.first(ctx, field, id, reader)
 		if err != nil {
