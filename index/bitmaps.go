@@ -38,7 +38,7 @@ func (c *compiler) allow(filters map[string][]string) (allowed, error) {
 // keep leaves in found the documents of a segment that are allowed.
 func (a allowed) keep(s *scorch.SegmentSnapshot, found *roaring.Bitmap) error {
 	for _, f := range a {
-		some, err := f.documents(s)
+		some, err := f.documents(s, s.Deleted())
 		if err != nil {
 			return err
 		}
@@ -47,15 +47,16 @@ func (a allowed) keep(s *scorch.SegmentSnapshot, found *roaring.Bitmap) error {
 	return nil
 }
 
-// documents are those of a segment that hold any of the terms, for reading.
-func (f fieldTerms) documents(s *scorch.SegmentSnapshot) (*roaring.Bitmap, error) {
+// documents are those of a segment that hold any of the terms, but for those
+// gone; for reading.
+func (f fieldTerms) documents(s *scorch.SegmentSnapshot, gone *roaring.Bitmap) (*roaring.Bitmap, error) {
 	dict, err := s.Segment().Dictionary(f.field)
 	if err != nil {
 		return nil, err
 	}
 	some := roaring.New()
 	for _, t := range f.terms {
-		list, err := dict.PostingsList([]byte(t), s.Deleted(), nil)
+		list, err := dict.PostingsList([]byte(t), gone, nil)
 		if err != nil {
 			return nil, err
 		}

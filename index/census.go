@@ -2,12 +2,14 @@ package index
 
 import (
 	"context"
+	"strings"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/blevesearch/bleve/v2/index/scorch"
 	"github.com/blevesearch/bleve/v2/search"
 	"github.com/blevesearch/bleve/v2/search/searcher"
 	segment "github.com/blevesearch/scorch_segment_api/v2"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"lianmu/vocab"
 )
@@ -21,7 +23,22 @@ type census struct {
 	bases []uint64          // of each segment, the document number of its first document
 }
 
-func newCensus(snap *scorch.IndexSnapshot, r vocab.Reader) (census, error) {
+// maxSeen bounds what is remembered of readers, at an eighth of a byte a
+// document of the segment at most.
+const maxSeen = 1024
+
+// seenIn is what a reader may see in a segment, which never changes but for
+// deletions.
+type seenIn struct {
+	segment uint64 // id
+	terms   string
+}
+
+// seenCache remembers what readers may see; a participant of many spaces has
+// many terms to gather.
+type seenCache = lru.Cache[seenIn, *roaring.Bitmap]
+
+func newCensus(known *seenCache, snap *scorch.IndexSnapshot, r vocab.Reader) (census, error) {
 	all, err := snap.DocCount()
 	if err != nil {
 		return census{}, err
@@ -35,9 +52,19 @@ func newCensus(snap *scorch.IndexSnapshot, r vocab.Reader) (census, error) {
 	for i, s := range snap.Segments() {
 		c.bases[i] = base
 		base += s.Segment().Count()
-		if c.seen[i], err = (fieldTerms{fieldVisible, terms}).documents(s); err != nil {
-			return census{}, err
+		key := seenIn{s.Id(), strings.Join(terms, " ")}
+		docs, ok := known.Get(key)
+		if !ok {
+			if docs, err = (fieldTerms{fieldVisible, terms}).documents(s, nil); err != nil {
+				return census{}, err
+			}
+			docs = docs.Clone() // it may be the segment's own, and outlive it
+			known.Add(key, docs)
 		}
+		if gone := s.Deleted(); gone != nil && !gone.IsEmpty() {
+			docs = roaring.AndNot(docs, gone)
+		}
+		c.seen[i] = docs
 		c.total += c.seen[i].GetCardinality()
 	}
 	if c.total == all {

@@ -37,8 +37,8 @@ type compiler struct {
 	census census // of what the reader may see
 }
 
-func newCompiler(ctx context.Context, snap *scorch.IndexSnapshot, r vocab.Reader) (*compiler, error) {
-	c, err := newCensus(snap, r)
+func newCompiler(ctx context.Context, known *seenCache, snap *scorch.IndexSnapshot, r vocab.Reader) (*compiler, error) {
+	c, err := newCensus(known, snap, r)
 	return &compiler{ctx: ctx, snap: snap, docs: newReader(snap), reader: r, census: c}, err
 }
 

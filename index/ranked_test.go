@@ -11,16 +11,26 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/blevesearch/bleve/v2/index/scorch"
+	lru "github.com/hashicorp/golang-lru/v2"
 	"pgregory.net/rapid"
 
 	"lianmu/index/query"
 	"lianmu/vocab"
 )
 
+// forgetful is a memory of readers with nothing in it.
+func forgetful(t fatal) *seenCache {
+	c, err := lru.New[seenIn, *roaring.Bitmap](1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // thorough answers r document by document: searchers, every score, and facets
 // from doc values.
 func thorough(t fatal, snap *scorch.IndexSnapshot, r *Request, p page) (*collection, counts) {
-	c, err := newCompiler(context.Background(), snap, r.Reader)
+	c, err := newCompiler(context.Background(), forgetful(t), snap, r.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}

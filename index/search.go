@@ -107,7 +107,7 @@ func (ix *Index) Search(ctx context.Context, r Request) (res *Result, err error)
 }
 
 func (ix *Index) run(ctx context.Context, snap *scorch.IndexSnapshot, r *Request, p page) (*collection, error) {
-	c, err := newCompiler(ctx, snap, r.Reader)
+	c, err := newCompiler(ctx, ix.seen, snap, r.Reader)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/blevesearch/bleve/v2/index/scorch"
 	index "github.com/blevesearch/bleve_index_api"
 	segment "github.com/blevesearch/scorch_segment_api/v2"
@@ -54,6 +55,7 @@ type Index struct {
 	cache    *lru.Cache[string, *Result] // first pages of everything
 	columns  *columns
 	phrases  *lru.Cache[phraseIn, *verified]
+	seen     *seenCache
 
 	mu        sync.Mutex    // guards the rest
 	unwritten int           // documents applied but not yet on disk
@@ -123,6 +125,10 @@ func start(dir string, nap int) (ix *Index, err error) {
 	if err != nil {
 		return nil, err
 	}
+	seen, err := lru.New[seenIn, *roaring.Bitmap](maxSeen)
+	if err != nil {
+		return nil, err
+	}
 	queue := index.NewAnalysisQueue(runtime.GOMAXPROCS(0))
 	opened := false
 	defer func() {
@@ -151,7 +157,7 @@ func start(dir string, nap int) (ix *Index, err error) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, dir, err)
 	}
 	ix = &Index{
-		dir: dir, cache: cache, columns: newColumns(maxColumnBytes), phrases: phrases,
+		dir: dir, cache: cache, columns: newColumns(maxColumnBytes), phrases: phrases, seen: seen,
 		changed: make(chan struct{}), analysis: queue, store: store.(*scorch.Scorch),
 	}
 	running.Store(dir, ix)

@@ -53,7 +53,7 @@ func (ix *Index) Suggest(ctx context.Context, prefix string, reader vocab.Reader
 		return nil, err
 	}
 	defer snap.Close()
-	c, err := newCompiler(ctx, snap, reader)
+	c, err := newCompiler(ctx, ix.seen, snap, reader)
 	if err != nil {
 		return nil, err
 	}
