@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"lianmu/federation/registry"
+	"lianmu/hub/access"
 	"lianmu/hub/view"
 	"lianmu/index"
 	"lianmu/vocab"
@@ -54,6 +56,8 @@ func poison(v reflect.Value, s string) {
 		v.SetBool(true)
 	case reflect.Int, reflect.Int64:
 		v.SetInt(7)
+	case reflect.Uint64:
+		v.SetUint(7)
 	}
 }
 
@@ -90,7 +94,115 @@ func TestNoFieldBecomesMarkup(t *testing.T) {
 	}
 }
 
+// strangeRegistry tells of every space the same, whatever that is.
+type strangeRegistry struct {
+	state  registry.SpaceState
+	people []vocab.Participant
+}
+
+func (r strangeRegistry) Space(string) (registry.SpaceState, bool)  { return r.state, true }
+func (r strangeRegistry) SpaceOf(signer string) string              { return signer }
+func (r strangeRegistry) ParticipantsOf(string) []vocab.Participant { return r.people }
+
+// Nor does what officers are shown: names, reasons, notes, records, refusals.
+func TestNoFieldOfAnOfficeBecomesMarkup(t *testing.T) {
+	for _, text := range []string{payload, "javascript:alert(1)//" + payload, "https://a.example/\"onmouseover=alert(1)"} {
+		s := &shelf{}
+		var sp view.SpaceSummary
+		poison(reflect.ValueOf(&sp), text)
+		s.spaces = []view.SpaceSummary{sp}
+		var strange strangeRegistry
+		poison(reflect.ValueOf(&strange.state), text)
+		strange.people = make([]vocab.Participant, 2*participantsShown)
+		for i := range strange.people {
+			poison(reflect.ValueOf(&strange.people[i]), text)
+			strange.people[i].Audience = vocab.AudiencePublic
+		}
+		w := newTown(t, s, func(c *Config) { c.Registry, c.HubDID, c.Provider = strange, text, text })
+		for _, v := range []any{&w.waiting, &w.invited, &w.proposed, &w.records, &w.refused, &w.report, &w.answer} {
+			poison(reflect.ValueOf(v), text)
+		}
+		w.proposed[1].By, w.proposed[1].Act = w.keys[access.Review].DID(), string(access.OfferingRemove)
+		w.invited[1].UsedBy, w.invited[1].Revoked, w.invited[1].Expires = "", false, today.Add(time.Hour)
+		w.invited[0].Revoked = false
+		strange.state.Standing = registry.Admitted
+		e := url.QueryEscape(text)
+		did := url.QueryEscape(sp.DID)
+		paths := []string{"/", "/spaces", "/space?did=" + did + "&from=1&done=" + e, "/sign-in?next=" + e, "/join?" + e, "/admin", "/admin/waiting?done=" + e, "/admin/invitations", "/admin/proposals?done=" + e,
+			"/admin/quarantine?space=" + e + "&code=" + e, "/admin/quarantine", "/admin/quarantine?at=7", "/admin/audit?verify=1", "/admin/audit?who=" + e + "&act=" + e + "&outcome=" + e + "&since=" + e + "&until=" + e,
+			"/space/act?verb=" + e + "&did=" + did}
+		for v := range rightOf {
+			paths = append(paths, "/space/act?verb="+string(v)+"&did="+did+"&reason="+e+"&keys="+e+"&key="+e+"&from="+e+"&evidence="+e+"&offerings="+e+"&descriptor="+e)
+		}
+		people := []*person{w.anybody()}
+		for _, key := range w.keys {
+			people = append(people, w.signedIn(key))
+		}
+		seen := 0
+		for _, p := range people {
+			for _, p.lang = range languages {
+				for _, path := range paths {
+					code, body, _ := p.get(path)
+					if code >= 500 {
+						t.Fatalf("%s: %d", path, code)
+					}
+					if code == 200 && strings.Contains(path, "/a") {
+						seen++
+					}
+					checkMarkup(t, path, body)
+				}
+			}
+		}
+		if seen < 50 {
+			t.Errorf("only %d pages of offices were seen", seen)
+		}
+		// What comes back from a form, and why it was refused.
+		for _, fail := range []error{nil, vocab.Problems{{Code: "x.y", Path: text, Message: vocab.Text{"zh": text, "en": text}}}} {
+			w.broken = fail
+			for _, key := range w.keys {
+				p := w.signedIn(key)
+				for v := range rightOf {
+					w.mu.Lock()
+					w.fail = nil
+					w.mu.Unlock()
+					form := url.Values{"verb": {string(v)}, "confirm": {"yes"}, "csrf": {w.csrf(p)}}
+					for _, name := range []string{"did", "reason", "keys", "key", "from", "evidence", "offerings", "descriptor", "tried", "note", "id", "token", "next"} {
+						form.Set(name, text)
+					}
+					w.fail = fail
+					for _, path := range []string{"/space/act", "/admin/invitations", "/admin/invitations/revoke", "/admin/proposals", "/session"} {
+						form.Set("days", "7")
+						if v == vocab.KeyCompromise {
+							form.Set("from", "7")
+						}
+						_, body, head := p.post(path, form)
+						if strings.HasPrefix(head.Get("Content-Type"), "text/html") {
+							checkMarkup(t, path, body)
+						}
+						if to := head.Get("Location"); to != "" && (!strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//")) {
+							t.Fatalf("%s leads to %s", path, to)
+						}
+					}
+				}
+				w.fail = nil
+				checkMarkup(t, "audit", func() string { _, body, _ := p.get("/admin/audit?verify=1"); return body }())
+			}
+		}
+	}
+}
+
+// csrf is the token that forms of this person carry.
+func (w *town) csrf(p *person) string {
+	_, body, _ := p.get("/about")
+	if m := csrfField.FindStringSubmatch(body); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
 var (
+	quoted   = regexp.MustCompile(`"[^"]*"`)
+	badLink  = regexp.MustCompile(`(?i)(href|src|action)="\s*(javascript|data|vbscript):`)
 	startTag = regexp.MustCompile(`<[a-zA-Z][^<>]*>`)
 	badTag   = regexp.MustCompile(`(?i)^<(img|iframe|object|embed|style|base|math)\b|\son[a-z]+\s*=|(href|src|action)="?\s*(javascript|data|vbscript):`)
 )
@@ -103,8 +215,8 @@ func checkMarkup(t *testing.T, u, body string) {
 	for _, tag := range startTag.FindAllString(body, -1) {
 		// Quoted values are taken away once they are seen to be no script link,
 		// so that what is left is tag and attribute names.
-		bare := regexp.MustCompile(`"[^"]*"`).ReplaceAllString(tag, `""`)
-		if badTag.MatchString(bare) || regexp.MustCompile(`(?i)(href|src)="\s*(javascript|data|vbscript):`).MatchString(tag) {
+		bare := quoted.ReplaceAllString(tag, `""`)
+		if badTag.MatchString(bare) || badLink.MatchString(tag) {
 			t.Fatalf("%s: %s", u, tag)
 		}
 	}

@@ -77,8 +77,12 @@ func (t *tongue) rights(rights []access.Right) string {
 	return strings.Join(names, t.say("list.comma"))
 }
 
-// offices are the names of those that have every one of these rights.
+// offices are the names of those that have every one of these rights; nil where
+// none is asked for.
 func (t *tongue) offices(rights []access.Right) (out []string) {
+	if len(rights) == 0 {
+		return nil
+	}
 	for _, row := range access.Table() {
 		if row.Role.Office() && !slices.ContainsFunc(rights, func(r access.Right) bool { return !row.Role.May(r) }) {
 			out = append(out, row.Name[t.lang])
