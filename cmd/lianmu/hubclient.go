@@ -81,6 +81,11 @@ func (h *hubClient) get(ctx context.Context, path string, out any) error {
 	return h.call(ctx, http.MethodGet, path, nil, out, false)
 }
 
+// asMe is get, with a token where there is a key.
+func (h *hubClient) asMe(ctx context.Context, path string, out any) error {
+	return h.call(ctx, http.MethodGet, path, nil, out, h.key != nil)
+}
+
 func (h *hubClient) post(ctx context.Context, path string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {

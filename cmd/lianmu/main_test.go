@@ -263,7 +263,7 @@ func TestTheWholeWay(t *testing.T) {
 	}
 	cli(t, 0, "log", "verify", "--hub", info.HTTP)
 	var shown entryLine
-	lines := strings.Split(strings.TrimSpace(cli(t, 0, "log", "show", "--hub", info.HTTP, "--json", "--from", "760")), "\n")
+	lines := strings.Split(strings.TrimSpace(cli(t, 0, "log", "show", "--hub", info.HTTP, "--key", operator, "--json", "--from", "760")), "\n")
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &shown); err != nil || len(lines) != n+1-760 || shown.ID != id || shown.Kind != "withdrawal" || shown.Index != n {
 		t.Errorf("%d lines, the last %+v %v", len(lines), shown, err)
 	}

@@ -9,12 +9,14 @@ import (
 	"strconv"
 	"strings"
 
+	"lianmu/federation/identity"
 	"lianmu/hub/view"
 	"lianmu/vocab"
 )
 
 type searchCmd struct {
 	Hub    string   `required:"" placeholder:"URL" env:"LIANMU_HTTP_HUB" help:"http://HOST:PORT."`
+	Key    string   `placeholder:"FILE" help:"Key of a space or participant, to see what is for them too."`
 	Filter []string `sep:"none" placeholder:"FIELD=VALUE" help:"Only where a field has this value; same field: any of, different fields: all of."`
 	Sort   string   `placeholder:"ORDER" help:"relevance, modified, --sort=-modified, title or completeness."`
 	Limit  int      `default:"20" help:"Hits a page, at most 100."`
@@ -26,20 +28,28 @@ type searchCmd struct {
 
 // Run searches and prints a table.
 func (c *searchCmd) Run(ctx context.Context, s *streams) error {
-	hub, err := newHubClient(c.Hub, nil, s.Now)
+	var key identity.Signer
+	if c.Key != "" {
+		k, err := identity.ReadKey(c.Key)
+		if err != nil {
+			return err
+		}
+		key = k
+	}
+	hub, err := newHubClient(c.Hub, key, s.Now)
 	if err != nil {
 		return err
 	}
 	if c.JSON {
 		var raw []byte
-		if err := hub.get(ctx, c.path(), &raw); err != nil {
+		if err := hub.asMe(ctx, c.path(), &raw); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(s.Out, "%s\n", strings.TrimSpace(string(raw)))
 		return err
 	}
 	var a view.Answer
-	if err := hub.get(ctx, c.path(), &a); err != nil {
+	if err := hub.asMe(ctx, c.path(), &a); err != nil {
 		return err
 	}
 	return c.show(s, &a)
