@@ -68,6 +68,15 @@ func (t *tongue) roles(roles []access.Role) string {
 	return strings.Join(names, t.say("list.comma"))
 }
 
+// recorded are the names of roles as the audit trail has them.
+func (t *tongue) recorded(roles string) string {
+	var list []access.Role
+	for _, r := range strings.Fields(roles) {
+		list = append(list, access.Role(r))
+	}
+	return t.roles(list)
+}
+
 // rights are the names of rights.
 func (t *tongue) rights(rights []access.Right) string {
 	var names []string
