@@ -20,19 +20,20 @@ const noteFallback = "fallback"
 // the cursor.
 func (cat *Catalog) reconcile(ctx context.Context, ix *index.Index, items []item, from uint64) (notes map[string]string, err error) {
 	spaces := map[string]bool{} // → whether every offering is read again
+	note := func(space string, again bool) { spaces[space] = spaces[space] || again }
 	for _, it := range items {
 		space := it.fact.Space
 		switch {
 		case it.fact.Kind == vocab.KindSpace:
 		case it.reading != nil && it.reading.Act != nil:
 			space = it.reading.Act.Space
-			spaces[space] = spaces[space]
+			note(space, false)
 		case it.reading != nil && it.reading.Redaction != nil:
 			space = it.reading.Redaction.Space
 			if space == "" {
 				continue
 			}
-			spaces[space] = spaces[space]
+			note(space, false)
 		default:
 			continue
 		}
@@ -43,7 +44,7 @@ func (cat *Catalog) reconcile(ctx context.Context, ix *index.Index, items []item
 			return nil, fmt.Errorf("%w: %w", errIndex, err)
 		}
 		if now := string(cat.fallback(space)); now != was && !(was == "" && now == string(cat.c.Fallback)) {
-			spaces[space] = true
+			note(space, true)
 			if notes == nil {
 				notes = map[string]string{}
 			}
