@@ -1,0 +1,301 @@
+package hub_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"lianmu/federation/identity"
+	"lianmu/hub/access"
+	"lianmu/vocab"
+)
+
+// journey is a hub that admits nobody by itself, with officers.
+func journey(t *testing.T) (r *running, officers map[access.Role]*identity.Key) {
+	officers = map[access.Role]*identity.Key{}
+	c := config(t, t.TempDir())
+	c.Open = false
+	for _, role := range []access.Role{access.Review, access.Audit} {
+		k, err := identity.NewKey("ed25519")
+		if err != nil {
+			t.Fatal(err)
+		}
+		officers[role] = k
+		c.Operators = append(c.Operators, access.Operator{DID: k.DID(), Role: role, Name: "值班" + string(role)})
+	}
+	return start(t, c), officers
+}
+
+func (r *running) describes(name string) string {
+	return fmt.Sprintf(`{"@context":"https://w3id.org/lianmu/v1","@type":"Space","@id":%q,"name":{"zh":%q},"spaceType":"industry","operator":{"name":{"zh":"演示航运公司"},"uscc":"91512081MA62K0260E"},"contact":"https://space.example/desk"}`, r.key.DID(), name)
+}
+
+func (r *running) token(key *identity.Key) string {
+	r.t.Helper()
+	token, err := identity.NewToken(key, r.info.DID, time.Now(), time.Minute)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return token
+}
+
+// tab is a browser without scripts.
+type tab struct {
+	r      *running
+	client *http.Client
+}
+
+func (r *running) tab() *tab {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return &tab{r, &http.Client{Jar: jar}}
+}
+
+// open loads a page, or sends a form, and follows where it leads.
+func (b *tab) open(path string, form url.Values) (int, string) {
+	b.r.t.Helper()
+	q, err := http.NewRequest(http.MethodGet, b.r.info.HTTP+path, nil)
+	if form != nil {
+		q, err = http.NewRequest(http.MethodPost, b.r.info.HTTP+path, strings.NewReader(form.Encode()))
+	}
+	if err != nil {
+		b.r.t.Fatal(err)
+	}
+	if form != nil {
+		q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	q.Header.Set("Accept", "text/html")
+	q.Header.Set("Accept-Language", "zh")
+	resp, err := b.client.Do(q)
+	if err != nil {
+		b.r.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		b.r.t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+// fill sends a form with what its page hides in it.
+func (b *tab) fill(page, action string, form url.Values) (int, string) {
+	b.r.t.Helper()
+	_, body := b.open(page, nil)
+	for _, m := range hiddenField.FindAllStringSubmatch(body, -1) {
+		if !form.Has(m[1]) {
+			form.Set(m[1], m[2])
+		}
+	}
+	return b.open(action, form)
+}
+
+var hiddenField = regexp.MustCompile(`type="hidden" name="([a-z]+)" value="([^"]*)"`)
+
+func says(t *testing.T, what, body string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(body, want) {
+			t.Errorf("%s does not say %q:\n%s", what, want, body)
+		}
+	}
+}
+
+// The pages of officers on a real hub: what they decide stands in the log, and
+// in the trail.
+func TestOfficersWorkOnPages(t *testing.T) {
+	r, officers := journey(t)
+	reviewer := r.tab()
+	if code, body := reviewer.open("/admin/waiting", nil); code != 401 || !strings.Contains(body, "业务审核员") {
+		t.Fatalf("nobody sees who waits: %d", code)
+	}
+	if code, body := reviewer.open("/session", url.Values{"token": {"a.b.c"}}); code != 401 || !strings.Contains(body, `role="alert"`) {
+		t.Errorf("a token that is none: %d %s", code, body)
+	}
+	code, body := reviewer.open("/session", url.Values{"token": {r.token(officers[access.Review])}, "next": {"/admin/invitations"}})
+	if code != 200 {
+		t.Fatalf("signing in: %d %s", code, body)
+	}
+	says(t, "invitations", body, "值班review", "业务审核员")
+	_, body = reviewer.fill("/admin/invitations", "/admin/invitations", url.Values{"note": {"给航运空间"}, "days": {"3"}})
+	invitation := regexp.MustCompile(`/join#([0-9A-Z]{20})`).FindStringSubmatch(body)
+	if invitation == nil {
+		t.Fatalf("no invitation: %s", body)
+	}
+	q, _ := http.NewRequest(http.MethodPost, r.info.HTTP+"/api/v1/submissions", strings.NewReader(string(r.sign(r.describes("航运空间")))))
+	q.Header.Set("Lianmu-Invite", invitation[1])
+	q.Header.Set("Content-Type", "application/ld+json")
+	resp, err := http.DefaultClient.Do(q)
+	if err != nil || resp.StatusCode != http.StatusAccepted {
+		t.Fatalf("presenting: %v %v", resp, err)
+	}
+	resp.Body.Close()
+	_, body = reviewer.open("/admin/waiting", nil)
+	says(t, "waiting", body, "航运空间", "给航运空间", "受邀", "演示航运公司", "共有 1 个空间")
+	did := url.QueryEscape(r.key.DID())
+	act := "/space/act?did=" + did + "&verb="
+	code, body = reviewer.fill(act+"Admission", "/space/act", url.Values{"confirm": {"yes"}, "reason": {"资料齐全"}})
+	if code != 200 {
+		t.Fatalf("admitting: %d %s", code, body)
+	}
+	says(t, "the space", body, "已准入。空间现在可以发布目录", "资料齐全", "91512081MA62K0260E")
+	ids := make([]string, 51)
+	for i := range ids {
+		id := fmt.Sprint("o", i)
+		ids[i] = "https://space.example/" + id
+		r.must(offering(id, "船舶到港计划", `"audience":"public"`))
+	}
+	r.level()
+	// Of many removals one officer makes a proposal; nobody else is there to agree.
+	code, body = reviewer.fill(act+"Removal", "/space/act", url.Values{"confirm": {"yes"}, "reason": {"停止更新"}, "offerings": {strings.Join(ids, "\r\n")}})
+	if code != 200 {
+		t.Fatalf("removing: %d %s", code, body)
+	}
+	says(t, "proposals", body, "已提交复核", "注销 51 项条目", "自己提出的事项")
+	code, body = reviewer.fill(act+"Removal", "/space/act", url.Values{"confirm": {"yes"}, "reason": {"停止更新"}, "offerings": {ids[50]}})
+	if code != 200 {
+		t.Fatalf("removing one: %d %s", code, body)
+	}
+	says(t, "the space", body, "已注销")
+	// The auditor reads what was done, and by whom; the chain holds.
+	auditor := r.tab()
+	_, body = auditor.open("/session", url.Values{"token": {r.token(officers[access.Audit])}, "next": {"/admin/audit?verify=1"}})
+	says(t, "the trail", body, "准入空间", "space.admit", "生成邀请", "校验通过", officers[access.Review].DID())
+	if code, _ := auditor.open("/admin/waiting", nil); code != 403 {
+		t.Errorf("the auditor sees who waits: %d", code)
+	}
+	if code, body := auditor.open("/api/v1/audit/export", nil); code != 200 || !strings.Contains(body, `"act":"space.admit"`) {
+		t.Errorf("the link to the export: %d", code)
+	}
+	r.submit(r.sign(`{"@context":"https://w3id.org/lianmu/v1","@id":"https://space.example/bad","@type":"DataProduct"}`))
+	for range 100 { // a refusal is filed a moment later
+		if _, body = reviewer.open("/admin/quarantine?space="+did, nil); strings.Contains(body, "https://space.example/bad") {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	says(t, "the quarantine", body, "https://space.example/bad", "航运空间")
+	number := regexp.MustCompile(`/admin/quarantine\?at=[0-9]+`).FindString(body)
+	_, body = reviewer.open(number, nil)
+	says(t, "the refusal", body, "&#34;DataProduct&#34;")
+	if code, body := reviewer.fill("/", "/session/end", url.Values{}); code != 200 || strings.Contains(body, "值班review") {
+		t.Errorf("signing out: %d", code)
+	}
+}
+
+// The whole journey in a browser: sign in, admit who waits, see the space and
+// what it offers; suspend it, and see that gone with the reason.
+func TestBrowserAdmitsAndSuspends(t *testing.T) {
+	ctx := browser(t)
+	r, officers := journey(t)
+	if receipt := r.submit(r.sign(r.describes("航运空间"))); receipt.Status != vocab.Waiting {
+		t.Fatalf("presented: %+v", receipt)
+	}
+	do := func(steps ...chromedp.Action[chromedp.Void]) {
+		t.Helper()
+		if err := chromedp.Do(ctx, steps...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := func(css string) string {
+		t.Helper()
+		s, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS(css)))
+		if err != nil {
+			t.Fatalf("%s: %v", css, err)
+		}
+		return s
+	}
+	click, see := func(css string) chromedp.Action[chromedp.Void] { return chromedp.Click(chromedp.CSS(css)) },
+		func(css string) chromedp.Action[chromedp.Void] { return chromedp.WaitVisible(chromedp.CSS(css)) }
+
+	do(chromedp.Navigate(r.info.HTTP+"/?lang=zh"), click(`nav a[href^="/sign-in"]`), see("#token"),
+		chromedp.SendKeys(chromedp.CSS("#token"), r.token(officers[access.Review])), click(".form .button"), see(".me button"))
+	do(click(`nav a[href="/admin"]`), see(`a[href="/admin/waiting"]`), click(`a[href="/admin/waiting"]`), see(".applicant"))
+	if got := text(".applicant h2"); got != "航运空间" {
+		t.Errorf("%q waits", got)
+	}
+	do(click(`.applicant a[href*="Admission"]`), see(`[name="confirm"]`), click(`[name="confirm"]`), click(".form button"), see(".notice"))
+	if got := text(".notice"); !strings.HasPrefix(got, "已准入") {
+		t.Errorf("the page says %q", got)
+	}
+	do(chromedp.Navigate(r.info.HTTP+"/spaces"), see(`a.card[href*="did"]`))
+	if got := text(`a.card[href*="did"] b`); got != "航运空间" {
+		t.Errorf("%q is listed", got)
+	}
+	r.must(offering("ships", "船舶到港计划", `"audience":"public"`))
+	r.level()
+	do(chromedp.Navigate(r.info.HTTP+"/search?q="+url.QueryEscape("船舶")), see(".hit"), click(".hit h3 a"), see(".proof"))
+	detail, err := chromedp.Run(ctx, chromedp.Evaluate[string](`location.pathname + location.search`))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	do(click(`.proof a[href^="/space"]`), see(".acts"), click(`.acts a[href*="Suspension"]`), see("#reason"),
+		chromedp.SendKeys(chromedp.CSS("#reason"), "核查运营资质"), click(`[name="confirm"]`), click(".form button"), see(".notice"))
+	if got := text(".alert"); !strings.Contains(got, "核查运营资质") {
+		t.Errorf("the space says %q", got)
+	}
+	r.level()
+	do(chromedp.Navigate(r.info.HTTP+"/search?q="+url.QueryEscape("船舶")), see(".empty"))
+	if code, body := r.tab().open(detail, nil); code != http.StatusGone || !strings.Contains(body, "核查运营资质") {
+		t.Errorf("the offering's page: %d %s", code, body)
+	}
+	do(chromedp.Navigate(r.info.HTTP+"/space?did="+url.QueryEscape(r.key.DID())), click(`.acts a[href*="Resumption"]`), see(`[name="confirm"]`), click(`[name="confirm"]`), click(".form button"), see(".notice"))
+	r.level()
+	if code, _ := r.tab().open(detail, nil); code != 200 {
+		t.Errorf("resumed, the offering's page: %d", code)
+	}
+}
+
+// browser starts a headless chromium with an empty profile, or skips. Errors
+// that a page reports, the content policy's among them, fail the test.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a browser takes long to start")
+	}
+	program, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("no chromium: apt-get install chromium")
+	}
+	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(program), chromedp.UserDataDir(t.TempDir())}
+	for _, f := range []string{"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage"} {
+		options = append(options, chromedp.Flag(f, true))
+	}
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Skipf("chromium does not start: %v", err)
+	}
+	watched, stop := context.WithCancel(ctx)
+	messages, done := chromedp.Console(watched), make(chan struct{})
+	go func() {
+		defer close(done)
+		for m, err := range messages {
+			if err != nil {
+				return
+			}
+			if m.Type == chromedp.ConsoleError || m.Type == chromedp.ConsoleException {
+				t.Errorf("the page reports: %s %s", m.Text, m.URL)
+			}
+		}
+	}()
+	t.Cleanup(func() { stop(); <-done })
+	ctx, cancel = context.WithTimeout(ctx, 90*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
