@@ -44,7 +44,7 @@ func named(t *testing.T, fill string) *identity.Key {
 }
 
 // sign signs members in our context.
-func (s *story) sign(key *identity.Key, members map[string]any) []byte {
+func (s *story) sign(key *identity.Key, members map[string]any, also ...identity.Signer) []byte {
 	s.t.Helper()
 	s.at = s.at.Add(time.Minute)
 	members["@context"] = "https://w3id.org/lianmu/v1"
@@ -55,7 +55,7 @@ func (s *story) sign(key *identity.Key, members map[string]any) []byte {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	raw, err := identity.Sign(doc, key, identity.SignOptions{Created: s.at})
+	raw, err := identity.Sign(doc, key, identity.SignOptions{Created: s.at}, also...)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -70,9 +70,9 @@ func (s *story) record(kind vocab.EntryKind, raw []byte) ledger.Record {
 	return r
 }
 
-func (s *story) add(kind vocab.EntryKind, key *identity.Key, members map[string]any) (vocab.Fact, error) {
+func (s *story) add(kind vocab.EntryKind, key *identity.Key, members map[string]any, also ...identity.Signer) (vocab.Fact, error) {
 	s.t.Helper()
-	return s.fold.Add(s.record(kind, s.sign(key, members)))
+	return s.fold.Add(s.record(kind, s.sign(key, members, also...)))
 }
 
 type m = map[string]any
@@ -106,7 +106,11 @@ func TestFoldChecksRights(t *testing.T) {
 	for _, row := range rows { // each alone: the first thing in its log
 		t.Run(row.name, func(t *testing.T) {
 			s := newStory(t, hub.DID(), false)
-			f, err := s.add(row.kind, row.key, row.members)
+			var also []identity.Signer
+		if row.name == "its descriptor" {
+			also = append(also, second)
+		}
+		f, err := s.add(row.kind, row.key, row.members, also...)
 			if err == nil || !strings.Contains(err.Error(), row.says) || f.Space != row.space {
 				t.Errorf("%+v, %v", f, err)
 			}
@@ -122,6 +126,7 @@ func TestFoldChecksRights(t *testing.T) {
 		space, signer string
 	}{
 		{"admitted", vocab.KindAct, hub, admit(space), "", hub.DID(), ""},
+		{"its descriptor, a key of which has not signed", vocab.KindSpace, first, describe(space, space, second.DID()), "should not be in the log", space, ""},
 		{"its descriptor", vocab.KindSpace, first, describe(space, space, second.DID()), "", space, ""},
 		{"an offering with its second key", vocab.KindOffering, second, offeringOf("a"), "", space, second.DID()},
 		{"another's descriptor", vocab.KindSpace, second, describe(stranger.DID(), stranger.DID()), "describes the space", space, second.DID()},
@@ -170,7 +175,7 @@ func TestFoldOverRedactedDescriptor(t *testing.T) {
 		if _, err := s.add(vocab.KindAct, hub, m{"@type": "Admission", "space": space, "by": "x"}); err != nil {
 			t.Fatal(err)
 		}
-		descriptor := s.record(vocab.KindSpace, s.sign(first, describe(space, space, second.DID())))
+		descriptor := s.record(vocab.KindSpace, s.sign(first, describe(space, space, second.DID()), second))
 		created := s.at
 		offering := s.record(vocab.KindOffering, s.sign(second, offeringOf("a")))
 		redaction, err := signRedaction(vocab.Redaction{
