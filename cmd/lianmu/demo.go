@@ -57,7 +57,7 @@ func (c *demoCmd) Run(ctx context.Context, s *streams) error {
 		err = awaitDemo(ctx, s, info.HTTP)
 	}
 	if err == nil {
-		err = announce(s, info, sum)
+		err = announce(s, dir, info, sum)
 	}
 	if err != nil {
 		return closeAfter(ctx, h, err)
@@ -130,7 +130,7 @@ func awaitDemo(ctx context.Context, s *streams, address string) error {
 }
 
 // announce says where the catalogue is and what to look for.
-func announce(s *streams, info hub.Info, sum *summary) error {
+func announce(s *streams, dir string, info hub.Info, sum *summary) error {
 	fmt.Fprintf(s.Out, tr("演示目录已就绪：%s/\n", "the demonstration catalogue is ready: %s/\n"), info.HTTP)
 	fmt.Fprintf(s.Out, tr("  接收 %d，无变化 %d，退回 %d（有几份故意写错，退回原因可供参考）\n",
 		"  %d accepted, %d unchanged, %d refused (a few are faulty on purpose, to show what a refusal says)\n"),
@@ -147,5 +147,8 @@ func announce(s *streams, info hub.Info, sum *summary) error {
 	}
 	fmt.Fprintf(s.Out, tr("命令行：lianmu search --hub %s 港口；发布：lianmu publish --hub %s --key FILE FILES\n",
 		"on the command line: lianmu search --hub %s 港口; publish: lianmu publish --hub %s --key FILE FILES\n"), info.HTTP, info.NATS)
+	if err := showMember(s, dir, info); err != nil {
+		return err
+	}
 	return ready(s, info)
 }
