@@ -106,11 +106,7 @@ func TestFoldChecksRights(t *testing.T) {
 	for _, row := range rows { // each alone: the first thing in its log
 		t.Run(row.name, func(t *testing.T) {
 			s := newStory(t, hub.DID(), false)
-			var also []identity.Signer
-		if row.name == "its descriptor" {
-			also = append(also, second)
-		}
-		f, err := s.add(row.kind, row.key, row.members, also...)
+			f, err := s.add(row.kind, row.key, row.members)
 			if err == nil || !strings.Contains(err.Error(), row.says) || f.Space != row.space {
 				t.Errorf("%+v, %v", f, err)
 			}
@@ -139,7 +135,11 @@ func TestFoldChecksRights(t *testing.T) {
 		{"suspended", vocab.KindAct, hub, m{"@type": "Suspension", "space": space, "reason": "整改", "by": "x"}, "", hub.DID(), ""},
 		{"while suspended", vocab.KindOffering, second, offeringOf("e"), "should not be in the log", space, second.DID()},
 	} {
-		f, err := s.add(row.kind, row.key, row.members)
+		var also []identity.Signer
+		if row.name == "its descriptor" {
+			also = append(also, second)
+		}
+		f, err := s.add(row.kind, row.key, row.members, also...)
 		if row.says == "" && err != nil || row.says != "" && (err == nil || !strings.Contains(err.Error(), row.says)) {
 			t.Errorf("%s: %v", row.name, err)
 		}
