@@ -158,6 +158,20 @@ func TestOfficersWorkOnPages(t *testing.T) {
 		r.must(offering(id, "船舶到港计划", `"audience":"public"`))
 	}
 	r.level()
+	// What is inside the space is to others as what is not there, byte for byte.
+	r.must(offering("xqx7", "内部船期", `"audience":"space"`))
+	r.level()
+	address := func(id string) string {
+		return "/offering?id=" + url.QueryEscape("https://space.example/"+id) + "&space=" + did
+	}
+	hiddenCode, hidden := r.tab().open(address("xqx7"), nil)
+	absentCode, absent := r.tab().open(address("xqx8"), nil)
+	if hiddenCode != 404 || absentCode != 404 || strings.ReplaceAll(hidden, "xqx7", "xqx8") != absent {
+		t.Errorf("a hidden offering (%d) is told from an absent one (%d)", hiddenCode, absentCode)
+	}
+	if code, body := reviewer.open(address("xqx7"), nil); code != 200 || !strings.Contains(body, "内部船期") {
+		t.Errorf("the reviewer sees all: %d", code)
+	}
 	// Of many removals one officer makes a proposal; nobody else is there to agree.
 	code, body = reviewer.fill(act+"Removal", "/space/act", url.Values{"confirm": {"yes"}, "reason": {"停止更新"}, "offerings": {strings.Join(ids, "\r\n")}})
 	if code != 200 {

@@ -212,6 +212,12 @@ func (d *Desk) Waiting(ctx context.Context, who access.Who) ([]Applicant, error)
 	return list, nil
 }
 
+// Count returns how many wait, without reading what they say.
+func (d *Desk) Count() int {
+	n, _, _ := d.list.count(waitingPrefix)
+	return n
+}
+
 // State tells a space how its application stands: the receipt of the descriptor
 // that waits under this name, if one does.
 func (d *Desk) State(ctx context.Context, did string) (vocab.Receipt, bool, error) {

@@ -84,8 +84,8 @@ func TestWaitingIsBounded(t *testing.T) {
 	again := h.open()
 	open, _, _ := again.list.count(openPrefix)
 	invited, _, _ := again.list.count(invitedPrefix)
-	if open != maxUninvited || invited != 1 {
-		t.Errorf("%d and %d found again", open, invited)
+	if open != maxUninvited || invited != 1 || again.Count() != maxUninvited+1 {
+		t.Errorf("%d and %d found again, %d in all", open, invited, again.Count())
 	}
 	if list := h.waiters(); len(list) != maxUninvited+1 || list[0].DID != "did:key:-2" || list[0].Document != nil {
 		t.Errorf("%d listed, first %s", len(list), list[0].DID)

@@ -42,12 +42,7 @@ func (s *Site) overview(q *request) {
 		Table []access.Row
 	}{Table: access.Table()}
 	if q.who.May(access.SpaceAdmit) {
-		list, err := s.config.Desk.Waiting(q.Context(), q.who)
-		if err != nil {
-			s.refuse(q, err, access.SpaceAdmit)
-			return
-		}
-		body.Desks = append(body.Desks, desk{"waiting", "/admin/waiting", len(list)}, desk{"invitations", "/admin/invitations", -1})
+		body.Desks = append(body.Desks, desk{"waiting", "/admin/waiting", s.config.Desk.Count()}, desk{"invitations", "/admin/invitations", -1})
 	}
 	if mayPropose(q.who) {
 		list, err := s.config.Desk.Proposals(q.Context(), q.who)

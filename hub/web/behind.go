@@ -43,6 +43,7 @@ type Registry interface {
 type Desk interface {
 	Act(ctx context.Context, who access.Who, did string, o admission.Order) (admission.Result, error)
 	Waiting(ctx context.Context, who access.Who) ([]admission.Applicant, error)
+	Count() int // of those waiting
 	Invite(ctx context.Context, who access.Who, note string, ttl time.Duration) (code string, inv admission.Invitation, err error)
 	Link(code string) string
 	Invitations(ctx context.Context, who access.Who) ([]admission.Invitation, error)

@@ -10,7 +10,6 @@ import (
 	"sort"
 	"strconv"
 	"strings"
-	"time"
 
 	"lianmu/hub/view"
 	"lianmu/vocab"
@@ -93,7 +92,7 @@ func (s *Site) offering(q *request) {
 		Description: q.t.pick(o.Description), OtherText: q.t.other(o.Description),
 		Kind: q.t.sayOr("kind."+string(o.Kind), string(o.Kind)), Groups: q.t.facts(o),
 		Raw: pretty(d.Document), RawURL: raw, VerifyURL: origin(q.Request) + raw,
-		Expired:    !d.Expires.IsZero() && d.Expires.Before(time.Now()),
+		Expired:    !d.Expires.IsZero() && d.Expires.Before(s.config.Now()),
 		Demo:       s.config.Demo && isDemo(o.Publisher.Name, o.Description),
 		SpaceTitle: d.SpaceName.In(q.t.lang),
 	}

@@ -93,10 +93,14 @@ func TestBrowserOffices(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	schemes := []string{"light"}
+	if dir != "" {
+		schemes = []string{"dark", "light"}
+	}
 	look := func(what string) {
 		t.Helper()
 		for _, width := range []int64{1280, 360} {
-			for _, scheme := range []string{"dark", "light"} {
+			for _, scheme := range schemes {
 				dark := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
 				if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, dark); err != nil {
 					t.Fatal(err)

@@ -222,6 +222,8 @@ func (d paperDesk) Waiting(context.Context, access.Who) ([]admission.Applicant, 
 	return d.w.waiting, d.w.fail
 }
 
+func (d paperDesk) Count() int { return len(d.w.waiting) }
+
 func (d paperDesk) Invite(_ context.Context, who access.Who, note string, ttl time.Duration) (string, admission.Invitation, error) {
 	inv := admission.Invitation{ID: "0123456789ab", Note: note, By: who.Label(), Created: today, Expires: today.Add(ttl)}
 	if d.w.fail == nil {
