@@ -18,14 +18,18 @@ import (
 
 // Bounds of the NATS services.
 const (
-	queueGroup    = "intake"
-	pendingBytes  = 256 << 20
-	receiptAsks   = 1000 // digests or contents in one request
-	receiptBody   = 128 << 10
-	answerTimeout = 5 * time.Second
-	asksAtOnce    = 2 // receipt requests looked up at the same time
-	asksWaiting   = 256
-	asksWait      = 3 * time.Second
+	queueGroup = "intake"
+	// What waits to be queued or answered busy: all spaces share it, and beyond it
+	// anybody's are dropped unanswered, so a burst of one must find room. Looking at
+	// one takes microseconds, and small ones are bounded by their number.
+	pendingBytes    = 256 << 20
+	pendingMessages = 65_536
+	receiptAsks     = 1000 // digests or contents in one request
+	receiptBody     = 128 << 10
+	answerTimeout   = 5 * time.Second
+	asksAtOnce      = 2 // receipt requests looked up at the same time
+	asksWaiting     = 256
+	asksWait        = 3 * time.Second
 )
 
 // ReceiptRequest asks, on the receipt subject of a space, what became of
@@ -70,7 +74,7 @@ func (in *Intake) Serve(conn *nats.Conn) (stop func(), err error) {
 		return nil, err
 	}
 	for _, s := range []*nats.Subscription{submit, receipts} {
-		if err := s.SetPendingLimits(2*in.c.Queue, pendingBytes); err != nil {
+		if err := s.SetPendingLimits(pendingMessages, pendingBytes); err != nil {
 			return nil, err
 		}
 	}
