@@ -93,47 +93,57 @@ func TestBrowserOffices(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	schemes := []string{"light"}
+	// English is the wider language, so it is looked at on the narrow screen.
+	views := []struct {
+		lang   string
+		width  int64
+		scheme string
+	}{{"zh", 1280, "light"}, {"en", 360, "light"}}
 	if dir != "" {
-		schemes = []string{"dark", "light"}
+		views = append(views, views[0], views[1])
+		views[2].scheme, views[3].scheme = "dark", "dark"
 	}
-	look := func(what string) {
+	look := func(what, path string) {
 		t.Helper()
-		for _, width := range []int64{1280, 360} {
-			for _, scheme := range schemes {
-				dark := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
-				if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, dark); err != nil {
-					t.Fatal(err)
-				}
-				do(chromedp.EmulateViewport(width, 900))
-				wide, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > document.documentElement.clientWidth`))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if wide {
-					t.Errorf("%s is wider than a screen of %d", what, width)
-				}
-				if dir == "" {
-					continue
-				}
-				picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", what, width, scheme)), picture, 0o644); err != nil {
-					t.Fatal(err)
-				}
+		for _, v := range views {
+			dark := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: v.scheme}}}
+			if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, dark); err != nil {
+				t.Fatal(err)
+			}
+			u, err := url.Parse(server.URL + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			args := u.Query()
+			args.Set("lang", v.lang)
+			u.RawQuery = args.Encode()
+			do(chromedp.EmulateViewport(v.width, 900), chromedp.Navigate(u.String()))
+			wide, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > document.documentElement.clientWidth`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if wide {
+				t.Errorf("%s (%s) is wider than a screen of %d", what, v.lang, v.width)
+			}
+			if dir == "" {
+				continue
+			}
+			picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", what, v.width, v.scheme)), picture, 0o644); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}
-	do(chromedp.Navigate(server.URL + "/sign-in?lang=zh"))
-	look("sign-in")
-	do(chromedp.Navigate(server.URL + "/join#abcd-efgh-jkmn-pqrs-tuvw"))
+	look("sign-in", "/sign-in")
+	look("join", "/join")
+	do(chromedp.Navigate("about:blank"), chromedp.Navigate(server.URL+"/join#abcd-efgh-jkmn-pqrs-tuvw"))
 	filled, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.querySelector("[data-invite] code").textContent.includes("--invite ABCD-EFGH-JKMN-PQRS-TUVW ") && document.querySelector("[data-invite-hint]").hidden`))
 	if err != nil || !filled {
 		t.Errorf("the invitation's code was not filled in (%v)", err)
 	}
-	look("join")
 	do(chromedp.Navigate("about:blank"), chromedp.Navigate(server.URL+"/join#<img src=x>"))
 	if clean, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.querySelector("[data-invite] code").textContent.includes("--invite CODE ") && !document.querySelector("[data-invite] img")`)); err != nil || !clean {
 		t.Errorf("what is no code was filled in (%v)", err)
@@ -150,8 +160,7 @@ func TestBrowserOffices(t *testing.T) {
 	} {
 		do(chromedp.Navigate(server.URL+"/sign-in?next=/admin"), chromedp.SendKeys(chromedp.CSS("#token"), name(visit.role)), chromedp.Click(chromedp.CSS(".form .button")), chromedp.WaitVisible(chromedp.CSS(`nav a[aria-current][href="/admin"]`)))
 		for _, p := range visit.pages {
-			do(chromedp.Navigate(server.URL + p[1]))
-			look(p[0])
+			look(p[0], p[1])
 		}
 	}
 	do(chromedp.Navigate(server.URL+"/about"), chromedp.Click(chromedp.CSS(".me button")), chromedp.WaitVisible(chromedp.CSS(`a[href^="/sign-in"]`)))
