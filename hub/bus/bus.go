@@ -31,6 +31,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/time/rate"
 )
 
 // Subjects that clients may use; <space> is the did:key's multibase part.
@@ -162,6 +163,7 @@ func Start(ctx context.Context, c Config) (*Bus, error) {
 }
 
 func (b *Bus) start(ctx context.Context) error {
+	complaints := rate.Sometimes{First: 10, Interval: 10 * time.Second} // a flood must not fill the log
 	opts := []nats.Option{
 		nats.Name("lianmu hub"),
 		nats.MaxReconnects(-1),
@@ -175,7 +177,7 @@ func (b *Bus) start(ctx context.Context) error {
 			if s != nil {
 				subject = s.Subject
 			}
-			b.log.Warn("NATS", "error", err, "subject", subject)
+			complaints.Do(func() { b.log.Warn("NATS", "error", err, "subject", subject) })
 		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { b.log.Info("NATS connection lost", "error", err) }),
 		nats.ReconnectHandler(func(*nats.Conn) { b.log.Info("NATS connection is back") }),

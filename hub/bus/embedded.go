@@ -93,6 +93,9 @@ func (e *embedded) options() (*server.Options, error) {
 	o.JetStreamDomain = Domain
 	o.StoreDir = e.c.Dir
 	o.SyncAlways = true
+	// Else a client that asks and does not read makes the server hold up the hub's
+	// connection, and with it everybody's answers, each time it is answered.
+	o.NoFastProducerStall = true
 	o.JetStreamMaxMemory = 64 << 20
 	// The server's own guess is a share of what is free at start, and it would
 	// refuse to write beyond it. The watcher looks at the real free space.
