@@ -53,6 +53,7 @@ type Hub struct {
 	desk       *admission.Desk
 	pages      *web.Site
 	severing   chan struct{} // the rights of spaces may have changed
+	outcasts   *outcasts
 	stopNATS   []func()
 	server     *http.Server
 	address    string
@@ -112,9 +113,10 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 	if err != nil {
 		return fmt.Errorf("quarantine: %w", err)
 	}
+	excess := access.NewExcess(h.c.Now, h.expel)
 	h.intake = intake.New(intake.Config{
 		Log: b.log, Registry: b.registry, Processor: b.processor, Reader: b.reader, Quarantine: h.quarantine,
-		HubDID: b.did, Present: h.present, MayRead: h.readable.mayRead, Allow: h.guard.Allow,
+		HubDID: b.did, Present: h.present, MayRead: h.readable.mayRead, Allow: h.guard.Allow, Excess: excess, Outcast: h.outcasts.has,
 		Queue: h.c.QueueLength, Appended: h.appended, Pace: b.catalog.Pace,
 		Now: h.c.Now, Logger: h.c.Logger, Metrics: registry,
 	})
@@ -125,7 +127,7 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 		return err
 	}
 	h.stopNATS = append(h.stopNATS, stop)
-	if stop, err = serveSearch(b.bus.Conn, h.searches, h.readerOf, h.guard.Allow, h.c.Logger); err != nil {
+	if stop, err = serveSearch(b.bus.Conn, h.searches, h.readerOf, h.guard.Allow, excess, h.c.Logger); err != nil {
 		return err
 	}
 	h.stopNATS = append(h.stopNATS, stop)

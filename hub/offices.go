@@ -38,6 +38,9 @@ func (h *Hub) openOffices(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if h.outcasts, err = newOutcasts(h.c.Now); err != nil {
+		return err
+	}
 	b.bus.SetAuthenticate(func(token, client string) (string, error) {
 		who, err := h.guard.Token(token, client)
 		if err != nil {
@@ -47,7 +50,11 @@ func (h *Hub) openOffices(ctx context.Context) (err error) {
 		if who.Space != "" {
 			did = who.Space
 		}
-		return bus.SpaceToken(did), nil
+		name := bus.SpaceToken(did)
+		if h.outcasts.has(name) || !who.Known() && h.outcasts.has(access.ClientOf(client)) {
+			return "", access.Busy()
+		}
+		return name, nil
 	})
 	h.desk, err = admission.Open(ctx, admission.Config{
 		Registry: b.registry, KV: b.bus.Admission(), Signer: b.hubKey,

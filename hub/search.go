@@ -77,7 +77,7 @@ type refusal struct {
 // serveSearch answers view.Question with view.Answer on bus.Search. reader says
 // what a connection may see by the name it stands for. An error is a refusal. The returned stop
 // breaks off what is under way.
-func serveSearch(conn *nats.Conn, catalog *searches, reader func(name string) vocab.Reader, allow func(access.Claim) bool, log *slog.Logger) (stop func(), err error) {
+func serveSearch(conn *nats.Conn, catalog *searches, reader func(name string) vocab.Reader, allow func(access.Claim) bool, excess *access.Excess, log *slog.Logger) (stop func(), err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var answering counted
 	respond := func(m *nats.Msg, answer any) {
@@ -97,7 +97,9 @@ func serveSearch(conn *nats.Conn, catalog *searches, reader func(name string) vo
 		claim := access.Claim{Client: access.ClientOf(host), Party: fmt.Sprint(connection)}
 		if !allow(claim) {
 			defer answering.Done()
-			respond(m, refusal{access.Busy()})
+			if excess.TurnAway(claim, name) {
+				respond(m, refusal{access.Busy()})
+			}
 			return
 		}
 		// Of these there are as many as have room at the desk; the others are

@@ -60,6 +60,11 @@ type Config struct {
 	// Allow tells whether one more question of a claim about receipts is to be
 	// looked at, by its rate. May be nil.
 	Allow func(access.Claim) bool
+	// Excess bounds what is answered, over NATS, of what finds no room. May be nil.
+	Excess *access.Excess
+	// Outcast tells whether a name was cut off for flooding: what is still under
+	// way of it is dropped. May be nil.
+	Outcast func(name string) bool
 	// Queue is how many submissions may be under way before "busy"; default 4,096.
 	Queue int
 	// Appended is told of every entry after it is durable, in log order, with

@@ -95,18 +95,30 @@ func (in *Intake) onSubmit(m *nats.Msg) {
 	if subject == "" {
 		return // no publisher can send this: it would pass for HTTP
 	}
-	in.enqueue(&job{
-		raw: m.Data, subject: subject, invite: clipped(m.Header.Get(InviteHeader)), claim: claimOf(m, subject),
+	if in.c.Outcast != nil && in.c.Outcast(subject) {
+		return // looked at before anything is read: there may be very many
+	}
+	claim, name := claimOf(m, subject)
+	j := &job{
+		raw: m.Data, subject: subject, invite: clipped(m.Header.Get(InviteHeader)), claim: claim,
 		done: func(r vocab.Receipt) { in.reply(m, r) },
-	})
+	}
+	if in.queue.put(j) {
+		return
+	}
+	in.metrics.receipts.WithLabelValues(string(vocab.Busy)).Inc()
+	if in.c.Excess.TurnAway(claim, name) {
+		j.done(busy(j.raw, busyRetry, nil))
+	}
 }
 
 // claimOf says whose account a message goes on: the address that it comes from
 // and, of those who share it, the connection and the subject. An external server
 // that shares no addresses leaves the subject alone, which anybody may use.
-func claimOf(m *nats.Msg, subject string) access.Claim {
-	_, host, connection := bus.Asker(m)
-	return access.Claim{Client: access.ClientOf(host), Party: fmt.Sprint(connection, " ", subject)}
+// name is whom the connection stands for, "" where the server does not tell.
+func claimOf(m *nats.Msg, subject string) (c access.Claim, name string) {
+	name, host, connection := bus.Asker(m)
+	return access.Claim{Client: access.ClientOf(host), Party: fmt.Sprint(connection, " ", subject)}, name
 }
 
 // onReceipt answers in a goroutine of its own; the desk bounds how many there are.
@@ -115,9 +127,14 @@ func (in *Intake) onReceipt(m *nats.Msg) {
 		return
 	}
 	token := strings.TrimPrefix(m.Subject, bus.ReceiptPrefix)
-	claim := claimOf(m, "")
+	if in.c.Outcast != nil && in.c.Outcast(token) {
+		return
+	}
+	claim, name := claimOf(m, "")
 	if in.c.Allow != nil && !in.c.Allow(claim) {
-		in.reply(m, ReceiptAnswer{Problems: access.Busy()})
+		if in.c.Excess.TurnAway(claim, name) {
+			in.reply(m, ReceiptAnswer{Problems: access.Busy()})
+		}
 		return
 	}
 	if !in.queue.hold(&in.asking) {
