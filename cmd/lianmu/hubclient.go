@@ -69,6 +69,19 @@ func newHubClient(hub string, key identity.Signer, now func() time.Time) (*hubCl
 	}, nil
 }
 
+// enterHub returns the hub as whoever has the key in a file; nobody where none is
+// named.
+func enterHub(hub, keyFile string, now func() time.Time) (*hubClient, error) {
+	if keyFile == "" {
+		return newHubClient(hub, nil, now)
+	}
+	key, err := identity.ReadKey(keyFile)
+	if err != nil {
+		return nil, err
+	}
+	return newHubClient(hub, key, now)
+}
+
 // info asks once who the hub is.
 func (h *hubClient) info(ctx context.Context) (logInfo, error) {
 	h.once.Do(func() { h.err = h.call(ctx, http.MethodGet, "/api/v1/log", nil, &h.log, false) })

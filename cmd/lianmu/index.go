@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"time"
-
-	"lianmu/federation/identity"
 )
 
 type indexCmd struct {
@@ -31,11 +29,7 @@ type rebuildState struct {
 
 // Run starts a rebuild and waits until it has been swapped in.
 func (c *indexRebuildCmd) Run(ctx context.Context, s *streams) error {
-	key, err := identity.ReadKey(c.Key)
-	if err != nil {
-		return err
-	}
-	hub, err := newHubClient(c.Hub, key, s.Now)
+	hub, err := enterHub(c.Hub, c.Key, s.Now)
 	if err != nil {
 		return err
 	}

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"lianmu/federation/identity"
 )
 
 type logCmd struct {
@@ -64,15 +62,7 @@ type entryLine struct {
 
 // Run lists entries by their leaf records, and what their documents say.
 func (c *logShowCmd) Run(ctx context.Context, s *streams) error {
-	var key identity.Signer
-	if c.Key != "" {
-		k, err := identity.ReadKey(c.Key)
-		if err != nil {
-			return err
-		}
-		key = k
-	}
-	client, err := newHubClient(c.Hub, key, s.Now)
+	client, err := enterHub(c.Hub, c.Key, s.Now)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,6 @@ import (
 	"slices"
 	"time"
 
-	"lianmu/federation/identity"
 	"lianmu/federation/ledger"
 	"lianmu/hub"
 	"lianmu/hub/view"
@@ -138,15 +137,7 @@ func redactedSince(ctx context.Context, client *hubClient, from uint64) (bool, e
 // verifyHubOnce verifies a running hub by what it serves to anybody, and with an
 // operator's key also what is not public, and what its views show.
 func (c *logVerifyCmd) verifyHubOnce(ctx context.Context, s *streams, tick func(done, total uint64)) (*verification, *hubClient, error) {
-	var key identity.Signer
-	if c.Key != "" {
-		k, err := identity.ReadKey(c.Key)
-		if err != nil {
-			return nil, nil, err
-		}
-		key = k
-	}
-	client, err := newHubClient(c.Hub, key, s.Now)
+	client, err := enterHub(c.Hub, c.Key, s.Now)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -163,10 +154,10 @@ func (c *logVerifyCmd) verifyHubOnce(ctx context.Context, s *streams, tick func(
 		return nil, nil, err
 	}
 	source := newSource(client)
-	r := &verification{VerifyReport: &hub.VerifyReport{Views: []view.State{}, Faults: []string{}}, ViewsChecked: key != nil}
+	r := &verification{VerifyReport: &hub.VerifyReport{Views: []view.State{}, Faults: []string{}}, ViewsChecked: client.key != nil}
 	fold := &foldAt{Fold: hub.NewFold(jsonld.New(jsonld.Limits{}), reader, info.Hub, info.openUntil()), now: s.Now()}
 	want := info.Size
-	if key != nil {
+	if client.key != nil {
 		if err := client.operate(ctx, http.MethodGet, "/api/v1/views", &r.Views); err != nil {
 			return nil, nil, err
 		}

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"lianmu/federation/identity"
 	"lianmu/hub/view"
 	"lianmu/vocab"
 )
@@ -28,15 +27,7 @@ type searchCmd struct {
 
 // Run searches and prints a table.
 func (c *searchCmd) Run(ctx context.Context, s *streams) error {
-	var key identity.Signer
-	if c.Key != "" {
-		k, err := identity.ReadKey(c.Key)
-		if err != nil {
-			return err
-		}
-		key = k
-	}
-	hub, err := newHubClient(c.Hub, key, s.Now)
+	hub, err := enterHub(c.Hub, c.Key, s.Now)
 	if err != nil {
 		return err
 	}

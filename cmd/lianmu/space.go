@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"lianmu/federation/identity"
 	"lianmu/hub/admission"
 	"lianmu/vocab"
 )
@@ -43,11 +42,7 @@ type office struct {
 
 // enter reads the key and returns the hub.
 func (o office) enter(s *streams) (*hubClient, error) {
-	key, err := identity.ReadKey(o.Key)
-	if err != nil {
-		return nil, err
-	}
-	return newHubClient(o.Hub, key, s.Now)
+	return enterHub(o.Hub, o.Key, s.Now)
 }
 
 // pages reads a list of the hub page by page, as an operator. Where JSON is
