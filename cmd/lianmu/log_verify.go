@@ -184,7 +184,7 @@ func (c *logVerifyCmd) verifyHubOnce(ctx context.Context, s *streams, tick func(
 	}
 	fold.upTo(r.Log.Size)
 	r.Folded = fold.State(s.Now())
-	if key == nil || r.Log.Checked < r.Log.Size || len(fold.states) < len(r.Views) {
+	if client.key == nil || r.Log.Checked < r.Log.Size || len(fold.states) < len(r.Views) {
 		r.ViewsChecked = false // nothing to compare them with; the log's faults say why
 		return r, client, nil
 	}
