@@ -89,6 +89,7 @@ func openBase(ctx context.Context, c Config, listen string) (_ *base, err error)
 	}
 	c.Open = b.openUntil == always // offline nobody says so
 	b.registry = registry.New()
+	b.registry.Hub(b.did)
 	b.registry.OpenUntil(b.openUntil)
 	if err := intake.Fold(ctx, b.log, b.registry, b.processor, b.reader); err != nil {
 		return nil, fmt.Errorf("folding the log: %w", err)

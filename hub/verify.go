@@ -126,6 +126,7 @@ type Fold struct {
 // entry openUntil it admitted whoever signed.
 func NewFold(p *jsonld.Processor, r *shape.Reader, hub string, openUntil uint64) *Fold {
 	f := &Fold{processor: p, reader: r, registry: registry.New(), hub: hub}
+	f.registry.Hub(hub)
 	f.registry.OpenUntil(openUntil)
 	return f
 }

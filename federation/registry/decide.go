@@ -120,6 +120,9 @@ func (r *Registry) MaySign(signer string) (space string, err error) {
 
 // decide is the rule for what a space says; e.Fact names the space.
 func (f *fold) decide(e Entry) Decision {
+	if f.hub != "" && e.Fact.Key() == f.hub {
+		return denied(hubKey("/proof/verificationMethod"))
+	}
 	if p, bad := f.badKey(e.Fact.Key()); bad {
 		return denied(p)
 	}

@@ -13,6 +13,7 @@ type fold struct {
 	below *fold  // what this one is staged on; nil: nothing
 	base  int    // signers below
 	next  uint64 // index of the next entry
+	hub   string // DID of the hub, which is no space; "": unknown
 	// openUntil: before this entry whoever has no act is admitted.
 	openUntil uint64
 
@@ -69,7 +70,8 @@ func newFold(below *fold) fold {
 		since: map[uint32]uint64{}, numbers: map[string]uint32{}, changed: map[uint32]*space{}, blanks: map[uint64]blank{},
 	}
 	if below != nil {
-		f.base, f.next, f.openUntil = below.base+len(below.signers), below.next, below.openUntil
+		f.base, f.hub = below.base+len(below.signers), below.hub
+		f.next, f.openUntil = below.next, below.openUntil
 	}
 	return f
 }

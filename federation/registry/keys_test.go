@@ -408,3 +408,39 @@ func TestListedKeysAreProven(t *testing.T) {
 	back.Also = nil
 	s.is("accepted", back)
 }
+
+// The hub's own key is never a space's, in whatever way it is brought.
+func TestHubKeyIsNoSpaces(t *testing.T) {
+	s := newStory(t, true)
+	s.r.Hub(did("H"))
+	s.is("key.hub", s.offering("H", "a", 0))
+	s.is("key.hub", s.descriptor("H", "H", 0))
+	s.is("key.hub", s.descriptor("A", "A", 1, "A", "H"))
+	s.is("accepted", s.descriptor("A", "A", 2))
+	s.is("key.hub", s.act(vocab.Act{Verb: vocab.KeyReplacement, Space: did("A"), Keys: dids("H")}))
+	s.is("key.hub", s.act(vocab.Act{Verb: vocab.Admission, Space: did("H")}))
+	if got := s.r.SpaceOf(did("H")); got != did("H") {
+		t.Errorf("the hub's key is of %s", got)
+	}
+}
+
+// An admitted space does not become another by a newer descriptor; with what it
+// was admitted it goes on.
+func TestNamesakes(t *testing.T) {
+	s := newStory(t, false)
+	said := func(key string, hour int, name, code string) Entry {
+		e := s.descriptor(key, key, hour)
+		e.Space.Name, e.Space.Operator.Code = vocab.Text{"zh": name}, code
+		return e
+	}
+	for _, key := range []string{"A", "B", "C"} {
+		s.is("accepted", s.act(vocab.Act{Verb: vocab.Admission, Space: did(key)}))
+	}
+	s.is("accepted", said("A", 0, "港口 数据空间", "91512081MA62K0260E"))
+	s.is("accepted", said("B", 0, "某空间", "12430000MB0L046927"))
+	s.is("space.namesake", said("B", 1, "港口数据空间", "12430000MB0L046927"))
+	s.is("space.namesake", said("B", 2, "某空间", "91512081MA62K0260E"))
+	s.is("accepted", said("B", 3, "另一空间", "12430000MB0L046927"))
+	s.is("accepted", said("C", 4, "港口数据空间", "91512081MA62K0260E")) // decided on with its admission
+	s.is("accepted", said("C", 5, "港口数据空间", "91512081MA62K0260E"))
+}

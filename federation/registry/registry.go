@@ -102,6 +102,14 @@ func New() *Registry {
 // called before anything is applied.
 func (r *Registry) Open() { r.OpenUntil(math.MaxUint64) }
 
+// Hub says whose log it is: the hub's own key is never a space's. It must be
+// called before anything is applied.
+func (r *Registry) Hub(did string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hub = did
+}
+
 // OpenUntil makes it the registry of a hub that admitted whoever signed until
 // its log had so many entries. It must be called before anything is applied.
 func (r *Registry) OpenUntil(entries uint64) {

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"slices"
+	"strings"
 
 	"lianmu/vocab"
 )
@@ -82,6 +83,7 @@ func (f *fold) badDescriptor(s *space, e Entry) (ps vocab.Problems) {
 				"key %s is newly listed and has not signed the descriptor, so nothing shows that it is yours: sign with the old key and the new one (lianmu sign --key OLD --key NEW)", key))
 		}
 	}
+	ps = append(ps, f.namesakes(s, e.Space)...)
 	return append(ps, f.badKeys(s, e.Fact.Space, e.Space.Keys, "/key")...)
 }
 
@@ -92,6 +94,10 @@ func (f *fold) badKeys(s *space, name string, keys []string, path string) (ps vo
 	}
 	fresh := 0
 	for _, key := range keys {
+		if key == f.hub {
+			ps = append(ps, hubKey(path))
+			continue
+		}
 		n, known := f.find(key)
 		switch {
 		case !known:
@@ -112,12 +118,63 @@ func (f *fold) badKeys(s *space, name string, keys []string, path string) (ps vo
 	return ps
 }
 
+func hubKey(path string) vocab.Problem {
+	return vocab.NewProblem(path, "key.hub",
+		"这是目录节点自己的密钥，不能用作数据空间的密钥；请为空间另外生成一把（lianmu key new）",
+		"this is the hub's own key and cannot be a space's; make one for the space (lianmu key new)")
+}
+
+// namesakes says where a descriptor newly takes the name or the operator's code
+// of another space that is admitted. What a space came with was decided on when
+// it was admitted; what it becomes afterwards nobody has looked at.
+func (f *fold) namesakes(s *space, d *vocab.Space) (ps vocab.Problems) {
+	if s == nil || s.ring.text < 0 || f.next < f.openUntil {
+		return nil
+	}
+	own := s.ring.events[s.ring.text].text
+	same := func(a, b *vocab.Space) (name string, code bool) {
+		for _, n := range a.Name {
+			for _, m := range b.Name {
+				if folded(n) == folded(m) {
+					name = n
+				}
+			}
+		}
+		return name, a.Operator.Code != "" && a.Operator.Code == b.Operator.Code
+	}
+	ownName, ownCode := same(d, own)
+	for at := f; at != nil; at = at.below {
+		for _, k := range at.signers {
+			o := f.latest(k.home)
+			if o.did != k.did || o.did == s.did || o.ring.text < 0 || f.standingOf(o) != Admitted {
+				continue
+			}
+			name, code := same(d, o.ring.events[o.ring.text].text)
+			if name != "" && name != ownName {
+				ps = append(ps, vocab.NewProblem("/name", "space.namesake",
+					"名称“%s”是已准入的空间 %s 的，不能改用；确须改名请联系本目录节点的运营方", "the name “%s” is that of space %s, which is admitted, and cannot be taken; ask the operator of this hub where it must be", name, o.did))
+			}
+			if code && !ownCode {
+				ps = append(ps, vocab.NewProblem("/operator/uscc", "space.namesake",
+					"统一社会信用代码 %s 是已准入的空间 %s 的运营方的，不能改用；运营方确已变更，请联系本目录节点的运营方", "the code %s is that of the operator of space %s, which is admitted, and cannot be taken; ask the operator of this hub where the operator has changed", d.Operator.Code, o.did))
+			}
+		}
+	}
+	return ps
+}
+
+// folded is a name as people take it for the same.
+func folded(name string) string { return strings.ToLower(strings.Join(strings.Fields(name), "")) }
+
 // decideAct decides on an act of the hub's own.
 func (f *fold) decideAct(a *vocab.Act) Decision {
 	if a == nil || a.Space == "" {
 		return denied(vocab.NewProblem("", "act.incomplete", "该决定没有写明所针对的空间", "the act does not say which space it is about"))
 	}
 	name := a.Space
+	if name == f.hub {
+		return denied(hubKey(""))
+	}
 	if home := f.spaceOf(name); home != name {
 		return denied(vocab.NewProblem("", "space.other", "%s 不是空间的名称，而是空间 %s 的密钥；请写空间的名称", "%s is not a space's name but a key of space %s; give the space's name", name, home))
 	}

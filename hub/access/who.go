@@ -253,7 +253,10 @@ func (w Who) share() string {
 func (g *Guard) byDID(did, client string, now time.Time) (Who, error) {
 	w := Who{DID: did, Via: ViaToken, Client: client}
 	if o := g.officers[did]; o != nil {
+		// An officer is nothing else: what spaces list, and what becomes of their
+		// keys, takes no office from anybody.
 		w.Roles, w.Name = slices.Clone(o.roles), o.name
+		return w, nil
 	}
 	if g.registry != nil {
 		space, err := g.registry.MaySign(did)
@@ -276,6 +279,10 @@ func (g *Guard) byDID(did, client string, now time.Time) (Who, error) {
 	}
 	return w, nil
 }
+
+// Office reports whether somebody with this DID holds an office, or the DID is
+// the hub's own.
+func (g *Guard) Office(did string) bool { return did == g.hub || g.officers[did] != nil }
 
 // badKey reports whether a key is no longer its space's.
 func badKey(err error) bool {

@@ -413,3 +413,20 @@ func BenchmarkTokenWrongSignature(b *testing.B) {
 		}
 	}
 }
+
+// Whoever holds an office keeps it whatever a space or another officer says of
+// the key: else one officer could lock the others out.
+func TestOfficeIsNobodyElsesToTake(t *testing.T) {
+	w := newWorld(t)
+	auditor, space := newKey(t), w.space()
+	g := w.guard(func(c *Config) { c.Operators = []Operator{{DID: auditor.DID(), Role: Audit}} })
+	w.act(vocab.Act{Verb: vocab.KeyReplacement, Space: space.DID(), Keys: []string{auditor.DID(), space.DID()}})
+	w.act(vocab.Act{Verb: vocab.KeyCompromise, Space: space.DID(), Key: auditor.DID()})
+	who, err := g.Token(w.token(auditor), "192.0.2.1")
+	if err != nil || !who.May(AuditRead) || who.Space != "" || len(who.Spaces) > 0 {
+		t.Errorf("the auditor is %+v, %v", who, err)
+	}
+	if !g.Office(auditor.DID()) || !g.Office(w.hub.DID()) || g.Office(space.DID()) {
+		t.Error("who holds an office")
+	}
+}

@@ -109,6 +109,11 @@ func (d *Desk) Admit(ctx context.Context, who access.Who, did, reason string, se
 		default:
 			return "", err
 		}
+		for _, k := range append([]string{did}, a.Space.Keys...) {
+			if d.c.Office != nil && d.c.Office(k) {
+				return "", officeKey("/key", k)
+			}
+		}
 		switch st.Standing {
 		case registry.Suspended:
 			return "", vocab.Problems{vocab.NewProblem("", "space.suspended",
@@ -255,15 +260,24 @@ func (d *Desk) ReplaceKeys(ctx context.Context, who access.Who, did string, keys
 			return "", notAdmitted(did)
 		}
 		for i, k := range keys {
+			if d.c.Office != nil && d.c.Office(k) {
+				return "", officeKey(fmt.Sprintf("/keys/%d", i), k)
+			}
 			if of := d.c.Registry.SpaceOf(k); of != k && of != did {
 				return "", vocab.Problems{vocab.NewProblem(fmt.Sprintf("/keys/%d", i), "key.taken",
 					"密钥 %s 属于或曾属于空间 %s，不能再给别的空间用；请对方生成新密钥。", "Key %s is or was space %s's and can be nobody else's: have a new one made.", k, of)}
 			}
 		}
 		r, err = d.enact(ctx, vocab.Act{Verb: vocab.KeyReplacement, Space: did, Reason: reason, By: who.Label(), Keys: keys, Evidence: evidence})
-		return fmt.Sprintf("%d keys, evidence %s", len(keys), evidence), err
+		return fmt.Sprintf("evidence %s, keys %s", evidence, strings.Join(keys, " ")), err
 	})
 	return r, err
+}
+
+func officeKey(path, key string) error {
+	return vocab.Problems{vocab.NewProblem(path, "key.office",
+		"密钥 %s 属于本节点的管理人员或节点自己，不能用作空间的密钥；请另外生成一把。",
+		"Key %s is an officer's of this hub, or the hub's own, and cannot be a space's: have another made.", key)}
 }
 
 const maxKeys = 16 // as many as package shape reads

@@ -39,6 +39,9 @@ type Config struct {
 	Registry *registry.Registry
 	KV       jetstream.KeyValue // bus.Admission
 	Signer   identity.Signer    // hub.key
+	// Office tells of a DID that is an officer's or the hub's own: it never becomes
+	// a space's. May be nil.
+	Office func(did string) bool
 	// Submit appends the hub's own document, or the descriptor of a space just
 	// admitted, and answers once it is in the log.
 	Submit func(ctx context.Context, raw []byte) vocab.Receipt

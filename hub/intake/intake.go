@@ -51,6 +51,9 @@ type Config struct {
 	Quarantine *Quarantine
 	// HubDID is who signs acts and redactions.
 	HubDID string
+	// Office tells of a DID that is an officer's: no space may have such a key, or
+	// an officer would decide about himself. May be nil.
+	Office func(did string) bool
 	// Present puts the verified descriptor of a space that is not admitted on the
 	// waiting list and answers with its receipt. nil: it is refused.
 	Present func(ctx context.Context, a Applicant) vocab.Receipt

@@ -56,6 +56,15 @@ func (in *Intake) prepare(j *job) (ok bool) {
 		return in.refuse(j, vocab.Problems{vocab.NewProblem("/@id", "space.other",
 			"数据空间的描述只能由它自己签名：@id 是 %s，签名者是 %s", "a space's descriptor is signed by the space itself: @id is %s, signed by %s", r.ID, space)})
 	}
+	if r.Kind == vocab.KindSpace && in.c.Office != nil {
+		for _, key := range append([]string{signer}, r.Space.Keys...) {
+			if in.c.Office(key) {
+				return in.refuse(j, vocab.Problems{vocab.NewProblem("/key", "key.office",
+					"密钥 %s 属于本节点的管理人员或节点自己，不能用作空间的密钥；请另外生成一把（lianmu key new）",
+					"key %s is an officer's of this hub, or the hub's own, and cannot be a space's; make another (lianmu key new)", key)})
+			}
+		}
+	}
 	if reserved(r.Kind) && !(j.own && signer == in.c.HubDID) {
 		return in.refuse(j, vocab.Problems{vocab.NewProblem("/@type", "kind.reserved", "该类型只由目录节点自己写入", "only the hub itself writes this type")})
 	}
