@@ -73,7 +73,7 @@ func CheckPerson(p Person) error {
 	}
 	if p.Name == "" || len(p.Name) > maxPerson || strings.ContainsFunc(p.Name, func(r rune) bool {
 		return r == '@' || r == '/' || r == unicode.ReplacementChar || !unicode.IsGraphic(r) || unicode.IsSpace(r)
-	}) || vocab.IsPersonal(p.Name) || mobile(p.Name) {
+	}) || vocab.IsPersonal(bareNumber(p.Name)) || mobile(bareNumber(p.Name)) {
 		return vocab.Problems{vocab.NewProblem("", "token.person",
 			"人员代号应为 1 至 %d 字节、不含空格、“@”和“/”的假名，例如 op-07；不要用证件号、手机号或邮箱。",
 			"a person is named by a pseudonym of 1 to %d bytes without spaces, @ and /, such as op-07; not by an identity number, a mobile number or an e-mail address", maxPerson)}
@@ -81,14 +81,27 @@ func CheckPerson(p Person) error {
 	return nil
 }
 
-// mobile reports whether s is a mobile number of the mainland, with or without
-// its country code.
+// bareNumber is s without the signs that part the groups of a number, and with
+// its digits in ASCII.
+func bareNumber(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= '０' && r <= '９':
+			return r - '０' + '0'
+		case unicode.IsPunct(r), unicode.IsSymbol(r):
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// mobile reports whether a bare number is a mobile number of the mainland, with
+// or without the country's or the trunk prefix.
 func mobile(s string) bool {
-	s = strings.TrimPrefix(strings.TrimPrefix(s, "+"), "86")
-	if len(s) != 11 || s[0] != '1' {
-		return false
+	if s = strings.TrimLeft(s, "0"); len(s) == 13 {
+		s = strings.TrimPrefix(s, "86")
 	}
-	return strings.Trim(s, "0123456789") == ""
+	return len(s) == 11 && s[0] == '1' && strings.Trim(s, "0123456789") == ""
 }
 
 // IsSessionToken reports whether a token says that it is a session token. It

@@ -121,6 +121,9 @@ func TestPseudonyms(t *testing.T) {
 		"op-07": true, "运营员七": true, "a": true, strings.Repeat("x", 64): true, "12345678901234": true,
 		"": false, strings.Repeat("x", 65): false, "two words": false, "a/b": false, "li@example.cn": false,
 		"13800138000": false, "+8613800138000": false, "8613800138000": false, "11010519491231002X": false,
+		"138-0013-8000": false, "138.0013.8000": false, "138·0013·8000": false, "138_0013_8000": false, "+86-138.0013.8000": false,
+		"013800138000": false, "0086-13800138000": false, "１３８００１３８０００": false, "110105-19491231-002X": false,
+		"op-2026.11.21": true, "2026-11-21_01": true, "v1.2.3": true,
 		"a\x00b": false, "a\nb": false, "\xff": false, "a\u202eb": false,
 	} {
 		err := CheckPerson(Person{Org: sessionOrg, Name: name})

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
@@ -17,7 +18,9 @@ var uuidIn = regexp.MustCompile(`(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a
 
 // personIn returns what in a text is a person's identity number or mobile
 // number, nil where nothing is. Width and invisible characters do not matter,
-// nor do single spaces and hyphens between groups of digits.
+// nor do spaces and hyphens between groups of digits. Dots, slashes, middle dots
+// and underscores part a number only where people group it so (see dotted): they
+// are in versions, decimals, paths and dates too.
 func personIn(s string) *finding {
 	digits := 0
 	for _, r := range s {
@@ -29,6 +32,9 @@ func personIn(s string) *finding {
 		return nil
 	}
 	s = uuidIn.ReplaceAllString(foldDigits(s), "|")
+	if f := personDotted(s); f != nil {
+		return f
+	}
 	var run []group
 	for i := 0; i < len(s); {
 		if !isAlnum(s[i]) {
@@ -69,6 +75,12 @@ func foldDigits(s string) string {
 			return ' '
 		case unicode.Is(unicode.Pd, r), r == 0x2212:
 			return '-'
+		case strings.ContainsRune("•‧∙⋅・", r):
+			return '·'
+		case r == '⁄', r == '∕':
+			return '/'
+		case r == '。':
+			return '.'
 		}
 		return r
 	}, norm.NFKC.String(s))
@@ -78,6 +90,60 @@ func foldDigits(s string) string {
 // one number.
 func joins(between string) bool {
 	return len(between) <= 3 && strings.Trim(between, " -") == ""
+}
+
+// dotted is a mobile number in groups of 3, 4 and 4 digits, or an identity
+// number in groups of 6, 8 and 4, as people write them.
+var dotted = regexp.MustCompile(`(?:(?:00|0)?86 ?[-./_· )]?|0)?(?:(1[3-9][0-9]) ?([-./_·]) ?([0-9]{4}) ?[-./_·] ?([0-9]{4})|([0-9]{6}) ?([-./_·]) ?([0-9]{8}) ?[-./_·] ?([0-9]{3}[0-9Xx]))`)
+
+// personDotted looks for a number whose groups are parted by more than spaces
+// and hyphens. Where the groups go on with the same separator it is no number of
+// a person (an OID, a path), nor where the last two are a date.
+func personDotted(s string) *finding {
+	for from := 0; ; {
+		at := dotted.FindStringSubmatchIndex(s[from:])
+		if at == nil {
+			return nil
+		}
+		part := func(i int) string {
+			if at[2*i] < 0 {
+				return ""
+			}
+			return s[from+at[2*i] : from+at[2*i+1]]
+		}
+		start, end := from+at[0], from+at[1]
+		sep := part(2) + part(6)
+		goesOn := touches(s[:start], sep, true) || touches(s[end:], sep, false)
+		switch {
+		case goesOn:
+		case part(1) != "" && !isDate(part(3)+part(4)):
+			return mobileNumber
+		case part(5) != "" && vocab.MaybePersonal(part(5)+part(7)+strings.ToUpper(part(8))):
+			return identityNumber
+		}
+		// What begins within the match may be one too.
+		for from = start; from < len(s) && isDigit(s[from]); from++ {
+		}
+	}
+}
+
+// touches reports whether digits stand right before (or after) a match, at once
+// or parted by its separator.
+func touches(rest, sep string, before bool) bool {
+	if before {
+		rest = strings.TrimSuffix(rest, sep)
+		return rest != "" && isDigit(rest[len(rest)-1])
+	}
+	rest = strings.TrimPrefix(rest, sep)
+	return rest != "" && isDigit(rest[0])
+}
+
+func isDigit(b byte) bool { return b >= '0' && b <= '9' }
+
+// isDate reports whether eight digits are a day of our times.
+func isDate(s string) bool {
+	t, err := time.Parse("20060102", s)
+	return err == nil && t.Year() >= 1990 && t.Year() < 2050
 }
 
 // group is a token of digits, with or without letters at either end that touch

@@ -47,6 +47,34 @@ func TestPersonIn(t *testing.T) {
 		"021-60000000 / 13800001234":          mobileNumber,
 		"021-60000000 13800001234":            mobileNumber,
 
+		"138.1234.5678":              mobileNumber,
+		"138/1234/5678":              mobileNumber,
+		"138·1234·5678":              mobileNumber,
+		"138・1234・5678":              mobileNumber,
+		"138•1234•5678":              mobileNumber,
+		"138_1234_5678":              mobileNumber,
+		"１３８．１２３４．５６７８":              mobileNumber,
+		"138 . 1234 . 5678":          mobileNumber,
+		"138-1234.5678":              mobileNumber,
+		"电话138.1234.5678。":           mobileNumber,
+		"+86.138.1234.5678":          mobileNumber,
+		"0086 138.1234.5678":         mobileNumber,
+		"021.60000000/138.1234.5678": mobileNumber,
+		"v1.138.12 138.1234.5678":    mobileNumber,
+		"110105.19491231.002X":       identityNumber,
+		"110105/19491231/0021":       identityNumber,
+
+		"138.12345678":                         nil, // a longitude
+		"131.2345 45.6789":                     nil,
+		"v138.1234.567":                        nil,
+		"1.2.156.138.1234.5678":                nil, // an OID
+		"138.1234.5678.9":                      nil,
+		"/138/2024/1121/a.csv":                 nil, // a date
+		"135_2025_1231.csv":                    nil,
+		"1.10.1234/2026.11.21":                 nil,
+		"192.168.131.1234":                     nil,
+		"10.5194/essd-13-2437-2021":            nil,
+		"110105.19491331.0021":                 nil,
 		"":                                     nil,
 		"91512081MA62K0260E":                   nil,
 		"913100000000000439":                   nil, // a USCC of digits alone
