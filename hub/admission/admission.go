@@ -76,7 +76,8 @@ type Desk struct {
 	presenting sync.Mutex // held while a descriptor is put on the list
 	list       *waitingList
 
-	guesses *lru.Cache[string, *rate.Limiter] // wrong invitation codes, by client
+	guesses   *lru.Cache[string, *rate.Limiter] // wrong invitation codes, by client
+	uninvited *lru.Cache[string, *rate.Limiter] // new applicants without one, by client
 }
 
 // Open follows the waiting list in the bucket until ctx ends or Close.
@@ -91,7 +92,11 @@ func Open(ctx context.Context, c Config) (*Desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Desk{c: c, guesses: guesses}
+	uninvited, err := lru.New[string, *rate.Limiter](presenters)
+	if err != nil {
+		return nil, err
+	}
+	d := &Desk{c: c, guesses: guesses, uninvited: uninvited}
 	if d.list, err = followList(ctx, c.KV); err != nil {
 		return nil, fmt.Errorf("the waiting list: %w", err)
 	}

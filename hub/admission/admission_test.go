@@ -163,7 +163,8 @@ const fullDescriptor = `,"spaceType":"企业","operator":{"name":"某公司","us
 func (h *hub) present(k *identity.Key, name, more, invite string) vocab.Receipt {
 	h.t.Helper()
 	raw := h.sign(k, `"@type":"Space","@id":%q,"name":%q%s`, k.DID(), name, more)
-	return h.intake.Submit(intake.WithInvite(h.t.Context(), invite), raw)
+	ctx := access.WithClaim(h.t.Context(), access.Claim{Client: k.DID()}) // each space from elsewhere
+	return h.intake.Submit(intake.WithInvite(ctx, invite), raw)
 }
 
 func (h *hub) publish(k *identity.Key, id string) vocab.Receipt {

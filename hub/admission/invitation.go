@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
 
 	"lianmu/hub/access"
@@ -187,13 +188,7 @@ func (d *Desk) Revoke(ctx context.Context, who access.Who, id string) error {
 // off, the right one included.
 func (d *Desk) redeem(ctx context.Context, code, did string) (Invitation, error) {
 	client := access.ClaimOf(ctx).Client
-	limiter, ok := d.guesses.Get(client)
-	if !ok {
-		limiter = rate.NewLimiter(rate.Every(guessesEvery), guessesAt)
-		if earlier, found, _ := d.guesses.PeekOrAdd(client, limiter); found {
-			limiter = earlier
-		}
-	}
+	limiter := limiterOf(d.guesses, client, guessesEvery, guessesAt)
 	now := d.c.Now()
 	if limiter.TokensAt(now) < 1 {
 		return Invitation{}, d.noInvitation(client, did, "invitation.rate",
@@ -236,4 +231,16 @@ func (d *Desk) redeem(ctx context.Context, code, did string) (Invitation, error)
 func (d *Desk) noInvitation(client, did, code, zh, en string) error {
 	d.c.Audit.Refused(audit.Record{Who: did, From: client, Act: "space.present", Object: did, Code: code})
 	return vocab.Problems{vocab.NewProblem("", code, "%[1]s", "%[2]s", zh, en)}
+}
+
+// limiterOf returns the limiter of a client, a full one where it has none yet.
+func limiterOf(all *lru.Cache[string, *rate.Limiter], client string, every time.Duration, burst int) *rate.Limiter {
+	if l, ok := all.Get(client); ok {
+		return l
+	}
+	l := rate.NewLimiter(rate.Every(every), burst)
+	if earlier, found, _ := all.PeekOrAdd(client, l); found {
+		return earlier
+	}
+	return l
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/time/rate"
 
 	"lianmu/federation/identity"
 	"lianmu/hub/access"
@@ -26,6 +27,10 @@ const (
 	openPrefix     = waitingPrefix + "open."
 	invitedPrefix  = waitingPrefix + "invited."
 	presentTimeout = 5 * time.Second
+
+	presenters     = 4096 // clients whose new uninvited applicants are counted
+	uninvitedAt    = 10   // of one client at once,
+	uninvitedEvery = 10 * time.Minute
 )
 
 // Applicant is a space that waits for a decision.
@@ -52,10 +57,11 @@ func place(prefix, did string) string { return prefix + vocab.DigestOf([]byte(di
 // Present puts a verified descriptor of a space that is not admitted on the
 // waiting list: raw is the document, s what it says, sec who signed it, invite
 // the code that came with it or "". Of one space the newest waits. ctx says
-// whose wrong codes are counted (access.ClaimOf).
+// whose wrong codes, and whose new applicants without a code, are counted
+// (access.ClaimOf).
 //
 // The receipt's status is waiting, superseded (a newer one waits), busy, or
-// refused: admission.large, admission.full, invitation.…
+// refused: admission.large, admission.full, admission.rate, invitation.…
 func (d *Desk) Present(ctx context.Context, raw []byte, s *vocab.Space, sec identity.Secured, invite string) vocab.Receipt {
 	ctx, cancel := context.WithTimeout(ctx, presentTimeout)
 	defer cancel()
@@ -122,13 +128,26 @@ func (d *Desk) present(ctx context.Context, a Applicant, invite string) (superse
 	if a.Invitation != "" {
 		to = place(invitedPrefix, a.DID)
 	}
-	if !d.list.has(to) {
+	isNew := !d.list.has(to)
+	var limiter *rate.Limiter // nil where nothing is counted
+	if isNew && a.Invitation == "" {
+		limiter = limiterOf(d.uninvited, access.ClaimOf(ctx).Client, uninvitedEvery, uninvitedAt)
+		if limiter.TokensAt(d.c.Now()) < 1 {
+			return false, d.noInvitation(access.ClaimOf(ctx).Client, a.DID, "admission.rate",
+				"从您的网络地址提交的新空间太多，暂不能再收。请向目录节点的运营方索取邀请码，用 lianmu join --invite 提交；或过十几分钟再试。",
+				"Too many new spaces have come from your network address, and no more are taken for now. Ask the operator of the hub for an invitation and present it with lianmu join --invite, or try again in some minutes.")
+		}
+	}
+	if isNew {
 		if err := d.makeRoom(ctx, a.Invitation != ""); err != nil {
 			return false, err
 		}
 	}
 	if err := d.keep(ctx, to, a); err != nil {
 		return false, err
+	}
+	if limiter != nil {
+		limiter.AllowN(d.c.Now(), 1) // presenting is held: nobody else took it
 	}
 	if waits && key != to {
 		return false, d.drop(ctx, key)

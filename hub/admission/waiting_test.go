@@ -49,7 +49,8 @@ func TestWaitingIsBounded(t *testing.T) {
 	present := func(d *Desk, i int, invite string) vocab.Receipt {
 		did := fmt.Sprintf("did:key:%d", i)
 		raw := []byte(did)
-		return d.Present(t.Context(), raw, &vocab.Space{DID: did, Name: vocab.Text{"zh": did}},
+		ctx := access.WithClaim(t.Context(), access.Claim{Client: did}) // each from elsewhere
+		return d.Present(ctx, raw, &vocab.Space{DID: did, Name: vocab.Text{"zh": did}},
 			identity.Secured{Space: did, Created: h.clock.now(), Digest: vocab.DigestOf(raw)}, invite)
 	}
 	for i := range maxUninvited {
@@ -89,6 +90,38 @@ func TestWaitingIsBounded(t *testing.T) {
 	}
 	if list := h.waiters(); len(list) != maxUninvited+1 || list[0].DID != "did:key:-2" || list[0].Document != nil {
 		t.Errorf("%d listed, first %s", len(list), list[0].DID)
+	}
+}
+
+// One client cannot fill the list; whoever is invited does not count.
+func TestOneClientPresentsFew(t *testing.T) {
+	h := newHub(t)
+	from := func(client string, i int, invite string) vocab.Receipt {
+		did := fmt.Sprintf("did:key:%d", i)
+		raw := []byte(did)
+		return h.Present(access.WithClaim(t.Context(), access.Claim{Client: client}), raw, &vocab.Space{DID: did, Name: vocab.Text{"zh": did}},
+			identity.Secured{Space: did, Created: h.clock.now(), Digest: vocab.DigestOf(raw)}, invite)
+	}
+	for i := range uninvitedAt {
+		h.want(from("192.0.2.9", i, ""), vocab.Waiting, "")
+	}
+	r := from("192.0.2.9", 100, "")
+	h.want(r, vocab.Refused, "admission.rate")
+	if m := r.Problems[0].Message; !strings.Contains(m["zh"], "邀请码") || !strings.Contains(m["en"], "invitation") {
+		t.Errorf("it does not say what to do: %v", m)
+	}
+	h.want(from("192.0.2.9", 3, ""), vocab.Waiting, "") // who waits may come again
+	h.want(from("192.0.2.10", 101, ""), vocab.Waiting, "")
+	code, _, err := h.Invite(t.Context(), h.review, "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.want(from("192.0.2.9", 102, code), vocab.Waiting, "")
+	h.clock.move(uninvitedEvery)
+	h.want(from("192.0.2.9", 103, ""), vocab.Waiting, "")
+	h.want(from("192.0.2.9", 104, ""), vocab.Refused, "admission.rate")
+	if n := h.Count(); n != uninvitedAt+3 {
+		t.Errorf("%d wait", n)
 	}
 }
 
