@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -49,7 +51,8 @@ func newRedactions(h *Hub) *redactions {
 // overwrites the body in the store, forgets it in memory and in the quarantine,
 // and has the index built anew in the background (an index deletes a document
 // long before its words leave the files; see purge). Every copy of the same bytes in the
-// log is redacted along. by is who decided, second who agreed; of more than 50
+// log is redacted along, and the space cannot publish the same content under
+// another signature. by is who decided, second who agreed; of more than 50
 // entries somebody else must have.
 //
 // It returns the receipt of each request's redaction, "unchanged" where the
@@ -77,6 +80,11 @@ func (h *Hub) Redact(ctx context.Context, requests []RedactRequest, by, second s
 		}
 		if t.receipt.Log != nil && t.receipt.Status != vocab.Refused && t.receipt.Status != vocab.Busy {
 			done = append(done, t)
+		}
+	}
+	for i, q := range requests { // one for an entry that an earlier request redacted along
+		if j := slices.IndexFunc(targets, func(t redactTarget) bool { return t.record.Index == q.Index }); receipts[i].Status == "" && j >= 0 {
+			receipts[i] = targets[j].receipt
 		}
 	}
 	if err := h.erase(ctx, done); err != nil {
@@ -108,6 +116,12 @@ func (b *base) redactTargets(ctx context.Context, requests []RedactRequest, by, 
 	for i, q := range requests {
 		path := fmt.Sprintf("/%d", i)
 		rec, err := b.log.Get(ctx, q.Index)
+		if errors.Is(err, fs.ErrNotExist) {
+			ps = append(ps, vocab.NewProblem(path+"/index", "redact.index",
+				"账本中没有第 %d 条记录：现有 %d 条，序号从 0 数起；请用 lianmu log show 核对序号",
+				"the log has no entry %d: it has %d, numbered from 0; look the number up with lianmu log show", q.Index, b.log.Size()))
+			continue
+		}
 		if err != nil && !errors.Is(err, ledger.ErrDamaged) {
 			ps = append(ps, vocab.NewProblem(path+"/index", "redact.index",
 				"账本中读不到第 %d 条记录：%v", "entry %d cannot be read from the log: %v", q.Index, err))
@@ -217,6 +231,7 @@ func signRedaction(r vocab.Redaction, key identity.Signer, now time.Time) ([]byt
 		OfferingKey string   `json:"offeringKey,omitempty"`
 		Keys        []string `json:"keys,omitempty"`
 		Created     string   `json:"created,omitempty"`
+		Content     string   `json:"contentDigest,omitempty"`
 	}{
 		Context: "https://w3id.org/lianmu/v1", Type: "Redaction", ID: newURN(),
 		Index: r.Index, Leaf: base64.RawURLEncoding.EncodeToString(r.Leaf),
@@ -228,6 +243,9 @@ func signRedaction(r vocab.Redaction, key identity.Signer, now time.Time) ([]byt
 	}
 	if !r.Created.IsZero() {
 		text.Created = r.Created.UTC().Format(time.RFC3339Nano)
+	}
+	if !r.Content.IsZero() {
+		text.Content = r.Content.String()
 	}
 	doc, err := json.Marshal(text)
 	if err != nil {

@@ -195,6 +195,11 @@ func TestRedactEverywhere(t *testing.T) {
 	if got := r.submit(first); got.Status != vocab.Superseded {
 		t.Errorf("the older version again: %+v", got)
 	}
+	// Nor does whoever signs the same anew, here or in the quarantine.
+	anew := r.sign(offering("a", "港口吞吐量", `"description":"经办人 `+secret+`，请勿外传"`))
+	if got := r.submit(anew); bytes.Equal(anew, second) || got.Status != vocab.Refused || got.Problems[0].Code != "entry.redacted" {
+		t.Errorf("signed anew: %+v", got)
+	}
 	gone("submitted again")
 	r.purged(dir)
 	gone("index built anew")
@@ -222,6 +227,9 @@ func TestRedactEverywhere(t *testing.T) {
 	verify("without the leaf cache and the index")
 	r = start(t, config(t, dir))
 	gone("restarted without the leaf cache")
+	if got := r.submit(r.sign(offering("a", "港口吞吐量", `"description":"经办人 `+secret+`，请勿外传"`))); got.Status != vocab.Refused || got.Problems[0].Code != "entry.redacted" {
+		t.Errorf("signed anew after a restart: %+v", got)
+	}
 	r.must(offering("a", "港口吞吐量新版"))
 	if a := r.search("港口"); a.Total != 1 || a.Hits[0].Title["zh"] != "港口吞吐量新版" {
 		t.Errorf("a newer version: %+v", a)

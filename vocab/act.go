@@ -49,11 +49,13 @@ type Redaction struct {
 	Second string `json:"second,omitempty"`
 
 	// What the fold needs of the entry: whose it was, which key signed it, the
-	// key of its (space, @id), its place among the versions, and of a space's
-	// descriptor the keys that could sign from it on.
+	// key of its (space, @id), its place among the versions, of an offering or
+	// participant what it said, so that nobody signs the same anew, and of a
+	// space's descriptor the keys that could sign from it on.
 	Space   string    `json:"space,omitempty"`
 	Signer  string    `json:"signer,omitempty"` // DID, where that is not Space itself
 	Key     Key       `json:"key,omitzero"`
 	Created time.Time `json:"created,omitzero"`
+	Content Digest    `json:"content,omitzero"` // Fact.Content
 	Keys    []string  `json:"keys,omitempty"`
 }

@@ -63,6 +63,9 @@ func (f *fold) redact(d *vocab.Redaction) {
 		return
 	}
 	s := f.home(f.enrol(d.Space, d.Space))
+	if !d.Content.IsZero() {
+		f.barred[contentKey{s.number, d.Content}] = true
+	}
 	signer := s.number
 	if d.Signer != "" {
 		signer = f.enrol(d.Signer, s.did)
@@ -100,6 +103,10 @@ func (f *fold) redact(d *vocab.Redaction) {
 	}
 }
 
+// says reports whether an entry of this kind publishes something. What is the
+// same but for its signature is then not published again once it was redacted.
+func says(k vocab.EntryKind) bool { return k == vocab.KindOffering || k == vocab.KindParticipant }
+
 // Remains is what a redaction of an entry must hold for the fold: all but who,
 // why and the leaf record. False where the entry is none that can be redacted,
 // or a descriptor that was not folded.
@@ -108,6 +115,9 @@ func (r *Registry) Remains(index uint64, f vocab.Fact) (vocab.Redaction, bool) {
 	switch f.Kind {
 	case vocab.KindOffering, vocab.KindParticipant, vocab.KindWithdrawal, vocab.KindDeregistration:
 		d.Key = vocab.KeyOf(f.Space, f.ID)
+		if says(f.Kind) {
+			d.Content = f.Content
+		}
 		return d, f.Space != ""
 	case vocab.KindSpace:
 	default:

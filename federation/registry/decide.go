@@ -136,7 +136,11 @@ func (f *fold) decide(e Entry) Decision {
 	if !descriptor {
 		k := vocab.KeyOf(e.Fact.Space, e.Fact.ID)
 		old, known := f.version(k)
-		return f.supersede(old, known, known && f.final(k, old), pack(e, 0))
+		d := f.supersede(old, known, known && f.final(k, old), pack(e, 0))
+		if d.Logged() && s != nil && says(e.Fact.Kind) && f.bars(contentKey{s.number, e.Fact.Content}) {
+			return denied(redactedBytes())
+		}
+		return d
 	}
 	if ps := f.badDescriptor(s, e); len(ps) > 0 {
 		return denied(ps...)

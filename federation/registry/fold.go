@@ -23,6 +23,7 @@ type fold struct {
 	signers  []signer               // from number base on
 	numbers  map[string]uint32      // DID → signer
 	changed  map[uint32]*space      // spaces that are not as below, by the number of their name
+	barred   map[contentKey]bool    // what was redacted, and the space that had published it
 	blanks   map[uint64]blank       // entries whose bodies are gone, until their redaction tells whose they were
 
 	// The lowest fold tells whoever keeps counts: of a version, before it goes
@@ -67,7 +68,7 @@ const noTheft = ^uint64(0) // in fold.since: nothing is void, whatever is said b
 func newFold(below *fold) fold {
 	f := fold{
 		below: below, versions: map[vocab.Key]version{}, endings: map[vocab.Key][]ending{},
-		since: map[uint32]uint64{}, numbers: map[string]uint32{}, changed: map[uint32]*space{}, blanks: map[uint64]blank{},
+		since: map[uint32]uint64{}, numbers: map[string]uint32{}, changed: map[uint32]*space{}, blanks: map[uint64]blank{}, barred: map[contentKey]bool{},
 	}
 	if below != nil {
 		f.base, f.hub = below.base+len(below.signers), below.hub
@@ -195,6 +196,11 @@ func (f *fold) blank(position uint64) (blank, bool) {
 		return f.below.blank(position)
 	}
 	return b, ok
+}
+
+// bars reports whether a space published this content and it was redacted.
+func (f *fold) bars(ck contentKey) bool {
+	return f.barred[ck] || f.below != nil && f.below.bars(ck)
 }
 
 // theft returns from where on what a signer signs is void.

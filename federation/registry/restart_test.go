@@ -21,16 +21,20 @@ type state struct {
 	Of           map[string][]string
 	May          map[string]string
 	Signed       map[string][]uint64
+	Barred       map[string]int // space → contents that were redacted
 }
 
 func snapshot(r *Registry) state {
 	st := state{
 		Position: r.Position(), Spaces: r.Spaces(), Participants: map[string][]vocab.Participant{},
-		Versions: map[vocab.Key]Version{}, Of: map[string][]string{}, May: map[string]string{}, Signed: map[string][]uint64{},
+		Versions: map[vocab.Key]Version{}, Of: map[string][]string{}, May: map[string]string{}, Signed: map[string][]uint64{}, Barred: map[string]int{},
 	}
 	for _, after := range []time.Duration{0, 5 * time.Hour} {
 		d, n := r.Digest(day0.Add(after))
 		st.Digests = append(st.Digests, fmt.Sprint(d, n))
+	}
+	for ck := range r.barred {
+		st.Barred[r.signer(ck.space).did]++
 	}
 	for k := range r.versions {
 		st.Versions[k], _ = r.Version(k)
@@ -146,6 +150,7 @@ func (s *story) draw(rt *rapid.T, first int) Entry {
 		if rapid.Bool().Draw(rt, "expires") {
 			e.Fact.Expires = e.Fact.Created.Add(4 * time.Hour)
 		}
+		e.Fact.Content = vocab.DigestOf([]byte(id + rapid.SampledFrom([]string{"1", "2", "3"}).Draw(rt, "content")))
 		return e
 	case what == 4:
 		return s.doc(down, key, id, hour)
@@ -298,6 +303,7 @@ func TestRedaction(t *testing.T) {
 		func(d *vocab.Redaction) { d.Space = "" },
 		func(d *vocab.Redaction) { d.Signer = did("B") },
 		func(d *vocab.Redaction) { d.Created = day0 },
+		func(d *vocab.Redaction) { d.Content = vocab.Digest{} },
 		func(d *vocab.Redaction) { d.Key = vocab.KeyOf(did("A"), "unknown") },
 		func(d *vocab.Redaction) { d.Index, d.Keys = 0, nil },
 	} {
@@ -334,14 +340,52 @@ func TestTheftAfterRedaction(t *testing.T) {
 	s.is("key.compromised", s.offering("T", "a", 10))
 }
 
-// The same content as a redacted version is a version like any other.
-func TestContentOfWhatIsVoid(t *testing.T) {
+// What was redacted is not signed anew, by whichever key of the space; what
+// differs is taken, and so is what another space says.
+func TestContentOfWhatIsRedacted(t *testing.T) {
 	s := newStory(t, true)
-	a := s.offering("A", "a", 1)
-	b := s.offering("A", "a", 2)
-	b.Fact.Content = a.Fact.Content
-	s.is("accepted", a)
-	s.is("unchanged", b)
-	s.is("accepted", s.redaction(0), b)
-	s.shows("a", "a")
+	again := func(e Entry, key string, hour int) Entry {
+		n := s.doc(e.Fact.Kind, key, e.Fact.ID, hour)
+		n.Fact.Content, n.Participant = e.Fact.Content, e.Participant
+		return n
+	}
+	a, p, b := s.offering("A", "a", 1), s.participant("A", "p", "1", 1), s.offering("A", "b", 1)
+	s.is("accepted", s.descriptor("A", "A", 0, "A", "B"), a, p, b)
+	s.is("unchanged", again(a, "A", 2))
+	// In one batch, as one after another.
+	ds := s.put(s.redaction(1), again(a, "A", 2))
+	if got := outcome(ds[0]) + " " + outcome(ds[1]); got != "accepted entry.redacted" {
+		t.Errorf("in a batch: %s", got)
+	}
+	s.is("accepted", s.redaction(2))
+	check := func(r *Registry, how string) {
+		t.Helper()
+		for _, tc := range []struct {
+			want string
+			e    Entry
+		}{
+			{"entry.redacted", again(a, "A", 3)},
+			{"entry.redacted", again(a, "B", 3)},
+			{"entry.redacted", again(p, "B", 3)},
+			{"accepted", again(a, "C", 3)},
+			{"accepted", s.offering("A", "a", 3)},
+			{"accepted", s.doc(down, "A", "a", 3)},
+			{"unchanged", again(b, "A", 3)},
+		} {
+			if got := outcome(r.Begin().Decide(tc.e)); got != tc.want {
+				t.Errorf("%s: %s %s by %s: %s, want %s", how, tc.e.Fact.Kind, tc.e.Fact.ID, tc.e.Fact.Key(), got, tc.want)
+			}
+		}
+	}
+	check(s.r, "live")
+	check(s.restarted(len(s.log), true), "restarted")
+	s.is("accepted", s.offering("A", "a", 4)) // nor once another version has come
+	check2 := func(r *Registry, how string) {
+		t.Helper()
+		if got := outcome(r.Begin().Decide(again(a, "A", 5))); got != "entry.redacted" {
+			t.Errorf("%s, after a new version: %s", how, got)
+		}
+	}
+	check2(s.r, "live")
+	check2(s.restarted(len(s.log), true), "restarted")
 }

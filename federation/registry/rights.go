@@ -225,7 +225,8 @@ func (f *fold) decideRedaction(d *vocab.Redaction) Decision {
 		if e.signer != n || e.created != nano(d.Created) || !slices.Equal(e.keys, f.numbered(d.Keys)) {
 			return wrong
 		}
-	} else if v, ok := f.version(d.Key); !ok || v.position == d.Index && (v.signer != n || v.created != nano(d.Created) || v.marks&hubs != 0) {
+	} else if v, ok := f.version(d.Key); !ok || v.position == d.Index && (v.signer != n || v.created != nano(d.Created) || v.marks&hubs != 0 ||
+		says(v.kind) && v.marks&redacted == 0 && v.content != d.Content) {
 		return wrong
 	}
 	return Decision{Status: vocab.Accepted}
@@ -244,8 +245,8 @@ func (f *fold) numbered(dids []string) []uint32 {
 
 func redactedBytes() vocab.Problem {
 	return vocab.NewProblem("", "entry.redacted",
-		"这份文档的正文已被目录节点依规删除，不能原样重新提交；如仍需发布，请去除相应内容后提交新版本",
-		"the body of this very document was deleted by the hub and cannot be submitted again as it was; submit a new version without what had to go")
+		"这项内容的正文已被目录节点依规删除，不能原样重新提交，重新签名也不行；如仍需发布，请去除相应内容后提交新版本",
+		"the hub deleted the body of this very content, which cannot be submitted again as it was, nor signed anew; submit a new version without what had to go")
 }
 
 func voidBytes() vocab.Problem {

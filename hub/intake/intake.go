@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -247,7 +248,7 @@ func (in *Intake) finish(j *job) {
 	same := in.queue.done(j)
 	if j.receipt.Status == vocab.Refused && in.c.Quarantine != nil {
 		// What was redacted comes in again by whoever still has it.
-		in.c.Quarantine.Put(j.receipt, j.raw, j.read, j.secret || in.c.Log.RedactedDocument(j.receipt.Digest))
+		in.c.Quarantine.Put(j.receipt, j.raw, j.read, j.secret || in.redacted(j))
 	}
 	in.give(j, j.receipt)
 	repeat := j.receipt
@@ -257,6 +258,13 @@ func (in *Intake) finish(j *job) {
 	for _, s := range same {
 		in.give(s, repeat)
 	}
+}
+
+// redacted reports whether a refusal is of what was redacted: the same bytes, or
+// the same content signed anew.
+func (in *Intake) redacted(j *job) bool {
+	return in.c.Log.RedactedDocument(j.receipt.Digest) ||
+		slices.ContainsFunc(j.receipt.Problems, func(p vocab.Problem) bool { return p.Code == "entry.redacted" })
 }
 
 func (in *Intake) give(j *job, r vocab.Receipt) {

@@ -112,14 +112,14 @@ func TestActsRefused(t *testing.T) {
 func TestRedactions(t *testing.T) {
 	leaf := slices.Repeat([]byte{1, 250}, 37)
 	text := base64.RawURLEncoding.EncodeToString(leaf)
-	key := vocab.KeyOf(spaceKey, "urn:x:1")
-	whole := `{` + lianmu + `,"@type":"Redaction","@id":"` + anID + `","index":12,"leaf":"` + text + `","ground":"personal","reason":"r","by":"a","second":"b","space":"` + spaceKey + `","signer":"` + otherKey + `","keys":["` + spaceKey + `"],"offeringKey":"` + key.String() + `","created":"2026-11-21T08:00:00.123456789+08:00"}`
+	key, content := vocab.KeyOf(spaceKey, "urn:x:1"), vocab.DigestOf([]byte("content"))
+	whole := `{` + lianmu + `,"@type":"Redaction","@id":"` + anID + `","index":12,"leaf":"` + text + `","ground":"personal","reason":"r","by":"a","second":"b","space":"` + spaceKey + `","signer":"` + otherKey + `","keys":["` + spaceKey + `"],"offeringKey":"` + key.String() + `","created":"2026-11-21T08:00:00.123456789+08:00","contentDigest":"` + content.String() + `"}`
 	want := &vocab.Redaction{
-		ID: anID, Index: 12, Leaf: leaf, Ground: "personal", Reason: "r", By: "a", Second: "b", Space: spaceKey, Signer: otherKey, Keys: []string{spaceKey}, Key: key,
+		ID: anID, Index: 12, Leaf: leaf, Ground: "personal", Reason: "r", By: "a", Second: "b", Space: spaceKey, Signer: otherKey, Keys: []string{spaceKey}, Key: key, Content: content,
 		Created: time.Date(2026, 11, 21, 0, 0, 0, 123456789, time.UTC),
 	}
 	chinese := strings.NewReplacer(`"Redaction"`, `"删除正文"`, `"index"`, `"记录序号"`, `"leaf"`, `"叶记录"`, `"ground":"personal"`, `"依据":"个人信息"`, `"reason"`, `"理由"`, `"by"`, `"经办"`,
-		`"second"`, `"复核"`, `"space"`, `"所属空间"`, `"signer"`, `"签名密钥"`, `"keys"`, `"密钥"`, `"offeringKey"`, `"条目键"`, `"created"`, `"签署时间"`).Replace(whole)
+		`"second"`, `"复核"`, `"space"`, `"所属空间"`, `"signer"`, `"签名密钥"`, `"keys"`, `"密钥"`, `"offeringKey"`, `"条目键"`, `"created"`, `"签署时间"`, `"contentDigest"`, `"内容摘要"`).Replace(whole)
 	for _, doc := range []string{whole, chinese} {
 		rd := accept(t, doc)
 		if rd.Kind != vocab.KindRedaction || !reflect.DeepEqual(rd.Redaction, want) || len(rd.Warnings) > 0 {
@@ -146,6 +146,7 @@ func TestRedactions(t *testing.T) {
 		"nobody":           {`"by":"a",`, ``, "member.missing", ""},
 		"by himself":       {`"second":"b"`, `"second":"a"`, "second.same", ""},
 		"key":              {key.String(), "ab", "digest.form", "/offeringKey"},
+		"content":          {content.String(), "ab", "digest.form", "/contentDigest"},
 		"signer no key":    {`"signer":"` + otherKey, `"signer":"did:web:a.example`, "key.form", "/signer"},
 		"date alone":       {"2026-11-21T08:00:00.123456789+08:00", "2026-11-21", "date.form", "/created"},
 		"@id":              {anID, "urn:x:1", "id.uuid", "/@id"},

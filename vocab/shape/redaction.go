@@ -18,7 +18,7 @@ var grounds = map[string]string{
 	"retention": "retention", "保存期满": "retention",
 }
 
-var redactionMembers = []string{"index", "leaf", "ground", "signer", "keys", "key", "offeringKey", "created"}
+var redactionMembers = []string{"index", "leaf", "ground", "signer", "keys", "key", "offeringKey", "created", "contentDigest"}
 
 // redaction reads that the body of an entry was deleted, as strictly as an act.
 func (rd *reading) redaction(s subject) *vocab.Redaction {
@@ -49,6 +49,9 @@ func (rd *reading) redaction(s subject) *vocab.Redaction {
 	}
 	if v, ok := rd.one(s, "created"); ok {
 		r.Created = rd.moment(v)
+	}
+	if v, ok := rd.one(s, "contentDigest"); ok {
+		r.Content = rd.digest(v)
 	}
 	return r
 }
