@@ -24,6 +24,7 @@ type logRedactCmd struct {
 // agree.
 func (c *logRedactCmd) Run(ctx context.Context, s *streams) error {
 	slices.Sort(c.Index)
+	c.Index = slices.Compact(c.Index) // there is one receipt for each
 	list := make([]string, 0, 10)
 	for _, i := range c.Index[:min(len(c.Index), 10)] {
 		list = append(list, strconv.FormatUint(i, 10))

@@ -59,7 +59,7 @@ func (d *Desk) Remove(ctx context.Context, who access.Who, did string, ids []str
 	if reason, err = about(did, reason, true); err != nil {
 		return out, err
 	}
-	ids = distinct(ids)
+	ids = distinct(ids, func(id string) string { return id })
 	if len(ids) == 0 || len(ids) > vocab.MaxRemoved {
 		return out, vocab.Problems{vocab.NewProblem("/offerings", "request.range",
 			"一次可注销 1 到 %d 项，请分几次。", "1 to %d offerings can be removed at once: do it in parts.", vocab.MaxRemoved)}
@@ -68,8 +68,9 @@ func (d *Desk) Remove(ctx context.Context, who access.Who, did string, ids []str
 	return d.alone(ctx, who, p, len(ids), did)
 }
 
-// Redact deletes the bodies of entries of the log (1 to MaxRedacted). More than
-// MaxAlone become a proposal. Errors are vocab.Problems: access.forbidden,
+// Redact deletes the bodies of entries of the log (1 to MaxRedacted). One named
+// twice counts once, as it is named first; the receipts are in that order. More
+// than MaxAlone become a proposal. Errors are vocab.Problems: access.forbidden,
 // request.…, redact.…, admission.full.
 func (d *Desk) Redact(ctx context.Context, who access.Who, entries []Redacted) (out Result, err error) {
 	if d.c.Redact == nil {
@@ -79,15 +80,18 @@ func (d *Desk) Redact(ctx context.Context, who access.Who, entries []Redacted) (
 		return out, vocab.Problems{vocab.NewProblem("/entries", "request.range",
 			"一次可删除 1 到 %d 条的正文，请分几次。", "1 to %d entries can be redacted at once: do it in parts.", MaxRedacted)}
 	}
+	entries = distinct(entries, func(e Redacted) uint64 { return e.Index })
 	p := Proposal{Act: string(access.LogRedact), Entries: entries, By: who.Label()}
 	return d.alone(ctx, who, p, len(entries), fmt.Sprintf("entry %d", entries[0].Index))
 }
 
-func distinct(ids []string) []string {
-	seen := make(map[string]bool, len(ids))
-	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
-		twice := seen[id]
-		seen[id] = true
+// distinct leaves the first of what has the same key.
+func distinct[T any, K comparable](list []T, key func(T) K) []T {
+	seen := make(map[K]bool, len(list))
+	return slices.DeleteFunc(slices.Clone(list), func(v T) bool {
+		k := key(v)
+		twice := seen[k]
+		seen[k] = true
 		return twice
 	})
 }

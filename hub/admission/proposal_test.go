@@ -2,6 +2,7 @@ package admission
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -128,15 +129,20 @@ func TestRedactionsByTwo(t *testing.T) {
 	if out, err := h.Redact(t.Context(), h.security, entries(3)); err != nil || len(out.Receipts) != 3 || out.Proposal != nil {
 		t.Fatalf("%+v, %v", out, err)
 	}
+	// One named again and again is one.
+	same := append(slices.Repeat(entries(2), MaxAlone), Redacted{Index: 1, Ground: "retention"})
+	if out, err := h.Redact(t.Context(), h.security, same); err != nil || len(out.Receipts) != 2 || out.Proposal != nil || !slices.Equal(h.redacted[1], entries(2)) {
+		t.Fatalf("%+v, %v", out, err)
+	}
 	out, err := h.Redact(t.Context(), h.security, entries(MaxAlone+1))
-	if err != nil || out.Proposal == nil || len(h.redacted) != 1 {
+	if err != nil || out.Proposal == nil || len(h.redacted) != 2 {
 		t.Fatalf("%+v, %v", out, err)
 	}
 	h.broken = vocab.Problems{vocab.NewProblem("", "redact.incomplete", "未删净", "not all")}
 	_, err = h.Approve(t.Context(), h.review, out.Proposal.ID)
 	wantCode(t, err, "redact.incomplete")
 	h.broken = nil
-	if done, err := h.Approve(t.Context(), h.review, out.Proposal.ID); err != nil || len(done.Receipts) != MaxAlone+1 || len(h.redacted) != 2 {
+	if done, err := h.Approve(t.Context(), h.review, out.Proposal.ID); err != nil || len(done.Receipts) != MaxAlone+1 || len(h.redacted) != 3 {
 		t.Errorf("%+v, %v", done, err)
 	}
 	_, err = h.Redact(t.Context(), access.Who{Roles: []access.Role{access.System}}, entries(1))

@@ -87,20 +87,26 @@ func (a *api) redact(w http.ResponseWriter, r *http.Request) error {
 		return vocab.Problems{vocab.NewProblem("/entries", "request.count",
 			"entries 应有 1 到 %d 个，收到 %d 个。", "entries must hold 1 to %d of them; there are %d.", admission.MaxRedacted, n)}
 	}
-	entries := make([]admission.Redacted, len(ask.Entries))
+	var entries []admission.Redacted
+	var places []int // of each in the body, where one may be named twice
+	seen := map[uint64]bool{}
 	for i, index := range ask.Entries {
-		entries[i] = admission.Redacted{Index: index, Ground: ask.Ground, Reason: ask.Reason}
+		if !seen[index] {
+			seen[index] = true
+			entries = append(entries, admission.Redacted{Index: index, Ground: ask.Ground, Reason: ask.Reason})
+			places = append(places, i)
+		}
 	}
 	result, err := a.Admission.Redact(r.Context(), who, entries)
 	if err != nil {
-		return inBody(err, len(entries))
+		return inBody(err, places)
 	}
 	return decided(w, result)
 }
 
 // inBody turns places among the entries redacted into places of the body, and
 // says once what is wrong with what they share.
-func inBody(err error, entries int) error {
+func inBody(err error, places []int) error {
 	var ps vocab.Problems
 	if !errors.As(err, &ps) {
 		return err
@@ -110,9 +116,9 @@ func inBody(err error, entries int) error {
 	for _, p := range ps {
 		var i int
 		var member string
-		if n, _ := fmt.Sscanf(strings.ReplaceAll(p.Path, "/", " "), "%d %s", &i, &member); n == 2 && i < entries {
+		if n, _ := fmt.Sscanf(strings.ReplaceAll(p.Path, "/", " "), "%d %s", &i, &member); n == 2 && i >= 0 && i < len(places) {
 			if p.Path = "/" + member; member == "index" {
-				p.Path = fmt.Sprintf("/entries/%d", i)
+				p.Path = fmt.Sprintf("/entries/%d", places[i])
 			}
 		}
 		if key := p.Path + " " + p.Code; !seen[key] {
@@ -188,7 +194,11 @@ func (a *api) approve(w http.ResponseWriter, r *http.Request) error {
 	}
 	result, err := a.Admission.Approve(r.Context(), who, id)
 	if err != nil {
-		return inBody(err, admission.MaxRedacted)
+		places := make([]int, admission.MaxRedacted) // of a proposal's entries: as they are
+		for i := range places {
+			places[i] = i
+		}
+		return inBody(err, places)
 	}
 	return answer(w, http.StatusOK, result)
 }

@@ -138,6 +138,12 @@ func TestRedactions(t *testing.T) {
 	if fmt.Sprintf("%q", paths) != `["/entries/1" "/ground" "/9/index" ""]` {
 		t.Errorf("paths %q", paths)
 	}
+	// One named twice is one, and what is wrong with the next is told at its place.
+	s.desk.asked = nil
+	p = read[problem](t, s.send(t, s.as(operator(), jsonRequest("/api/v1/redactions", `{"entries":[3,3,9],"ground":"fun"}`))))
+	if fmt.Sprint(s.desk.asked) != "[redact [{3 fun } {9 fun }]]" || p.Problems[0].Path != "/entries/2" {
+		t.Errorf("asked %v, %+v", s.desk.asked, p.Problems)
+	}
 	s.desk.asked = nil
 	for _, body := range []string{
 		`{}`, `{"entries":[],"ground":"personal"}`, `{"entries":[-1]}`, `{"entries":["1"]}`, `{"entries":[1.5]}`, `{"entries":3}`,
