@@ -152,7 +152,7 @@ func answer(ctx context.Context, catalog *searches, reader vocab.Reader, request
 	var q view.Question
 	if len(request) > 0 {
 		if err := jsonv2.Unmarshal(request, &q, jsonv2.RejectUnknownMembers(true)); err != nil {
-			return refusal{vocab.Problems{vocab.NewProblem("", "request.json", `请求应为 {"q":"…"}：%v`, `the request should be {"q":"…"}: %v`, err)}}
+			return refusal{vocab.Problems{vocab.NewProblem("", "request.json", `请求不合格式：应为 {"q":"…"} 这样的 JSON 对象，成员见接口说明`, `the request is not of the right form: send a JSON object such as {"q":"…"}, its members are in the description of the interface`)}}
 		}
 	}
 	q.Reader = reader

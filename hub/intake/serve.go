@@ -162,7 +162,7 @@ func (in *Intake) receipts(token string, question []byte) ReceiptAnswer {
 	}
 	var q ReceiptRequest
 	if err := jsonv2.Unmarshal(question, &q, jsonv2.RejectUnknownMembers(true)); err != nil {
-		return refuse("request.json", `请求应为 {"digests":[…]} 或 {"contents":[…]}：%v`, `the request should be {"digests":[…]} or {"contents":[…]}: %v`, err)
+		return refuse("request.json", `请求不合格式：应为 JSON 对象 {"digests":[…]} 或 {"contents":[…]}`, `the request is not of the right form: send a JSON object {"digests":[…]} or {"contents":[…]}`)
 	}
 	if len(q.Digests)+len(q.Contents) > receiptAsks {
 		return refuse("request.many", "一次最多查询 %d 个", "at most %d at a time", receiptAsks)
