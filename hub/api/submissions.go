@@ -79,7 +79,7 @@ func (a *api) receipt(w http.ResponseWriter, r *http.Request) error {
 }
 
 // quarantine lists refused submissions, newest first. What was refused may be
-// anything, so not everybody reads it.
+// anything, so not everybody reads it, and the documents fewer still.
 func (a *api) quarantine(w http.ResponseWriter, r *http.Request) error {
 	p := readParams(r)
 	refused := p.text("refused", 5)
@@ -92,9 +92,16 @@ func (a *api) quarantine(w http.ResponseWriter, r *http.Request) error {
 		return vocab.Problems{vocab.NewProblem("/refused", "request.missing",
 			"此处只列退回区，请加 refused=true。", "Only refused submissions are listed here: add refused=true.")}
 	}
+	who, err := a.Guard.Who(r)
+	if err != nil {
+		return err
+	}
 	items, err := a.Intake.Quarantine(r.Context(), before, limit)
 	if err != nil {
 		return err
+	}
+	for i := range items {
+		items[i] = items[i].For(who)
 	}
 	next := ""
 	if len(items) == limit && items[limit-1].Sequence > 1 {

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"lianmu/hub/access"
 	"lianmu/hub/bus"
 	"lianmu/vocab"
 	"lianmu/vocab/shape"
@@ -28,6 +29,17 @@ type Quarantined struct {
 	Bytes      int            `json:"bytes"`
 	Problems   vocab.Problems `json:"problems"`
 	Document   []byte         `json:"document,omitempty"` // not where keeping it is forbidden
+	Withheld   bool           `json:"withheld,omitempty"` // whoever asked may not see the document
+}
+
+// For is what somebody sees of a refusal: the document only who sees every
+// audience, or is of the space that it says it is from. For whom it was meant is
+// not known, as it was refused.
+func (q Quarantined) For(who access.Who) Quarantined {
+	if q.Document != nil && !who.May(access.ReadAll) && (q.Space == "" || who.Space != q.Space) {
+		q.Document, q.Withheld = nil, true
+	}
+	return q
 }
 
 // Bounds of the quarantine beside those of its stream.

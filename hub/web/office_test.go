@@ -271,6 +271,8 @@ func TestQuarantinePages(t *testing.T) {
 	if _, body, _ := p.get("/admin/quarantine?at=21"); !strings.Contains(body, "正文没有保留") {
 		t.Error("that the document is not kept should be said")
 	}
+	_, body, _ = w.officer(access.Security).get("/admin/quarantine?at=20")
+	holds(t, "one, to an office that may not see every audience", body, []string{"第 20 份写错了", "正文只对"}, []string{"&lt;/pre&gt;", "正文没有保留"})
 	if code, _, _ := p.get("/admin/quarantine?at=999"); code != 404 {
 		t.Errorf("no. 999: %d", code)
 	}

@@ -118,6 +118,7 @@ func (b *quarantineBody) url(before uint64) string {
 }
 
 func (s *Site) refusal(q *request, item intake.Quarantined) refusal {
+	item = item.For(q.who)
 	r := refusal{Quarantined: item, Size: int64(item.Bytes), URL: "/admin/quarantine?at=" + strconv.FormatUint(item.Sequence, 10)}
 	if item.Space != "" {
 		r.Claimed = s.titled(q.t, item.Space)
