@@ -83,6 +83,10 @@ type Report struct {
 	Withheld uint64   `json:"withheld"` // documents that this reader may not see; only their leaf records are checked
 	Problems []string `json:"problems"` // at most 100, each names its entry; empty: clean
 	Faults   uint64   `json:"faults"`   // how many there were in all
+
+	// Errors are Problems as errors, one for one: who shows them to people may
+	// find vocab.Problems in them, which say it in another language too.
+	Errors []error `json:"-"`
 }
 
 // Bounds of a verification.
@@ -94,7 +98,8 @@ const (
 func (r *Report) fault(format string, args ...any) {
 	r.Faults++
 	if len(r.Problems) < maxProblems {
-		r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
+		err := fmt.Errorf(format, args...)
+		r.Problems, r.Errors = append(r.Problems, err.Error()), append(r.Errors, err)
 	}
 }
 
@@ -162,7 +167,7 @@ func readTree(ctx context.Context, src Source, cp signed, r *Report) (*tree, err
 			record := b[2 : 2+length]
 			b = b[2+length:]
 			if _, err := ParseLeaf(record); err != nil {
-				r.fault("entry %d: %v", n*tileWidth+i, err)
+				r.fault("entry %d: %w", n*tileWidth+i, err)
 				return nil, nil
 			}
 			t.add(record)
@@ -248,7 +253,7 @@ func verifyDocuments(ctx context.Context, src Source, t *tree, redacted map[uint
 				continue
 			}
 			if err := check(rec); err != nil {
-				r.fault("entry %d: %v", i, err)
+				r.fault("entry %d: %w", i, err)
 			}
 		}
 		if progress != nil {
