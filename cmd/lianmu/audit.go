@@ -27,7 +27,7 @@ type auditCmd struct {
 type auditShowCmd struct {
 	office  `embed:""`
 	Who     string `placeholder:"WHO" help:"Only what this DID or person did."`
-	Act     string `placeholder:"ACT" help:"Only this act, or all below it: space takes space.admit too."`
+	Act     string `placeholder:"ACT" help:"Only this act, or all below it (space takes space.admit too), such as space.admit, space.reject, space.suspend, space.resume, space.keys.replace, space.keys.compromise, offering.remove, invitation.create, log.redact, proposal.approve, session.open; a signed act's name such as KeyReplacement too."`
 	Outcome string `placeholder:"WORD" help:"Only begun, done, refused or failed."`
 	Since   string `placeholder:"TIME" help:"From then on: a date, a time, or how long ago (24h)."`
 	Until   string `placeholder:"TIME" help:"Before then, likewise."`
@@ -49,7 +49,11 @@ func (c *auditShowCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	for name, value := range map[string]string{"who": c.Who, "act": c.Act, "outcome": c.Outcome} {
+	act, err := actNamed(c.Act)
+	if err != nil {
+		return err
+	}
+	for name, value := range map[string]string{"who": c.Who, "act": act, "outcome": c.Outcome} {
 		if value != "" {
 			q.Set(name, value)
 		}
@@ -77,7 +81,7 @@ func (c *auditShowCmd) Run(ctx context.Context, s *streams) error {
 			if r.Count > 1 {
 				detail = fmt.Sprintf(tr("%s 次 %s", "%s times %s"), number(r.Count), detail)
 			}
-			t.add(r.Time.Local().Format("2006-01-02 15:04:05"), sayOutcome(r.Outcome), r.Act, cut(r.Object, 60), cut(r.Who, 60), r.From, cut(detail, 60))
+			t.add(second(r.Time), sayOutcome(r.Outcome), sayAct(r.Act), cut(r.Object, 60), cut(r.Who, 60), r.From, cut(detail, 60))
 		}
 		if left -= len(page.Items); page.Next == "" {
 			break

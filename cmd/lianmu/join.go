@@ -32,6 +32,12 @@ type joinCmd struct {
 	JSON       bool       `name:"json" help:"Print the receipt as JSON."`
 }
 
+const maxCode = 64 // characters of an invitation's code with what parts its groups
+
+func isAlnum(r rune) bool {
+	return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+}
+
 // sentSuffix names the file beside a key that keeps what was sent: sending the
 // same bytes again asks how they stand.
 const sentSuffix = ".descriptor.json"
@@ -44,7 +50,11 @@ func (c *joinCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	code = cmp.Or(c.Invite, code)
+	code = strings.TrimSpace(cmp.Or(c.Invite, code))
+	if strings.ContainsFunc(code, func(r rune) bool { return r != '-' && r != ' ' && !isAlnum(r) }) || len(code) > maxCode {
+		return errors.New(tr("邀请码不对：应为 20 位字母和数字，可以用空格或连字符分组；请核对，或整条复制邀请链接",
+			"the invitation's code is not valid: it has 20 letters and digits, perhaps in groups parted by spaces or hyphens; check it, or copy the whole link of the invitation"))
+	}
 	hub, err := newHubClient(base, nil, s.Now)
 	if err != nil {
 		return err

@@ -93,7 +93,7 @@ func (c *logShowCmd) Run(ctx context.Context, s *streams) error {
 			}
 			continue
 		}
-		t.add(fmt.Sprint(line.Index), line.ReceivedAt.Format("2006-01-02 15:04:05.000Z"), line.Kind, cut(orDash(line.Space), 24), cut(orDash(line.ID), 60), line.SHA256[:16])
+		t.add(fmt.Sprint(line.Index), line.ReceivedAt.UTC().Format("2006-01-02 15:04:05.000 MST"), line.Kind, cut(orDash(line.Space), 24), cut(orDash(line.ID), 60), line.SHA256[:16])
 	}
 	if c.JSON {
 		return nil

@@ -292,7 +292,14 @@ func (r *verification) write(w io.Writer) error {
 	if err := t.write(w); err != nil {
 		return err
 	}
-	for _, p := range append(r.Log.Problems, r.Faults...) {
+	faults := make([]string, 0, len(r.Log.Problems)+len(r.Faults))
+	for i, p := range r.Log.Problems {
+		if i < len(r.Log.Errors) {
+			p = sayWrapped(r.Log.Errors[i])
+		}
+		faults = append(faults, p)
+	}
+	for _, p := range append(faults, r.Faults...) {
 		if _, err := fmt.Fprintf(w, "  %s\n", clean(translated(p))); err != nil {
 			return err
 		}

@@ -68,7 +68,7 @@ func (c *searchCmd) path() string {
 }
 
 func (c *searchCmd) show(s *streams, a *view.Answer) error {
-	t := table{Head: []string{tr("名称", "title"), tr("类型", "kind"), tr("空间", "space"), tr("地区", "region"), tr("更新", "updated"), "@id"}}
+	t := table{Head: []string{tr("名称", "title"), tr("类型", "kind"), tr("空间", "space"), tr("地区", "region"), tr("更新（UTC）", "updated (UTC)"), "@id"}}
 	for _, h := range a.Hits {
 		var regions []string
 		for _, r := range h.Terms["region"] {
@@ -76,7 +76,7 @@ func (c *searchCmd) show(s *streams, a *view.Answer) error {
 		}
 		updated := ""
 		if !h.Modified.IsZero() {
-			updated = h.Modified.Format("2006-01-02")
+			updated = h.Modified.UTC().Format("2006-01-02")
 		}
 		space := say(h.SpaceName)
 		if space == "" {

@@ -129,7 +129,11 @@ func (o office) show(s *streams, out admission.Result, done string) error {
 	return err
 }
 
-func minute(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
+// minute and second write a time of here, with its zone ("UTC", "CST" or
+// "+08"), so that nobody takes it for another.
+func minute(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }
+
+func second(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }
 
 type spaceInviteCmd struct {
 	office `embed:""`

@@ -79,33 +79,46 @@ func (o office) decide(ctx context.Context, s *streams, wanted string, order adm
 type spaceSuspendCmd struct {
 	office `embed:""`
 	Reason string `required:"" placeholder:"TEXT" help:"Why; it stands in the log, for everybody."`
+	Yes    bool   `short:"y" help:"Do it without asking."`
 	DID    string `arg:"" name:"did" help:"DID of the space, or its name where only one has it."`
 }
 
 // Run suspends a space.
 func (c *spaceSuspendCmd) Run(ctx context.Context, s *streams) error {
-	return c.about(ctx, s, c.DID, admission.Order{Verb: vocab.Suspension, Reason: c.Reason}, tr("已暂停", "suspended"))
+	return c.about(ctx, s, c.DID, admission.Order{Verb: vocab.Suspension, Reason: c.Reason}, c.Yes,
+		tr("暂停空间 %s 吗？它的产品会从检索中消失，也不再收它的内容，直到恢复。", "Suspend the space %s? Its offerings leave the search and nothing more is taken from it, until it is resumed."), tr("已暂停", "suspended"))
 }
 
 type spaceResumeCmd struct {
 	office `embed:""`
 	Reason string `placeholder:"TEXT" help:"Why; it stands in the log, for everybody."`
+	Yes    bool   `short:"y" help:"Do it without asking."`
 	DID    string `arg:"" name:"did" help:"DID of the space, or its name where only one has it."`
 }
 
 // Run resumes a space.
 func (c *spaceResumeCmd) Run(ctx context.Context, s *streams) error {
-	return c.about(ctx, s, c.DID, admission.Order{Verb: vocab.Resumption, Reason: c.Reason}, tr("已恢复", "resumed"))
+	return c.about(ctx, s, c.DID, admission.Order{Verb: vocab.Resumption, Reason: c.Reason}, c.Yes,
+		tr("恢复空间 %s 吗？它原有的产品会重新出现在检索中。", "Resume the space %s? All that it had is back in the search."), tr("已恢复", "resumed"))
 }
 
-// about sends an order about a space given by DID or name.
-func (o office) about(ctx context.Context, s *streams, wanted string, order admission.Order, done string) error {
+// about finds the space that is meant by a DID or name, asks, unless yes, and
+// sends the order. The question has a place for the space (%s): a name may be
+// another's than was meant.
+func (o office) about(ctx context.Context, s *streams, wanted string, order admission.Order, yes bool, question, done string) error {
 	hub, err := o.enter(s)
 	if err != nil {
 		return err
 	}
 	did, err := nameSpace(ctx, s, o.Hub, o.Key, wanted)
 	if err != nil {
+		return err
+	}
+	who := did
+	if wanted != did {
+		who = fmt.Sprintf(tr("%s（%s）", "%s (%s)"), clean(wanted), did)
+	}
+	if err := ask(s, yes, fmt.Sprintf(question, who)); err != nil {
 		return err
 	}
 	return o.act(ctx, s, hub, did, order, done)
@@ -116,13 +129,14 @@ type spaceReplaceKeysCmd struct {
 	New      []string `required:"" placeholder:"DID" help:"Keys that may sign from now on, and no others."`
 	Evidence string   `required:"" placeholder:"NUMBER" help:"Number under which the evidence is filed."`
 	Reason   string   `placeholder:"TEXT" help:"Why; it stands in the log, for everybody."`
+	Yes      bool     `short:"y" help:"Do it without asking."`
 	DID      string   `arg:"" name:"did" help:"DID of the space, or its name where only one has it."`
 }
 
 // Run replaces all keys of a space.
 func (c *spaceReplaceKeysCmd) Run(ctx context.Context, s *streams) error {
-	return c.about(ctx, s, c.DID, admission.Order{Verb: vocab.KeyReplacement, Keys: c.New, Evidence: c.Evidence, Reason: c.Reason},
-		tr("密钥已更换", "the keys are replaced"))
+	return c.about(ctx, s, c.DID, admission.Order{Verb: vocab.KeyReplacement, Keys: c.New, Evidence: c.Evidence, Reason: c.Reason}, c.Yes,
+		tr("更换空间 %s 的全部密钥吗？原来的密钥从此不能再签名。", "Replace all keys of the space %s? Those that it has can sign no more."), tr("密钥已更换", "the keys are replaced"))
 }
 
 type spaceCompromisedCmd struct {
@@ -220,11 +234,8 @@ type spaceRemoveCmd struct {
 
 // Run deregisters offerings against the space's will.
 func (c *spaceRemoveCmd) Run(ctx context.Context, s *streams) error {
-	question := fmt.Sprintf(tr("强制注销 %d 项吗？不能撤回。", "Deregister %d offerings? It cannot be taken back."), len(c.IDs))
-	if err := ask(s, c.Yes, question); err != nil {
-		return err
-	}
-	return c.about(ctx, s, c.DID, admission.Order{Verb: vocab.Removal, Offerings: c.IDs, Reason: c.Reason}, tr("已注销", "deregistered"))
+	question := fmt.Sprintf(tr("强制注销空间 %%s 的 %d 项产品吗？不能撤回。", "Deregister %d offerings of the space %%s? It cannot be taken back."), len(c.IDs))
+	return c.about(ctx, s, c.DID, admission.Order{Verb: vocab.Removal, Offerings: c.IDs, Reason: c.Reason}, c.Yes, question, tr("已注销", "deregistered"))
 }
 
 type spaceProposalsCmd struct {

@@ -59,10 +59,12 @@ func TestSpaceLifeFromTheCommandLine(t *testing.T) {
 
 	docs := writeFile(t, "in.jsonl", titled("urn:s:1", "潮位")+"\n"+titled("urn:s:2", "风速"))
 	do(0, "", "publish", "--hub", info.HTTP, "--key", key, docs)
-	do(0, "suspended", "space", "suspend", "--reason", "整改", "港口数据空间")
+	do(2, "nothing was done", "space", "suspend", "--reason", "整改", "港口数据空间")
+	do(0, "suspended", "space", "suspend", "--yes", "--reason", "整改", "港口数据空间")
 	do(0, "suspended, reason: 整改", "space", "show", k.DID())
 	do(1, "整改", "join", info.HTTP, "--key", key, "--yes", "--name", "改名")
-	do(0, "resumed", "space", "resume", k.DID())
+	do(2, "nothing was done", "space", "resume", k.DID())
+	do(0, "resumed", "space", "resume", "-y", k.DID())
 
 	do(0, "deregistered", "space", "remove", "--yes", "--reason", "主管部门要求", k.DID(), "urn:s:2")
 	do(1, "urn:none", "space", "remove", "--yes", "--reason", "x", k.DID(), "urn:none")
@@ -74,14 +76,15 @@ func TestSpaceLifeFromTheCommandLine(t *testing.T) {
 	do(0, "the key is void", "space", "compromised", "--from", "2", "--yes", k.DID())
 	fresh := filepath.Join(own, "fresh.key")
 	did := strings.TrimSpace(do(0, "did:key:", "key", "new", "--out", fresh))
-	do(0, "replaced", "space", "replace-keys", "--new", did, "--evidence", "2026-7", k.DID())
+	do(2, k.DID(), "space", "replace-keys", "--new", did, "--evidence", "2026-7", k.DID())
+	do(0, "replaced", "space", "replace-keys", "-y", "--new", did, "--evidence", "2026-7", k.DID())
 	do(0, "", "publish", "--hub", info.HTTP, "--key", fresh, writeFile(t, "again.jsonl", titled("urn:s:1", "潮位")))
 	do(1, "", "publish", "--hub", info.HTTP, "--key", key, writeFile(t, "more.jsonl", titled("urn:s:3", "水温")))
 	do(0, "compromised", "space", "show", k.DID())
 
 	// Who has no office does nothing of this.
 	for _, args := range [][]string{
-		{"space", "waiting"}, {"space", "suspend", "--reason", "x", k.DID()}, {"space", "invite"}, {"audit", "show"},
+		{"space", "waiting"}, {"space", "suspend", "-y", "--reason", "x", k.DID()}, {"space", "invite"}, {"audit", "show"},
 		{"audit", "export"}, {"space", "proposals"},
 	} {
 		do(1, did, append(args, "--key", fresh)...)

@@ -148,6 +148,16 @@ func sayProblems(ps vocab.Problems) string {
 	return clean(strings.Join(parts, tr("；", "; ")))
 }
 
+// sayWrapped is the text of an error, in which problems that it wraps stand in
+// the reader's language.
+func sayWrapped(err error) string {
+	var ps vocab.Problems
+	if !chinese || !errors.As(err, &ps) {
+		return err.Error()
+	}
+	return strings.Replace(err.Error(), ps.Error(), sayProblems(ps), 1)
+}
+
 // number writes n with thousands separators.
 func number[T ~int | ~int64 | ~uint64](n T) string {
 	s := fmt.Sprint(n)
