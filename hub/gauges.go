@@ -1,16 +1,21 @@
 package hub
 
 import (
+	"context"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"lianmu/hub/view"
 )
 
 // gauges tells Prometheus sizes and states, measured when it asks; disk use at
-// most every ten seconds.
+// most every ten seconds, as is what the public sees: whoever may read figures may
+// not learn from them how much is hidden.
 type gauges struct {
 	h *Hub
 
@@ -20,6 +25,10 @@ type gauges struct {
 	mu       sync.Mutex
 	measured time.Time
 	bytes    [2]float64 // log, index
+
+	counting sync.Mutex
+	counted  time.Time
+	public   float64 // offerings that everybody may see; NaN: unknown
 }
 
 func newGauges(h *Hub) *gauges {
@@ -27,7 +36,7 @@ func newGauges(h *Hub) *gauges {
 	return &gauges{
 		h:          h,
 		logSize:    desc("lianmu_log_entries", "Committed entries of the log."),
-		indexed:    desc("lianmu_index_offerings", "Offerings in the index."),
+		indexed:    desc("lianmu_index_offerings", "Offerings in the index that everybody may see, counted at most every ten seconds."),
 		behind:     desc("lianmu_index_behind", "Entries that the index lacks."),
 		logBytes:   desc("lianmu_log_bytes", "Disk used by the embedded JetStream and the log's caches."),
 		indexBytes: desc("lianmu_index_bytes", "Disk used by the index."),
@@ -36,8 +45,13 @@ func newGauges(h *Hub) *gauges {
 	}
 }
 
-// Describe implements prometheus.Collector.
-func (g *gauges) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(g, ch) }
+// Describe implements prometheus.Collector. It measures nothing: that would be
+// kept before the hub has anything to measure.
+func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{g.healthy, g.damaged, g.logSize, g.behind, g.indexed, g.logBytes, g.indexBytes} {
+		ch <- d
+	}
+}
 
 // Collect implements prometheus.Collector.
 func (g *gauges) Collect(ch chan<- prometheus.Metric) {
@@ -52,10 +66,25 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	set(g.healthy, ok)
 	set(g.logSize, float64(b.log.Size()))
 	set(g.behind, float64(b.catalog.Behind()))
-	set(g.indexed, float64(b.catalog.Count()))
+	set(g.indexed, g.offerings())
 	logBytes, indexBytes := g.disk()
 	set(g.logBytes, logBytes)
 	set(g.indexBytes, indexBytes)
+}
+
+// offerings counts what the public sees; NaN where that cannot be told now.
+func (g *gauges) offerings() float64 {
+	g.counting.Lock()
+	defer g.counting.Unlock()
+	if now := g.h.c.Now(); g.counted.IsZero() || now.Sub(g.counted) > 10*time.Second {
+		ctx, cancel := context.WithTimeout(g.h.run, searchTime)
+		defer cancel()
+		g.counted, g.public = now, math.NaN()
+		if a, err := g.h.base.catalog.Find(ctx, view.Question{Limit: 1}); err == nil {
+			g.public = float64(a.Total)
+		}
+	}
+	return g.public
 }
 
 func (g *gauges) disk() (log, index float64) {
