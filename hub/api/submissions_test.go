@@ -219,3 +219,20 @@ func TestQuarantinePages(t *testing.T) {
 		}
 	}
 }
+
+// Who may look at what was refused does not thereby see every document.
+func TestQuarantineWithholds(t *testing.T) {
+	offices := map[access.Role]*identity.Key{access.System: key(), access.Regulator: key()}
+	s := newSite(t, guarded(func(c *access.Config) {
+		for role, k := range offices {
+			c.Operators = append(c.Operators, access.Operator{DID: k.DID(), Role: role})
+		}
+	}))
+	s.intake.refused = []intake.Quarantined{{Sequence: 1, ReceivedAt: noon, Document: []byte("{}")}}
+	for role, k := range offices {
+		l := read[list[intake.Quarantined]](t, s.send(t, s.as(k, request(http.MethodGet, "/api/v1/submissions?refused=true", ""))))
+		if len(l.Items) != 1 || (l.Items[0].Document != nil) != role.May(access.ReadAll) || l.Items[0].Withheld == role.May(access.ReadAll) {
+			t.Errorf("%s: %+v", role, l.Items)
+		}
+	}
+}
