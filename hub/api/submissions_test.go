@@ -228,7 +228,7 @@ func TestQuarantineWithholds(t *testing.T) {
 			c.Operators = append(c.Operators, access.Operator{DID: k.DID(), Role: role})
 		}
 	}))
-	s.intake.refused = []intake.Quarantined{{Sequence: 1, ReceivedAt: noon, Document: []byte("{}")}}
+	s.intake.refused = []intake.Quarantined{{Sequence: 1, ReceivedAt: noon, Document: []byte("{}"), Problems: vocab.Problems{vocab.NewProblem("", "proof.missing", "缺", "missing")}}}
 	for role, k := range offices {
 		l := read[list[intake.Quarantined]](t, s.send(t, s.as(k, request(http.MethodGet, "/api/v1/submissions?refused=true", ""))))
 		if len(l.Items) != 1 || (l.Items[0].Document != nil) != role.May(access.ReadAll) || l.Items[0].Withheld == role.May(access.ReadAll) {
