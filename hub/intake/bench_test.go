@@ -16,6 +16,7 @@ import (
 	"github.com/piprate/json-gold/ld"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/registry"
 	"lianmu/vocab"
 	"lianmu/vocab/jsonld"
 	"lianmu/vocab/shape"
@@ -80,7 +81,7 @@ func BenchmarkPrepare(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		in := &Intake{advice: cache, c: Config{Processor: processor, Reader: reader, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}}
+		in := &Intake{advice: cache, c: Config{Registry: registry.New(), Processor: processor, Reader: reader, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}}
 		b.Run(style.name+"/lianmu", func(b *testing.B) {
 			for b.Loop() {
 				if j := (&job{raw: raw}); !in.prepare(j) {
