@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -12,6 +11,8 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"github.com/google/uuid"
 
 	"lianmu/federation/identity"
 	"lianmu/federation/ledger"
@@ -233,7 +234,7 @@ func signRedaction(r vocab.Redaction, key identity.Signer, now time.Time) ([]byt
 		Created     string   `json:"created,omitempty"`
 		Content     string   `json:"contentDigest,omitempty"`
 	}{
-		Context: "https://w3id.org/lianmu/v1", Type: "Redaction", ID: newURN(),
+		Context: "https://w3id.org/lianmu/v1", Type: "Redaction", ID: uuid.New().URN(),
 		Index: r.Index, Leaf: base64.RawURLEncoding.EncodeToString(r.Leaf),
 		Ground: r.Ground, Reason: r.Reason, By: r.By, Second: r.Second,
 		Space: r.Space, Signer: r.Signer, Keys: r.Keys,
@@ -252,14 +253,6 @@ func signRedaction(r vocab.Redaction, key identity.Signer, now time.Time) ([]byt
 		return nil, err
 	}
 	return identity.Sign(doc, key, identity.SignOptions{Created: now})
-}
-
-// newURN is a random UUID (RFC 9562, version 4) as a URN.
-func newURN() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // submitRedactions puts the redactions into the log, many at once so that they

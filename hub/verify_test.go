@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"lianmu/federation/identity"
 	"lianmu/federation/ledger"
 	"lianmu/vocab"
@@ -49,7 +51,7 @@ func (s *story) sign(key *identity.Key, members map[string]any, also ...identity
 	s.at = s.at.Add(time.Minute)
 	members["@context"] = "https://w3id.org/lianmu/v1"
 	if members["@id"] == nil {
-		members["@id"] = newURN()
+		members["@id"] = uuid.New().URN()
 	}
 	doc, err := json.Marshal(members)
 	if err != nil {

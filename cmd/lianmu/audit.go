@@ -172,7 +172,7 @@ func (c *auditExportCmd) Run(ctx context.Context, s *streams) (err error) {
 // fetchAudit writes a hub's export to out and checks it on the way. It may be
 // large, so it is never held in memory and has no time limit but ctx.
 func fetchAudit(ctx context.Context, s *streams, address, keyFile string, q url.Values, out io.Writer) (audit.Report, error) {
-	hub, err := openHub(s, address, keyFile)
+	hub, err := enterHub(address, keyFile, s.Now)
 	if err != nil {
 		return audit.Report{}, err
 	}

@@ -205,7 +205,7 @@ type spaceRevokeCmd struct {
 
 // Run revokes an invitation that nobody has used.
 func (c *spaceRevokeCmd) Run(ctx context.Context, s *streams) error {
-	hub, err := openHub(s, c.Hub, c.Key)
+	hub, err := enterHub(c.Hub, c.Key, s.Now)
 	if err != nil {
 		return err
 	}
@@ -277,7 +277,7 @@ type spaceShowCmd struct {
 
 // Run shows one space.
 func (c *spaceShowCmd) Run(ctx context.Context, s *streams) error {
-	hub, err := openHub(s, c.Hub, c.Key)
+	hub, err := enterHub(c.Hub, c.Key, s.Now)
 	if err != nil {
 		return err
 	}

@@ -187,7 +187,7 @@ func (c *spaceCompromisedCmd) owner(ctx context.Context, s *streams) (string, er
 	if c.Space != "" {
 		return nameSpace(ctx, s, c.Hub, c.office.Key, c.Space)
 	}
-	hub, err := openHub(s, c.Hub, "")
+	hub, err := enterHub(c.Hub, "", s.Now)
 	if err != nil {
 		return "", err
 	}

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"lianmu/federation/identity"
 	"lianmu/hub/admission"
 	"lianmu/vocab"
 )
@@ -46,21 +45,9 @@ func readSpace(raw []byte) (sp spaceInfo, err error) {
 	return sp, err
 }
 
-// openHub is a hub, as an operator where there is a key.
-func openHub(s *streams, address, keyFile string) (*hubClient, error) {
-	if keyFile == "" {
-		return newHubClient(address, nil, s.Now)
-	}
-	key, err := identity.ReadKey(keyFile)
-	if err != nil {
-		return nil, err
-	}
-	return newHubClient(address, key, s.Now)
-}
-
 // listSpaces reads all pages of the list of spaces.
 func listSpaces(ctx context.Context, s *streams, address, keyFile string) ([]spaceInfo, error) {
-	hub, err := openHub(s, address, keyFile)
+	hub, err := enterHub(address, keyFile, s.Now)
 	if err != nil {
 		return nil, err
 	}

@@ -188,48 +188,46 @@ func (d *Desk) Reject(ctx context.Context, who access.Who, did, reason string, s
 // it is resumed. The reason is for everybody. Where it is suspended already the
 // receipt says unchanged. Errors are vocab.Problems: access.forbidden,
 // request.…, space.unknown, space.not_admitted.
-func (d *Desk) Suspend(ctx context.Context, who access.Who, did, reason string) (r vocab.Receipt, err error) {
-	if reason, err = about(did, reason, true); err != nil {
-		return r, err
+func (d *Desk) Suspend(ctx context.Context, who access.Who, did, reason string) (vocab.Receipt, error) {
+	reason, err := about(did, reason, true)
+	if err != nil {
+		return vocab.Receipt{}, err
 	}
-	err = d.record(ctx, who, "space.suspend", did, []access.Right{access.SpaceSuspend}, func(ctx context.Context) (string, error) {
-		d.acting.Lock()
-		defer d.acting.Unlock()
-		st, err := d.known(did)
-		switch {
-		case err != nil:
-			return "", err
-		case st.Standing == registry.Suspended:
-			r = unchanged(did)
-			return "was suspended before", nil
-		case st.Standing != registry.Admitted:
-			return "", notAdmitted(did)
-		}
-		r, err = d.enact(ctx, vocab.Act{Verb: vocab.Suspension, Space: did, Reason: reason, By: who.Label()})
-		return reason, err
-	})
-	return r, err
+	return d.turn(ctx, who, did, reason, turn{"space.suspend", vocab.Suspension, registry.Admitted, registry.Suspended, "was suspended before"})
 }
 
 // Resume takes a suspension back; errors are Suspend's.
-func (d *Desk) Resume(ctx context.Context, who access.Who, did, reason string) (r vocab.Receipt, err error) {
-	if reason, err = about(did, reason, false); err != nil {
-		return r, err
+func (d *Desk) Resume(ctx context.Context, who access.Who, did, reason string) (vocab.Receipt, error) {
+	reason, err := about(did, reason, false)
+	if err != nil {
+		return vocab.Receipt{}, err
 	}
-	err = d.record(ctx, who, "space.resume", did, []access.Right{access.SpaceSuspend}, func(ctx context.Context) (string, error) {
+	return d.turn(ctx, who, did, reason, turn{"space.resume", vocab.Resumption, registry.Suspended, registry.Admitted, "was not suspended"})
+}
+
+// turn is an act that takes a space from one standing to another.
+type turn struct {
+	act      string // in the trail
+	verb     vocab.Verb
+	from, to registry.Standing
+	already  string // detail where the space stands so already
+}
+
+func (d *Desk) turn(ctx context.Context, who access.Who, did, reason string, t turn) (r vocab.Receipt, err error) {
+	err = d.record(ctx, who, t.act, did, []access.Right{access.SpaceSuspend}, func(ctx context.Context) (string, error) {
 		d.acting.Lock()
 		defer d.acting.Unlock()
 		st, err := d.known(did)
 		switch {
 		case err != nil:
 			return "", err
-		case st.Standing == registry.Admitted:
+		case st.Standing == t.to:
 			r = unchanged(did)
-			return "was not suspended", nil
-		case st.Standing != registry.Suspended:
+			return t.already, nil
+		case st.Standing != t.from:
 			return "", notAdmitted(did)
 		}
-		r, err = d.enact(ctx, vocab.Act{Verb: vocab.Resumption, Space: did, Reason: reason, By: who.Label()})
+		r, err = d.enact(ctx, vocab.Act{Verb: t.verb, Space: did, Reason: reason, By: who.Label()})
 		return reason, err
 	})
 	return r, err

@@ -12,8 +12,6 @@ package admission
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +21,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/time/rate"
@@ -164,7 +163,7 @@ const ownContext = "https://w3id.org/lianmu/v1"
 // holds acting.
 func (d *Desk) enact(ctx context.Context, a vocab.Act) (vocab.Receipt, error) {
 	doc := document{
-		Context: ownContext, Type: string(a.Verb), ID: newUUID(), Space: a.Space, Reason: a.Reason, By: a.By, Second: a.Second,
+		Context: ownContext, Type: string(a.Verb), ID: uuid.New().URN(), Space: a.Space, Reason: a.Reason, By: a.By, Second: a.Second,
 		Keys: a.Keys, Evidence: a.Evidence, Key: a.Key, From: a.From, Offerings: a.Offerings,
 	}
 	if !a.Descriptor.IsZero() {
@@ -200,15 +199,6 @@ func (d *Desk) submit(ctx context.Context, raw []byte) (vocab.Receipt, error) {
 // unchanged is the receipt of a decision that stands already.
 func unchanged(did string) vocab.Receipt {
 	return vocab.Receipt{Status: vocab.Unchanged, Kind: vocab.KindAct.String(), Space: did}
-}
-
-// newUUID is a random UUID (RFC 9562, version 4) as a URN.
-func newUUID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	h := hex.EncodeToString(b[:])
-	return "urn:uuid:" + h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
 // line checks a text that an officer wrote: one line of at most max characters.
