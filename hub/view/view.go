@@ -26,22 +26,44 @@ type Question struct {
 	Limit  int          `json:"limit,omitempty"`
 	Offset int          `json:"offset,omitempty"`
 	Cursor string       `json:"cursor,omitempty"`
-	Reader vocab.Reader `json:"-"` // set by whoever knows the reader
+	Stale  bool         `json:"stale,omitempty"` // also what is in logs that have been silent for long
+	Reader vocab.Reader `json:"-"`               // set by whoever knows the reader
 }
 
 // Hit is an index hit with the space's name.
 type Hit struct {
 	index.Hit
 	SpaceName vocab.Text `json:"space_name,omitempty"`
+	State     string     `json:"state,omitempty"` // of its log, where that is not Current
+}
+
+// States of a log, as LogState, Coverage and Hit tell them.
+const (
+	Current  = "current"
+	Behind   = "behind"    // the index lacks some of its entries
+	Ageing   = "ageing"    // its origin has been silent for a while
+	Stale    = "stale"     // so long that its entries are left out unless asked for
+	Stopped  = "stopped"   // it contradicted itself; nothing is taken from it any more
+	Paused   = "paused"    // by the operator
+	Ended    = "ended"     // its origin went on in another log
+	ReadOnly = "read-only" // our own, which is not what we signed
+)
+
+// LogState is what is known of a log apart from its entries.
+type LogState struct {
+	Name  vocab.Text    // of its hub
+	Age   time.Duration // since its origin was last heard of
+	State string        // Current, Ageing, Stale, Stopped, Paused or Ended
 }
 
 // Coverage says of one log how much of it this answer rests on.
 type Coverage struct {
-	Hub     string `json:"hub"`      // the log's origin
-	LogSize uint64 `json:"log_size"` // entries known
-	Indexed uint64 `json:"indexed"`  // entries applied to the index
-	AgeS    int64  `json:"age_s"`    // since the origin was last heard
-	State   string `json:"state"`    // "current", "behind", "read-only"
+	Hub     string     `json:"hub"`            // the log's origin
+	Name    vocab.Text `json:"name,omitempty"` // of its hub
+	LogSize uint64     `json:"log_size"`       // entries known
+	Indexed uint64     `json:"indexed"`        // entries applied to the index
+	AgeS    int64      `json:"age_s"`          // since the origin was last heard
+	State   string     `json:"state"`
 }
 
 // Answer is the search answer, as JSON on HTTP and NATS alike.
