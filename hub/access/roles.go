@@ -44,6 +44,8 @@ const (
 	IndexRebuild   Right = "index.rebuild"   // build the index anew
 	AuditRead      Right = "audit.read"      // the audit trail
 	RolesRead      Right = "roles.read"      // who holds which office
+	PeerRead       Right = "peer.read"       // which hubs are peers, on what terms, and how far each mirror is
+	PeerManage     Right = "peer.manage"     // with whom logs are exchanged; export and import
 )
 
 // Row is one line of the table: a role and all it may do.
@@ -57,15 +59,15 @@ type Row struct {
 // also do what anybody may.
 var table = []Row{
 	{System, vocab.Text{"zh": "系统管理员", "en": "system administrator"},
-		[]Right{Search, Submit, QuarantineRead, ViewsRead, IndexRebuild, RolesRead}},
+		[]Right{Search, Submit, QuarantineRead, ViewsRead, IndexRebuild, RolesRead, PeerRead}},
 	{Security, vocab.Text{"zh": "安全管理员", "en": "security administrator"},
-		[]Right{Search, Submit, SpaceSuspend, SpaceKeys, LogRedact, Approve, QuarantineRead, ViewsRead, RolesRead}},
+		[]Right{Search, Submit, SpaceSuspend, SpaceKeys, LogRedact, Approve, QuarantineRead, ViewsRead, RolesRead, PeerRead, PeerManage}},
 	{Audit, vocab.Text{"zh": "审计管理员", "en": "audit administrator"},
-		[]Right{Search, Submit, ViewsRead, AuditRead, RolesRead}},
+		[]Right{Search, Submit, ViewsRead, AuditRead, RolesRead, PeerRead}},
 	{Review, vocab.Text{"zh": "业务审核员", "en": "business reviewer"},
-		[]Right{Search, Submit, ReadAll, SpaceAdmit, SpaceSuspend, OfferingRemove, LogRedact, Approve, QuarantineRead, ViewsRead, RolesRead}},
+		[]Right{Search, Submit, ReadAll, SpaceAdmit, SpaceSuspend, OfferingRemove, LogRedact, Approve, QuarantineRead, ViewsRead, RolesRead, PeerRead}},
 	{Regulator, vocab.Text{"zh": "监管", "en": "regulator"},
-		[]Right{Search, Submit, ReadAll, QuarantineRead, ViewsRead, RolesRead}},
+		[]Right{Search, Submit, ReadAll, QuarantineRead, ViewsRead, RolesRead, PeerRead}},
 	{Space, vocab.Text{"zh": "数据空间", "en": "space"}, []Right{Search, Submit}},
 	{Participant, vocab.Text{"zh": "接入主体", "en": "participant"}, []Right{Search, Submit}},
 	{Anonymous, vocab.Text{"zh": "匿名访客", "en": "anonymous"}, []Right{Search, Submit}},
@@ -90,6 +92,8 @@ var rightNames = []struct {
 	{IndexRebuild, vocab.Text{"zh": "重建索引", "en": "rebuild the index"}},
 	{AuditRead, vocab.Text{"zh": "查看审计记录", "en": "read the audit trail"}},
 	{RolesRead, vocab.Text{"zh": "查看任职情况", "en": "see who holds which office"}},
+	{PeerRead, vocab.Text{"zh": "查看对等节点", "en": "see the peers"}},
+	{PeerManage, vocab.Text{"zh": "管理对等节点", "en": "manage the peers"}},
 }
 
 // Table returns every role with its rights, administrators first.
