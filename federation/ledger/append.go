@@ -81,7 +81,7 @@ func (l *Log) Append(ctx context.Context, expect uint64, entries []Entry) (recei
 		at = l.lastAt
 	}
 	l.mu.RUnlock()
-	leaves := make([]byte, 0, len(entries)*leafSize)
+	leaves := make([]byte, 0, len(entries)*LeafSize)
 	msgs := make([]*nats.Msg, len(entries))
 	for i, e := range entries {
 		leaf := NewLeaf(e.Fact.Kind, at, e.Document)
@@ -261,9 +261,9 @@ func (l *Log) findOut(ctx context.Context, expect uint64, leaves []byte, cause e
 	}
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	n := uint64(len(leaves) / leafSize)
+	n := uint64(len(leaves) / LeafSize)
 	switch size := l.tree.size(); {
-	case size >= expect+n && bytes.Equal(l.tree.leaves[expect*leafSize:(expect+n)*leafSize], leaves):
+	case size >= expect+n && bytes.Equal(l.tree.leaves[expect*LeafSize:(expect+n)*LeafSize], leaves):
 		return nil
 	case size > expect:
 		return fmt.Errorf("%w (%w)", ErrConflict, cause)

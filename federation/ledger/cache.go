@@ -19,7 +19,7 @@ type leafCache struct {
 	loaded  []byte // as found at open; fills gaps where a body was deleted
 }
 
-const cachedSize = leafSize + 4
+const cachedSize = LeafSize + 4
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -31,8 +31,8 @@ func openLeafCache(dir string) (*leafCache, error) {
 	}
 	c := &leafCache{loaded: make([]byte, 0, len(raw))}
 	for ; len(raw) >= cachedSize; raw = raw[cachedSize:] {
-		record := raw[:leafSize]
-		if crc32.Checksum(record, castagnoli) != binary.BigEndian.Uint32(raw[leafSize:]) {
+		record := raw[:LeafSize]
+		if crc32.Checksum(record, castagnoli) != binary.BigEndian.Uint32(raw[LeafSize:]) {
 			break
 		}
 		if _, err := ParseLeaf(record); err != nil {
@@ -49,10 +49,10 @@ func (c *leafCache) records() []byte { return c.loaded }
 
 // at returns record i as found at open.
 func (c *leafCache) at(i uint64) ([]byte, bool) {
-	if n := uint64(len(c.loaded) / leafSize); i >= n {
+	if n := uint64(len(c.loaded) / LeafSize); i >= n {
 		return nil, false
 	}
-	return c.loaded[i*leafSize : (i+1)*leafSize], true
+	return c.loaded[i*LeafSize : (i+1)*LeafSize], true
 }
 
 // forget frees what was found at open.
@@ -66,9 +66,9 @@ func (c *leafCache) truncate(n uint64) error {
 
 // append adds records; what cannot be written is kept and tried again later.
 func (c *leafCache) append(records []byte) error {
-	for ; len(records) >= leafSize; records = records[leafSize:] {
-		c.unsaved = append(c.unsaved, records[:leafSize]...)
-		c.unsaved = binary.BigEndian.AppendUint32(c.unsaved, crc32.Checksum(records[:leafSize], castagnoli))
+	for ; len(records) >= LeafSize; records = records[LeafSize:] {
+		c.unsaved = append(c.unsaved, records[:LeafSize]...)
+		c.unsaved = binary.BigEndian.AppendUint32(c.unsaved, crc32.Checksum(records[:LeafSize], castagnoli))
 	}
 	if _, err := c.f.WriteAt(c.unsaved, int64(c.on*cachedSize)); err != nil {
 		return err

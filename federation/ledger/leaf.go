@@ -16,8 +16,8 @@ import (
 // leafVersion is the first byte of a leaf record.
 const leafVersion = 1
 
-// leafSize is the length of a leaf record in bytes.
-const leafSize = 1 + 1 + 8 + 32 + 32
+// LeafSize is the length of a leaf record in bytes.
+const LeafSize = 1 + 1 + 8 + 32 + 32
 
 // Leaf is a leaf record: version ‖ kind ‖ receivedAt (ms, big endian, 8 bytes)
 // ‖ SHA-256(document) ‖ SM3(document). Its RFC 6962 leaf hash is in the tree.
@@ -39,7 +39,7 @@ func millis(t time.Time) time.Time { return time.UnixMilli(max(t.UnixMilli(), 0)
 
 // Bytes returns the leaf record.
 func (l Leaf) Bytes() []byte {
-	b := make([]byte, 0, leafSize)
+	b := make([]byte, 0, LeafSize)
 	b = append(b, leafVersion, byte(l.Kind))
 	b = binary.BigEndian.AppendUint64(b, uint64(l.ReceivedAt.UnixMilli()))
 	b = append(b, l.SHA256[:]...)
@@ -49,8 +49,8 @@ func (l Leaf) Bytes() []byte {
 // ParseLeaf reads a leaf record, which has exactly one form.
 func ParseLeaf(b []byte) (Leaf, error) {
 	var l Leaf
-	if len(b) != leafSize {
-		return l, fmt.Errorf("a leaf record has %d bytes, not %d", leafSize, len(b))
+	if len(b) != LeafSize {
+		return l, fmt.Errorf("a leaf record has %d bytes, not %d", LeafSize, len(b))
 	}
 	if b[0] != leafVersion {
 		return l, fmt.Errorf("leaf record version %d is unknown", b[0])

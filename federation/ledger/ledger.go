@@ -77,6 +77,9 @@ type Record struct {
 	Document   []byte     // nil where only facts were asked for, or where the body was deleted
 	Redacted   bool       // a redaction names it: its Fact is kind and digest alone, its Document nil
 	Redaction  []byte     // from Verify alone: the document of that redaction
+	State      EntryState // other than Held: its Fact is kind and digest alone, its Document nil
+	Fault      string     // why it is Faulty or Missing
+	Evidence   []byte     // the document of a Faulty entry, where documents were asked for
 }
 
 // Config says where the log lives.
@@ -87,11 +90,17 @@ type Config struct {
 	State     jetstream.KeyValue // holds the last signed checkpoint
 	Dir       string             // holds the leaf cache and the last signed checkpoint
 	Origin    string             // the log's name, first line of each checkpoint
-	Seed      []byte             // Ed25519 seed of log.key
-	Now       func() time.Time
-	Logger    *slog.Logger
+	Seed      []byte             // Ed25519 seed of log.key; not for OpenMirror
+	// VerifierKey is the note verifier key of the log that is mirrored; for
+	// OpenMirror alone.
+	VerifierKey string
+	Now         func() time.Time
+	Logger      *slog.Logger
 	// CheckpointEvery bounds how often a growing log is signed; default 1 s.
 	CheckpointEvery time.Duration
+	// Heartbeat is after how long a log at rest is signed anew, with the time;
+	// default 1 min.
+	Heartbeat time.Duration
 	// AckWait is how long an append waits for the store; default 10 s.
 	AckWait time.Duration
 	// Ready is asked before each append: nil, or why the store takes no writes
@@ -210,9 +219,9 @@ func (l *Log) load(ctx context.Context) error {
 	// Only what a checkpoint covers is taken from the cache: its root is known.
 	// The rest, a second's worth, is read from the stream again.
 	cached := l.cache.records()
-	trusted := min(want.size, uint64(len(cached)/leafSize))
+	trusted := min(want.size, uint64(len(cached)/LeafSize))
 	for i := range trusted {
-		l.tree.add(cached[i*leafSize : (i+1)*leafSize])
+		l.tree.add(cached[i*LeafSize : (i+1)*LeafSize])
 	}
 	if trusted > 0 {
 		ok := trusted < want.size || l.tree.root(trusted) == want.root
@@ -326,8 +335,8 @@ func (l *Log) extend(leaves []byte) {
 		return
 	}
 	l.mu.Lock()
-	for i := 0; i < len(leaves); i += leafSize {
-		l.tree.add(leaves[i : i+leafSize])
+	for i := 0; i < len(leaves); i += LeafSize {
+		l.tree.add(leaves[i : i+LeafSize])
 	}
 	l.lastAt = l.tree.lastAt()
 	close(l.changed)

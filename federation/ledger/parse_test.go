@@ -27,7 +27,7 @@ func FuzzTilePath(f *testing.F) {
 			t.Errorf("%q is read as %q", path, TilePath(tile))
 		}
 		b, err := l.Tile(path)
-		if err == nil && (len(b) == 0 || len(b) > tileWidth*(leafSize+2)) {
+		if err == nil && (len(b) == 0 || len(b) > tileWidth*(LeafSize+2)) {
 			t.Errorf("%q has %d bytes", path, len(b))
 		}
 	})

@@ -138,7 +138,7 @@ func (r *reader) redaction(document []byte) {
 	}
 	r.redactions = append(r.redactions, d)
 	if r.missing[d.index] {
-		copy(r.pending[(d.index-r.committed)*leafSize:], d.leaf)
+		copy(r.pending[(d.index-r.committed)*LeafSize:], d.leaf)
 		delete(r.missing, d.index)
 	}
 }
@@ -170,7 +170,7 @@ func (r *reader) gap(ctx context.Context, to uint64) error {
 				r.missing = map[uint64]bool{}
 			}
 			r.missing[r.next] = true
-			record = make([]byte, leafSize)
+			record = make([]byte, LeafSize)
 		}
 		r.pending = append(r.pending, record...)
 		if leaf, err := ParseLeaf(record); err == nil {

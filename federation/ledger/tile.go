@@ -63,9 +63,9 @@ func (l *Log) Tile(path string) ([]byte, error) {
 	if t.L >= 0 {
 		return tlog.ReadTileData(t, &l.tree)
 	}
-	out := make([]byte, 0, t.W*(leafSize+2))
+	out := make([]byte, 0, t.W*(LeafSize+2))
 	for i := uint64(t.N) * tileWidth; i < uint64(t.N)*tileWidth+uint64(t.W); i++ {
-		out = binary.BigEndian.AppendUint16(out, leafSize)
+		out = binary.BigEndian.AppendUint16(out, LeafSize)
 		out = append(out, l.tree.record(i)...)
 	}
 	return out, nil

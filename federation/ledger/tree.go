@@ -13,15 +13,15 @@ import (
 // tree holds leaf records and hashes in memory, about 170 bytes an entry. It
 // only grows; the zero value is empty.
 type tree struct {
-	leaves []byte      // leafSize each
+	leaves []byte      // LeafSize each
 	hashes []tlog.Hash // in tlog.StoredHashes order
 	first  map[uint64]uint32
 	more   map[uint64][]uint32 // further entries whose digests begin alike
 }
 
-func (t *tree) size() uint64 { return uint64(len(t.leaves) / leafSize) }
+func (t *tree) size() uint64 { return uint64(len(t.leaves) / LeafSize) }
 
-func (t *tree) record(i uint64) []byte { return t.leaves[i*leafSize : (i+1)*leafSize] }
+func (t *tree) record(i uint64) []byte { return t.leaves[i*LeafSize : (i+1)*LeafSize] }
 
 // leaf is the parsed record i; records in the tree were parsed before.
 func (t *tree) leaf(i uint64) Leaf {

@@ -53,6 +53,11 @@ const (
 	AuditStream      = "LIANMU_AUDIT"
 	AuditPrefix      = "lianmu.audit." // + outcome
 	AdmissionBucket  = "lianmu_admission"
+	PeersBucket      = "lianmu_peers"
+	MirrorStreams    = "LIANMU_MIRROR_" // + MirrorID of the log's origin
+	MirrorPrefix     = "lianmu.mirror." // + MirrorID + "." + kind
+	LateStream       = "LIANMU_LATE"
+	LatePrefix       = "lianmu.late." // + MirrorID + "." + index
 )
 
 // Defaults and limits of the embedded server.
@@ -107,6 +112,7 @@ type Bus struct {
 	log       *slog.Logger
 	state     jetstream.KeyValue
 	admission jetstream.KeyValue
+	peers     jetstream.KeyValue
 	gate      *gate
 	embedded  *embedded // nil with an external server
 	callout   *callout  // nil with the embedded server, and where clients are others' to let in
@@ -274,6 +280,9 @@ func (b *Bus) State() jetstream.KeyValue { return b.state }
 
 // Admission is the bucket for invitations, waiting descriptors and proposals.
 func (b *Bus) Admission() jetstream.KeyValue { return b.admission }
+
+// Peers is the bucket for other hubs and the mirrors of their logs.
+func (b *Bus) Peers() jetstream.KeyValue { return b.peers }
 
 // Stop drains the connection and stops the embedded server. It returns when
 // both are down or ctx ends; what was acknowledged is on disk either way.

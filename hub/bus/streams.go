@@ -15,20 +15,7 @@ import (
 // killed node did not recover (docs/decisions).
 func streams(replicas int, auditAge time.Duration) []jetstream.StreamConfig {
 	return []jetstream.StreamConfig{
-		{
-			Name:        LogStream,
-			Description: "the hub's log: one message an entry, for ever",
-			Subjects:    []string{LogSubjects + "*"},
-			Storage:     jetstream.FileStorage,
-			Retention:   jetstream.LimitsPolicy,
-			Discard:     jetstream.DiscardNew,
-			MaxMsgs:     -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1, MaxConsumers: -1,
-			Replicas:           replicas,
-			Duplicates:         time.Second, // no message ids are used: duplicates are judged by the log
-			DenyPurge:          true,        // redaction deletes single messages; nothing deletes many
-			AllowDirect:        true,
-			AllowAtomicPublish: true,
-		},
+		logStream(LogStream, LogSubjects, "the hub's log: one message an entry, for ever", replicas),
 		{
 			Name:        QuarantineStream,
 			Description: "refused submissions with their reasons",
@@ -59,6 +46,36 @@ func streams(replicas int, auditAge time.Duration) []jetstream.StreamConfig {
 			DenyDelete:  true,
 			AllowDirect: true,
 		},
+		{
+			Name:        LateStream,
+			Description: "bodies of mirrored entries that came after their entry",
+			Subjects:    []string{LatePrefix + "*.*"},
+			Storage:     jetstream.FileStorage,
+			Retention:   jetstream.LimitsPolicy,
+			Discard:     jetstream.DiscardNew,
+			MaxMsgs:     -1, MaxBytes: -1, MaxMsgsPerSubject: 1, MaxMsgSize: -1, MaxConsumers: -1,
+			Replicas:    replicas,
+			Duplicates:  time.Second,
+			AllowDirect: true,
+		},
+	}
+}
+
+// logStream declares a stream that holds a log: the hub's own, or a mirror.
+func logStream(name, subjects, description string, replicas int) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:        name,
+		Description: description,
+		Subjects:    []string{subjects + "*"},
+		Storage:     jetstream.FileStorage,
+		Retention:   jetstream.LimitsPolicy,
+		Discard:     jetstream.DiscardNew,
+		MaxMsgs:     -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1, MaxConsumers: -1,
+		Replicas:           replicas,
+		Duplicates:         time.Second, // no message ids are used: duplicates are judged by the log
+		DenyPurge:          true,        // redaction deletes single messages; nothing deletes many
+		AllowDirect:        true,
+		AllowAtomicPublish: true,
 	}
 }
 
@@ -67,7 +84,7 @@ func buckets(replicas int) []jetstream.KeyValueConfig {
 	return []jetstream.KeyValueConfig{
 		{
 			Bucket:      StateBucket,
-			Description: "small state: the last signed checkpoint",
+			Description: "small state: the last signed checkpoint, and the last accepted ones",
 			History:     5,
 			Storage:     jetstream.FileStorage,
 			Replicas:    replicas,
@@ -76,6 +93,13 @@ func buckets(replicas int) []jetstream.KeyValueConfig {
 			Bucket:      AdmissionBucket,
 			Description: "invitations, descriptors that wait, proposals",
 			History:     1, // what was refused leaves nothing behind
+			Storage:     jetstream.FileStorage,
+			Replicas:    replicas,
+		},
+		{
+			Bucket:      PeersBucket,
+			Description: "other hubs: on what terms logs are exchanged, and how far each mirror is",
+			History:     1,
 			Storage:     jetstream.FileStorage,
 			Replicas:    replicas,
 		},
@@ -145,7 +169,7 @@ func (b *Bus) declare(ctx context.Context) error {
 			return err
 		}
 	}
-	kept := []*jetstream.KeyValue{&b.state, &b.admission}
+	kept := []*jetstream.KeyValue{&b.state, &b.admission, &b.peers}
 	for i, want := range buckets(b.c.Replicas) {
 		var err error
 		if *kept[i], err = declareBucket(ctx, b.JetStream, want); err != nil {
