@@ -1,13 +1,11 @@
 package hub_test
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,6 +15,7 @@ import (
 
 	"lianmu/federation/identity"
 	"lianmu/hub/access"
+	"lianmu/hub/web/webtest"
 	"lianmu/vocab"
 )
 
@@ -212,7 +211,7 @@ func TestOfficersWorkOnPages(t *testing.T) {
 // The whole journey in a browser: sign in, admit who waits, see the space and
 // what it offers; suspend it, and see that gone with the reason.
 func TestBrowserAdmitsAndSuspends(t *testing.T) {
-	ctx := browser(t)
+	ctx := webtest.Browser(t)
 	r, officers := journey(t)
 	if receipt := r.submit(r.sign(r.describes("航运空间"))); receipt.Status != vocab.Waiting {
 		t.Fatalf("presented: %+v", receipt)
@@ -271,45 +270,4 @@ func TestBrowserAdmitsAndSuspends(t *testing.T) {
 	if code, _ := r.tab().open(detail, nil); code != 200 {
 		t.Errorf("resumed, the offering's page: %d", code)
 	}
-}
-
-// browser starts a headless chromium with an empty profile, or skips. Errors
-// that a page reports, the content policy's among them, fail the test.
-func browser(t *testing.T) context.Context {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("a browser takes long to start")
-	}
-	program, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Skip("no chromium: apt-get install chromium")
-	}
-	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(program), chromedp.UserDataDir(t.TempDir())}
-	for _, f := range []string{"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage"} {
-		options = append(options, chromedp.Flag(f, true))
-	}
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	if err := chromedp.Do(ctx); err != nil {
-		t.Skipf("chromium does not start: %v", err)
-	}
-	watched, stop := context.WithCancel(ctx)
-	messages, done := chromedp.Console(watched), make(chan struct{})
-	go func() {
-		defer close(done)
-		for m, err := range messages {
-			if err != nil {
-				return
-			}
-			if m.Type == chromedp.ConsoleError || m.Type == chromedp.ConsoleException {
-				t.Errorf("the page reports: %s %s", m.Text, m.URL)
-			}
-		}
-	}()
-	t.Cleanup(func() { stop(); <-done })
-	ctx, cancel = context.WithTimeout(ctx, 90*time.Second)
-	t.Cleanup(cancel)
-	return ctx
 }

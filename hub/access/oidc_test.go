@@ -17,19 +17,22 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"lianmu/hub/access/accesstest"
 	"lianmu/vocab"
 )
 
+const redirectURL = "http://127.0.0.1:8080/oidc/callback"
+
 // oidcWorld is a hub whose people sign in at a provider.
-func oidcWorld(t *testing.T, edit ...func(*OIDC)) (*world, *provider, *Guard) {
+func oidcWorld(t *testing.T, edit ...func(*OIDC)) (*world, *accesstest.Provider, *Guard) {
 	t.Helper()
-	p, w := newProvider(t), newWorld(t)
+	p, w := accesstest.New(t, redirectURL, "0017", map[string]any{"org": orgA}), newWorld(t)
 	w.clock.move(time.Since(w.clock.now())) // the provider has no other clock than the machine's
 	secret := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(secret, []byte(clientSecret+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(secret, []byte(accesstest.ClientSecret+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o := OIDC{Issuer: p.URL, ClientID: clientID, ClientSecretFile: secret, RedirectURL: redirectURL}
+	o := OIDC{Issuer: p.URL, ClientID: accesstest.ClientID, ClientSecretFile: secret, RedirectURL: redirectURL}
 	for _, f := range edit {
 		f(&o)
 	}
@@ -127,7 +130,7 @@ func TestSignInAtAProvider(t *testing.T) {
 		t.Errorf("a stolen code: %d %s", r.Code, r.Body)
 	}
 
-	p.set("0018", map[string]any{"org": orgB}, nil)
+	p.Set("0018", map[string]any{"org": orgB}, nil)
 	if r := comeBack(person, setOut(t, person)); r.Code != 303 {
 		t.Fatalf("%d %s", r.Code, r.Body)
 	}
@@ -170,7 +173,7 @@ func TestProvidersClaims(t *testing.T) {
 		"no alias":              {claims(orgA, "", []string{"user"}), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p.set("0017", c.claims, nil)
+			p.Set("0017", c.claims, nil)
 			b := &browser{g: g}
 			r := comeBack(b, setOut(t, b))
 			if (r.Code == 303) != (c.want != nil) {
@@ -233,16 +236,16 @@ func TestForgedIDTokens(t *testing.T) {
 		forge func(map[string]any)
 		good  bool
 	}{
-		"signed again":            {resign(t, p.key, jose.RS256, same), true},
+		"signed again":            {resign(t, p.Key, jose.RS256, same), true},
 		"another key":             {resign(t, foreign, jose.RS256, same), false},
-		"HMAC, client's secret":   {resign(t, []byte(clientSecret), jose.HS256, same), false},
-		"another nonce":           {resign(t, p.key, jose.RS256, member("nonce", `"x"`)), false},
-		"no nonce":                {resign(t, p.key, jose.RS256, member("nonce", `null`)), false},
-		"another client":          {resign(t, p.key, jose.RS256, member("aud", `["other"]`)), false},
-		"another issuer":          {resign(t, p.key, jose.RS256, member("iss", `"https://evil.example"`)), false},
-		"expired":                 {resign(t, p.key, jose.RS256, member("exp", `1000000000`)), false},
-		"made for another client": {resign(t, p.key, jose.RS256, member("azp", `"other"`)), false},
-		"organisation twice":      {resign(t, p.key, jose.RS256, func(s string) string { return `{"org":"` + orgB + `",` + s[1:] }), false},
+		"HMAC, client's secret":   {resign(t, []byte(accesstest.ClientSecret), jose.HS256, same), false},
+		"another nonce":           {resign(t, p.Key, jose.RS256, member("nonce", `"x"`)), false},
+		"no nonce":                {resign(t, p.Key, jose.RS256, member("nonce", `null`)), false},
+		"another client":          {resign(t, p.Key, jose.RS256, member("aud", `["other"]`)), false},
+		"another issuer":          {resign(t, p.Key, jose.RS256, member("iss", `"https://evil.example"`)), false},
+		"expired":                 {resign(t, p.Key, jose.RS256, member("exp", `1000000000`)), false},
+		"made for another client": {resign(t, p.Key, jose.RS256, member("azp", `"other"`)), false},
+		"organisation twice":      {resign(t, p.Key, jose.RS256, func(s string) string { return `{"org":"` + orgB + `",` + s[1:] }), false},
 		"alg none": {func(m map[string]any) {
 			parts := strings.Split(m["id_token"].(string), ".")
 			m["id_token"] = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + parts[1] + "."
@@ -253,7 +256,7 @@ func TestForgedIDTokens(t *testing.T) {
 		"no token type": {func(m map[string]any) { m["access_token"] = "" }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p.set("0017", map[string]any{"org": orgA}, c.forge)
+			p.Set("0017", map[string]any{"org": orgA}, c.forge)
 			b := &browser{g: g}
 			r := comeBack(b, setOut(t, b))
 			if (r.Code == 303) != c.good {
@@ -301,17 +304,17 @@ func TestWhatComesBackFromTheProvider(t *testing.T) {
 
 func TestProviderAway(t *testing.T) {
 	w, p, g := oidcWorld(t)
-	p.down.Store(true)
+	p.Down.Store(true)
 	b := &browser{g: g}
 	start := func() *httptest.ResponseRecorder {
 		return b.do(g.startOIDC, b.request("GET", "/oidc/start", nil))
 	}
 	for range 3 { // asked once, then left alone for a while
-		if r := start(); r.Code != http.StatusBadGateway || problemCode(t, r) != "access.oidc" || p.asked.Load() != 1 || strings.Contains(r.Body.String(), "within") {
-			t.Errorf("%d %s, asked %d times", r.Code, r.Body, p.asked.Load())
+		if r := start(); r.Code != http.StatusBadGateway || problemCode(t, r) != "access.oidc" || p.Asked.Load() != 1 || strings.Contains(r.Body.String(), "within") {
+			t.Errorf("%d %s, asked %d times", r.Code, r.Body, p.Asked.Load())
 		}
 	}
-	p.down.Store(false)
+	p.Down.Store(false)
 	w.clock.move(oidcRetry)
 	if r := start(); r.Code != http.StatusSeeOther {
 		t.Errorf("when it is back: %d %s", r.Code, r.Body)

@@ -19,6 +19,7 @@ import (
 	"lianmu/hub/audit"
 	"lianmu/hub/intake"
 	"lianmu/hub/view"
+	"lianmu/hub/web/webtest"
 	"lianmu/vocab"
 )
 
@@ -74,7 +75,7 @@ func busyTown(t *testing.T) *town {
 // The pages of offices, each as its officer sees it, are as wide as the screen
 // and no wider; signing in goes by the page itself.
 func TestBrowserOffices(t *testing.T) {
-	ctx := browser(t)
+	ctx := webtest.Browser(t)
 	w := busyTown(t)
 	server := httptest.NewServer(w.handler)
 	defer server.Close()

@@ -1,4 +1,6 @@
-package access
+// Package accesstest is an OpenID Connect provider for tests: ory/fosite over
+// HTTP. The hub never imports it.
+package accesstest
 
 import (
 	"context"
@@ -22,21 +24,21 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
+// As whom the hub is registered at the provider.
 const (
-	clientID     = "lianmu"
-	clientSecret = "a secret of the hub and its provider"
-	redirectURL  = "http://127.0.0.1:8080/oidc/callback"
+	ClientID     = "lianmu"
+	ClientSecret = "a secret of the hub and its provider"
 )
 
-// provider is an OpenID Connect provider: ory/fosite over HTTP, which decides
+// Provider is an OpenID Connect provider: ory/fosite over HTTP, which decides
 // about codes, PKCE, redirect addresses and client secrets, and signs. The test
 // says only who signs in.
-type provider struct {
+type Provider struct {
 	*httptest.Server
 	oauth fosite.OAuth2Provider
-	key   *rsa.PrivateKey
-	down  atomic.Bool  // it answers nothing but 503
-	asked atomic.Int32 // requests
+	Key   *rsa.PrivateKey // signs ID tokens
+	Down  atomic.Bool  // it answers nothing but 503
+	Asked atomic.Int32 // requests
 
 	mu      sync.Mutex // guards the rest
 	subject string
@@ -45,20 +47,22 @@ type provider struct {
 	forge func(answer map[string]any)
 }
 
-func newProvider(t *testing.T) *provider {
+// New starts a provider that sends browsers back to redirectURL alone, and ends
+// with the test. It signs in subject with these claims until Set says otherwise.
+func New(t *testing.T, redirectURL, subject string, claims map[string]any) *Provider {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret, err := bcrypt.GenerateFromPassword([]byte(clientSecret), bcrypt.MinCost)
+	secret, err := bcrypt.GenerateFromPassword([]byte(ClientSecret), bcrypt.MinCost)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &provider{key: key, subject: "0017", claims: map[string]any{"org": orgA}}
+	p := &Provider{Key: key, subject: subject, claims: claims}
 	mux := http.NewServeMux()
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p.asked.Add(1); p.down.Load() {
+		if p.Asked.Add(1); p.Down.Load() {
 			http.Error(w, "something from within the provider", http.StatusServiceUnavailable)
 			return
 		}
@@ -70,8 +74,8 @@ func newProvider(t *testing.T) *provider {
 		EnforcePKCE: true, EnablePKCEPlainChallengeMethod: false, SendDebugMessagesToClients: true,
 	}
 	store := storage.NewMemoryStore()
-	store.Clients[clientID] = &fosite.DefaultClient{
-		ID: clientID, Secret: secret, RedirectURIs: []string{redirectURL},
+	store.Clients[ClientID] = &fosite.DefaultClient{
+		ID: ClientID, Secret: secret, RedirectURIs: []string{redirectURL},
 		GrantTypes: []string{"authorization_code"}, ResponseTypes: []string{"code"}, Scopes: []string{"openid"},
 	}
 	getKey := func(context.Context) (any, error) { return key, nil }
@@ -96,7 +100,7 @@ func newProvider(t *testing.T) *provider {
 }
 
 // authorise signs in whoever the test says, at once.
-func (p *provider) authorise(w http.ResponseWriter, r *http.Request) {
+func (p *Provider) authorise(w http.ResponseWriter, r *http.Request) {
 	ar, err := p.oauth.NewAuthorizeRequest(r.Context(), r)
 	if err != nil {
 		p.oauth.WriteAuthorizeError(r.Context(), w, ar, err)
@@ -119,7 +123,7 @@ func (p *provider) authorise(w http.ResponseWriter, r *http.Request) {
 	p.oauth.WriteAuthorizeResponse(r.Context(), w, ar, answer)
 }
 
-func (p *provider) token(w http.ResponseWriter, r *http.Request) {
+func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 	ar, err := p.oauth.NewAccessRequest(r.Context(), r, openid.NewDefaultSession())
 	if err != nil {
 		p.oauth.WriteAccessError(r.Context(), w, ar, err)
@@ -142,8 +146,8 @@ func (p *provider) token(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(m)
 }
 
-// set says who signs in next, and what becomes of the answer.
-func (p *provider) set(subject string, claims map[string]any, forge func(map[string]any)) {
+// Set says who signs in next, and what becomes of the answer.
+func (p *Provider) Set(subject string, claims map[string]any, forge func(map[string]any)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.subject, p.claims, p.forge = subject, claims, forge
