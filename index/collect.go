@@ -25,6 +25,7 @@ type row struct {
 	score float64
 	value string // of order.field
 	key   string // of the document; read only to break ties
+	lot   *lot   // whose best it is; nil where it stands for itself
 }
 
 // page is what collect is asked for.
@@ -33,11 +34,13 @@ type page struct {
 	size  int   // rows wanted, of the first of the order
 	after *mark // only what stands behind it; nil: all
 	found bool  // all matches are wanted, too
+
+	alike *alike // documents of which one row is made; nil: none
 }
 
 // collection is what collect found.
 type collection struct {
-	total uint64
+	total uint64            // rows of all pages
 	rows  []row             // in order
 	left  bool              // more stand behind them
 	found []*roaring.Bitmap // where wanted: all matches, local numbers by segment
@@ -63,6 +66,10 @@ func collect(ctx context.Context, snap *scorch.IndexSnapshot, s search.Searcher,
 			out.found[i] = roaring.New()
 		}
 	}
+	var lots *lots
+	if p.alike != nil {
+		lots = newLots(p.alike)
+	}
 
 	sctx := &search.SearchContext{DocumentMatchPool: search.NewDocumentMatchPool(s.DocumentMatchPoolSize()+1, 0), IndexReader: snap}
 	for {
@@ -78,9 +85,15 @@ func collect(ctx context.Context, snap *scorch.IndexSnapshot, s search.Searcher,
 		}
 		out.total++
 		num := m.IndexInternalID.Value()
-		if p.found {
+		var of *lot
+		if p.found || lots != nil {
 			i, local := c.reader.place(num)
-			out.found[i].Add(uint32(local))
+			if p.found {
+				out.found[i].Add(uint32(local))
+			}
+			if lots != nil {
+				of = lots.take(i, uint32(local), num)
+			}
 		}
 		if values != nil {
 			value = ""
@@ -88,11 +101,19 @@ func collect(ctx context.Context, snap *scorch.IndexSnapshot, s search.Searcher,
 				return nil, err
 			}
 		}
-		c.offer(row{num: num, score: m.Score, value: value})
+		r := row{num: num, score: m.Score, value: value}
+		if of != nil {
+			of.compete(c, r)
+		} else {
+			c.offer(r)
+		}
 		sctx.DocumentMatchPool.Put(m)
 		if c.err != nil {
 			return nil, c.err
 		}
+	}
+	if lots != nil {
+		out.total -= lots.offer(c)
 	}
 	out.rows, out.left = c.sorted()
 	return out, c.err

@@ -10,7 +10,6 @@ import (
 	"github.com/blevesearch/bleve/v2/search/searcher"
 
 	"lianmu/index/query"
-	"lianmu/vocab"
 )
 
 // Shares of the score.
@@ -33,17 +32,17 @@ type compiler struct {
 	ctx    context.Context
 	snap   *scorch.IndexSnapshot
 	docs   *reader // for phrases
-	reader vocab.Reader
-	census census // of what the reader may see
+	sight  sight
+	census census // of what is in sight
 }
 
-func newCompiler(ctx context.Context, known *seenCache, snap *scorch.IndexSnapshot, r vocab.Reader) (*compiler, error) {
-	c, err := newCensus(known, snap, r)
-	return &compiler{ctx: ctx, snap: snap, docs: newReader(snap), reader: r, census: c}, err
+func newCompiler(ctx context.Context, known *seenCache, snap *scorch.IndexSnapshot, v sight) (*compiler, error) {
+	c, err := newCensus(known, snap, v)
+	return &compiler{ctx: ctx, snap: snap, docs: newReader(snap), sight: v, census: c}, err
 }
 
-// search is what matches n, is visible to the reader and passes the
-// filters. Only n makes the score.
+// search is what matches n, is in sight and passes the filters. Only n makes
+// the score.
 func (c *compiler) search(n query.Node, filters map[string][]string) (search.Searcher, error) {
 	var parts []func() (search.Searcher, error)
 	fields := make([]string, 0, len(filters))
@@ -77,13 +76,16 @@ func (c *compiler) search(n query.Node, filters map[string][]string) (search.Sea
 	return c.census.only(c.ctx, s), nil
 }
 
-// visible matches what the reader may see.
+// visible matches what is in sight.
 func (c *compiler) visible() (search.Searcher, error) {
-	if c.census.everything() {
-		return searcher.NewMatchAllSearcher(c.ctx, c.snap, 0, plainly)
+	if !c.sight.all && len(c.sight.without) == 0 && !c.census.everything() {
+		return c.anyTerm(fieldVisible, c.sight.terms)
 	}
-	terms, _ := visibleTerms(c.reader)
-	return c.anyTerm(fieldVisible, terms)
+	s, err := searcher.NewMatchAllSearcher(c.ctx, c.snap, 0, plainly)
+	if err != nil {
+		return nil, err
+	}
+	return c.census.only(c.ctx, s), nil
 }
 
 func (c *compiler) compile(n query.Node) (search.Searcher, error) {

@@ -15,7 +15,7 @@ import (
 // the order by relevance moves as they do (a word grows commoner), and with it
 // what stands behind a place.
 type mark struct {
-	Search []byte `json:"s"`           // digest of query, filters, reader and sort
+	Search []byte `json:"s"`           // digest of the request, but for what may change from page to page
 	Score  uint64 `json:"r,omitempty"` // bits of the score
 	Value  string `json:"v,omitempty"` // of the field sorted by
 	ID     []byte `json:"i"`           // key of the document, which breaks ties
@@ -37,7 +37,10 @@ func (r *Request) identity() []byte {
 		Visible []string
 		All     bool
 		Sort    string
-	}{r.Query.String(), filters, visible, all, r.Sort})
+
+		Without  []string `json:",omitempty"`
+		Collapse bool     `json:",omitempty"`
+	}{r.Query.String(), filters, visible, all, r.Sort, r.Without, r.Collapse})
 	if err != nil { // strings only
 		panic(err)
 	}

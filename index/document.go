@@ -46,6 +46,8 @@ type record struct {
 	Personal     *bool                   `json:"d,omitempty"`
 	Policy       bool                    `json:"o,omitempty"`
 	Completeness int                     `json:"c"`
+	Product      string                  `json:"pr,omitempty"`
+	Codes        []string                `json:"pc,omitempty"`
 }
 
 // document turns d into bleve's form, field by field: the walk over structs by
@@ -58,6 +60,7 @@ func (d *Doc) document() (index.Document, error) {
 	rec := record{
 		ID: o.ID, Space: d.Space, Hub: d.Hub, Kind: o.Kind, Publisher: publisher, Modified: modified, Received: received, Position: d.Position,
 		Terms: map[string][]vocab.Term{}, Personal: o.PersonalData, Policy: o.Policy.Present, Completeness: o.Completeness,
+		Product: productOf(d), Codes: productCodes(o),
 	}
 
 	// Codes, and the words by which they can be found.
@@ -98,6 +101,7 @@ func (d *Doc) document() (index.Document, error) {
 		}
 	}
 	names = append(names, rec.Formats...)
+	b.add(fieldProduct, rec.Product, exact)
 	b.add("id", cutBytes(o.ID, maxID), exact)
 	for _, c := range slices.Concat([]string{o.RegistrationCode, o.Publisher.Code}, o.Identifiers[:min(len(o.Identifiers), maxValues)]) {
 		b.add("code", cutBytes(c, maxID), exact)
@@ -237,6 +241,24 @@ func publisherOf(o *vocab.Offering) string {
 		return cut(name, maxValue)
 	}
 	return cutBytes(o.Publisher.ID, maxValue)
+}
+
+// productOf leaves out what is no code: cut short it could pass for another.
+func productOf(d *Doc) string {
+	if len(d.Product) > maxID {
+		return ""
+	}
+	return d.Product
+}
+
+// productCodes are those of the identifiers that have the form of a product's.
+func productCodes(o *vocab.Offering) (codes []string) {
+	for _, c := range o.Identifiers[:min(len(o.Identifiers), maxValues)] {
+		if vocab.CheckProduct(c) == nil && !slices.Contains(codes, c) {
+			codes = append(codes, c)
+		}
+	}
+	return codes
 }
 
 func yesNo(b bool) string {

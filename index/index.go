@@ -37,11 +37,15 @@ type Doc struct {
 	Audience   vocab.Audience
 	Digest     vocab.Digest // of the secured document
 	ReceivedAt time.Time
+	Product    string // code of the product that this lists, where whoever made the Doc holds the listing to be the provider's; "" is none
 	Offering   *vocab.Offering
 }
 
 // MaxFacetSize is the most values of one facet that can be asked for.
 const MaxFacetSize = 1000
+
+// maxWithout bounds Request.Without: more logs than a hub holds.
+const maxWithout = 1000
 
 // Request is a search.
 type Request struct {
@@ -55,7 +59,24 @@ type Request struct {
 	Offset    int                 // at most 10,000; not together with After
 	After     string              // cursor from Result.Next
 	Highlight bool
+	Without   []string // origins of logs to leave out, as if nothing of them were here; at most 1,000
+	// Collapse makes one hit of all hits that list one product (Doc.Product):
+	// the first of the order stays, the others are its Listings. Totals and
+	// pages count them once; facets count offerings, each for itself.
+	Collapse bool
 }
+
+// Listing is an offering by name.
+type Listing struct {
+	Key     vocab.Key `json:"-"`
+	ID      string    `json:"id"`
+	Space   string    `json:"space"`
+	Hub     string    `json:"hub"`
+	Product string    `json:"-"` // as Doc has it
+}
+
+// MaxListings is the most listings that are told of one product or code.
+const MaxListings = 50
 
 // Hit is one offering found. Its maps and lists may be shared with other
 // answers: read them only.
@@ -78,6 +99,10 @@ type Hit struct {
 	Personal     *bool                   `json:"personalData,omitempty"`
 	Policy       bool                    `json:"policy"`
 	Completeness int                     `json:"completeness"`
+	Product      string                  `json:"product,omitempty"` // as Doc has it
+	Codes        []string                `json:"-"`                 // product codes that the description gives, whoever stands behind them: see WithCode
+	Listings     []Listing               `json:"listings,omitempty"`
+	Others       int                     `json:"others,omitempty"` // listings of the same product among what was found; Listings has the first MaxListings, by key
 }
 
 // FacetValue is one value of a facet and how many hits have it.

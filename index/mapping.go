@@ -27,6 +27,7 @@ const (
 	fieldCompleteness = "completeness" // three digits, for order
 	fieldHit          = "hit"          // JSON of Hit; stored only
 	fieldDigest       = "digest"       // 32 bytes; stored only
+	fieldProduct      = "product"      // Doc.Product; terms only
 )
 
 // Options of the fields. Frequencies and lengths are kept only where they make
@@ -77,7 +78,7 @@ func FacetFields() []string { return slices.Clone(facetFields) }
 
 // analysisVersion rises with every change of what a field holds or how text is
 // cut that the table of fields does not show.
-const analysisVersion = 3
+const analysisVersion = 4
 
 // fingerprint tells mappings apart.
 func fingerprint() []byte {

@@ -106,6 +106,13 @@ func (ix *Index) ranked(c *compiler, g group, text string, r *Request, p page) (
 	if err := rk.weigh(c.census, g); err != nil {
 		return nil, err
 	}
+	if p.alike != nil {
+		others, err := rk.collapse(c.ctx, p.alike)
+		if err != nil {
+			return nil, err
+		}
+		out.total -= others
+	}
 	if err := rk.score(c.ctx); err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func forgetful(t fatal) *seenCache {
 // thorough answers r document by document: searchers, every score, and facets
 // from doc values.
 func thorough(t fatal, snap *scorch.IndexSnapshot, r *Request, p page) (*collection, counts) {
-	c, err := newCompiler(context.Background(), forgetful(t), snap, r.Reader)
+	c, err := newCompiler(context.Background(), forgetful(t), snap, sightOf(r.Reader, r.Without))
 	if err != nil {
 		t.Fatal(err)
 	}

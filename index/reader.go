@@ -102,6 +102,7 @@ func (r *reader) stored(num uint64) (*stored, error) {
 		Title: texts(rec.Titles, s.titles, maxTitle), Summary: texts(rec.Descriptions, s.descriptions, maxSummary), Publisher: rec.Publisher,
 		Modified: rec.Modified, Received: rec.Received, Position: rec.Position, Terms: rec.Terms, Formats: rec.Formats,
 		Personal: rec.Personal, Policy: rec.Policy, Completeness: rec.Completeness,
+		Product: rec.Product, Codes: rec.Codes,
 	}
 	for field, terms := range rec.Terms {
 		for i := range terms {

@@ -73,6 +73,11 @@ func (ix *Index) Search(ctx context.Context, r Request) (res *Result, err error)
 	}
 	defer snap.Close()
 	ix.columns.retain(snap)
+	if r.Collapse {
+		if p.alike, err = ix.products.alike(ctx, snap); err != nil {
+			return nil, err
+		}
+	}
 	found, err := ix.run(ctx, snap, &r, p)
 	if err != nil {
 		return nil, err
@@ -81,7 +86,7 @@ func (ix *Index) Search(ctx context.Context, r Request) (res *Result, err error)
 	if err != nil {
 		return nil, err
 	}
-	hits, err := load(snap, &r, found.rows[min(r.Offset, len(found.rows)):])
+	hits, err := load(ctx, snap, &r, found.rows[min(r.Offset, len(found.rows)):])
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +112,7 @@ func (ix *Index) Search(ctx context.Context, r Request) (res *Result, err error)
 }
 
 func (ix *Index) run(ctx context.Context, snap *scorch.IndexSnapshot, r *Request, p page) (*collection, error) {
-	c, err := newCompiler(ctx, ix.seen, snap, r.Reader)
+	c, err := newCompiler(ctx, ix.seen, snap, sightOf(r.Reader, r.Without))
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +128,7 @@ func (ix *Index) run(ctx context.Context, snap *scorch.IndexSnapshot, r *Request
 }
 
 // load reads the hits of a page.
-func load(snap *scorch.IndexSnapshot, r *Request, rows []row) ([]Hit, error) {
+func load(ctx context.Context, snap *scorch.IndexSnapshot, r *Request, rows []row) ([]Hit, error) {
 	docs := newReader(snap)
 	var terms map[string]bool
 	if r.Highlight {
@@ -138,6 +143,13 @@ func load(snap *scorch.IndexSnapshot, r *Request, rows []row) ([]Hit, error) {
 		doc.hit.Score = row.score
 		if len(terms) > 0 {
 			doc.hit.Highlights = highlights(doc, terms)
+		}
+		if row.lot != nil && len(row.lot.docs) > 1 {
+			others := slices.DeleteFunc(slices.Clone(row.lot.docs), func(num uint64) bool { return num == row.num })
+			doc.hit.Others = len(others)
+			if doc.hit.Listings, err = docs.listings(ctx, others); err != nil {
+				return nil, err
+			}
 		}
 		hits = append(hits, doc.hit)
 	}
@@ -227,10 +239,18 @@ func (r *Request) settle() error {
 	if values > maxFilterValues {
 		bad("/filter", "search.filter", "筛选值最多 %d 个", "at most %d values to filter by", maxFilterValues)
 	}
+	if len(r.Without) > maxWithout {
+		ps = append(ps, tooManyWithout()...)
+	}
+	r.Without = slices.Compact(slices.Sorted(slices.Values(r.Without)))
 	if len(ps) > 0 {
 		return ps
 	}
 	return nil
+}
+
+func tooManyWithout() vocab.Problems {
+	return vocab.Problems{vocab.NewProblem("/without", "search.without", "最多可以排除 %d 个目录账本", "at most %d logs can be left out", maxWithout)}
 }
 
 func clip(s string) string { return cut(s, 40) }

@@ -56,6 +56,7 @@ type Index struct {
 	columns  *columns
 	phrases  *lru.Cache[phraseIn, *verified]
 	seen     *seenCache
+	products *products
 
 	mu        sync.Mutex    // guards the rest
 	unwritten int           // documents applied but not yet on disk
@@ -157,7 +158,7 @@ func start(dir string, nap int) (ix *Index, err error) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, dir, err)
 	}
 	ix = &Index{
-		dir: dir, cache: cache, columns: newColumns(maxColumnBytes), phrases: phrases, seen: seen,
+		dir: dir, cache: cache, columns: newColumns(maxColumnBytes), phrases: phrases, seen: seen, products: newProducts(),
 		changed: make(chan struct{}), analysis: queue, store: store.(*scorch.Scorch),
 	}
 	running.Store(dir, ix)

@@ -8,8 +8,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/blevesearch/bleve/v2/index/scorch"
 	"github.com/blevesearch/bleve/v2/search"
 	"github.com/blevesearch/bleve/v2/search/searcher"
+	segment "github.com/blevesearch/scorch_segment_api/v2"
 
 	"lianmu/vocab"
 )
@@ -32,6 +35,7 @@ var suggestKinds = []struct {
 const (
 	maxSuggest    = 60  // runes of a folded text
 	maxCandidates = 100 // terms of one kind that are looked at
+	maxWalked     = 400 // terms of one kind that are gone through for them, those out of sight included
 	maxSuggested  = 20
 	countedUpTo   = 1000 // documents of one suggestion
 )
@@ -39,8 +43,9 @@ const (
 // Suggest returns at most limit (20) completions of prefix among what the
 // reader may see: keywords, themes, publishers and titles that begin with
 // it, then titles that hold it further on. Something that only stands in
-// documents out of sight is never suggested, and counts leave those out.
-func (ix *Index) Suggest(ctx context.Context, prefix string, reader vocab.Reader, limit int) (out []Suggestion, err error) {
+// documents out of sight, or in the logs whose origins are left out, is never
+// suggested; neither counts nor order tell of them.
+func (ix *Index) Suggest(ctx context.Context, prefix string, reader vocab.Reader, limit int, without ...string) (out []Suggestion, err error) {
 	defer contain(&err)
 	key := folded(cut(prefix, maxSuggest), maxSuggest)
 	limit = min(limit, maxSuggested)
@@ -48,16 +53,19 @@ func (ix *Index) Suggest(ctx context.Context, prefix string, reader vocab.Reader
 	if key == "" || limit <= 0 {
 		return out, nil
 	}
+	if len(without) > maxWithout {
+		return nil, tooManyWithout()
+	}
 	snap, err := ix.snapshot()
 	if err != nil {
 		return nil, err
 	}
 	defer snap.Close()
-	c, err := newCompiler(ctx, ix.seen, snap, reader)
+	c, err := newCompiler(ctx, ix.seen, snap, sightOf(reader, without))
 	if err != nil {
 		return nil, err
 	}
-	s := &suggester{c: c, seeing: c.visible, seen: map[string]bool{}}
+	s := &suggester{c: c, seen: map[string]bool{}}
 	for i, kind := range suggestKinds {
 		// Each kind gets its share of the room that is left, so that a common
 		// prefix does not fill the list with one kind.
@@ -79,24 +87,37 @@ func (ix *Index) Suggest(ctx context.Context, prefix string, reader vocab.Reader
 }
 
 type suggester struct {
-	c      *compiler
-	seeing func() (search.Searcher, error) // what the reader may see
-	seen   map[string]bool                 // folded texts already suggested
+	c    *compiler
+	seen map[string]bool // folded texts already suggested
 }
 
-// beginning walks the dictionary from key on.
-func (s *suggester) beginning(prefix byte, kind, key string, limit int) ([]Suggestion, error) {
-	dict, err := s.c.snap.FieldDictPrefix(fieldSuggest, []byte(string(prefix)+key))
+// candidate is a term with the documents in sight that hold it.
+type candidate struct {
+	term  string
+	count uint64
+	first uint64 // document number of the first
+}
+
+// candidates are the terms of a field, in sight, that begin with prefix.
+func (s *suggester) candidates(field, prefix string) ([]candidate, error) {
+	dict, err := s.c.snap.FieldDictPrefix(field, []byte(prefix))
 	if err != nil {
 		return nil, err
 	}
 	defer dict.Close()
-	type candidate struct {
-		term  string
-		count uint64
+	holders := holders{census: s.c.census}
+	for _, seg := range s.c.snap.Segments() {
+		d, err := seg.Segment().Dictionary(field)
+		if err != nil {
+			return nil, err
+		}
+		holders.dicts, holders.segments = append(holders.dicts, d), append(holders.segments, seg)
 	}
-	var candidates []candidate
-	for len(candidates) < maxCandidates {
+	var out []candidate
+	for walked := 0; walked < maxWalked && len(out) < maxCandidates; walked++ {
+		if err := s.c.ctx.Err(); err != nil {
+			return nil, err
+		}
 		e, err := dict.Next()
 		if err != nil {
 			return nil, err
@@ -104,7 +125,52 @@ func (s *suggester) beginning(prefix byte, kind, key string, limit int) ([]Sugge
 		if e == nil {
 			break
 		}
-		candidates = append(candidates, candidate{strings.Clone(e.Term), e.Count})
+		c := candidate{term: strings.Clone(e.Term)}
+		if c.count, c.first, err = holders.of(c.term); err != nil {
+			return nil, err
+		}
+		if c.count > 0 {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+// holders counts the documents in sight that hold a term of one field.
+type holders struct {
+	census   census
+	segments []*scorch.SegmentSnapshot
+	dicts    []segment.TermDictionary // by segment
+	list     segment.PostingsList     // made use of again and again
+}
+
+func (h *holders) of(term string) (count, first uint64, err error) {
+	base := uint64(0)
+	for i, s := range h.segments {
+		if h.list, err = h.dicts[i].PostingsList([]byte(term), s.Deleted(), h.list); err != nil {
+			return 0, 0, err
+		}
+		docs, err := documentsOf(h.list)
+		if err != nil {
+			return 0, 0, err
+		}
+		if !h.census.everything() {
+			docs = roaring.And(docs, h.census.seen[i])
+		}
+		if count == 0 && !docs.IsEmpty() {
+			first = base + uint64(docs.Minimum())
+		}
+		count += docs.GetCardinality()
+		base += s.Segment().Count()
+	}
+	return count, first, nil
+}
+
+// beginning suggests what begins with key, the commonest first.
+func (s *suggester) beginning(prefix byte, kind, key string, limit int) ([]Suggestion, error) {
+	candidates, err := s.candidates(fieldSuggest, string(prefix)+key)
+	if err != nil {
+		return nil, err
 	}
 	slices.SortStableFunc(candidates, func(a, b candidate) int { return cmp.Compare(b.count, a.count) })
 	var out []Suggestion
@@ -115,22 +181,13 @@ func (s *suggester) beginning(prefix byte, kind, key string, limit int) ([]Sugge
 		if s.seen[c.term[1:]] {
 			continue
 		}
-		first, n, err := s.visible(func() (search.Searcher, error) {
-			return searcher.NewTermSearcher(s.c.ctx, s.c.snap, c.term, fieldSuggest, 0, plainly)
-		})
-		if err != nil {
-			return nil, err
-		}
-		if n == 0 {
-			continue
-		}
-		doc, err := s.c.docs.stored(first)
+		doc, err := s.c.docs.stored(c.first)
 		if err != nil {
 			return nil, err
 		}
 		if text := original(doc, prefix, c.term[1:]); text != "" {
 			s.seen[c.term[1:]] = true
-			out = append(out, Suggestion{Text: text, Kind: kind, Count: n})
+			out = append(out, Suggestion{Text: text, Kind: kind, Count: int(min(c.count, countedUpTo))})
 		}
 	}
 	return out, nil
@@ -138,29 +195,6 @@ func (s *suggester) beginning(prefix byte, kind, key string, limit int) ([]Sugge
 
 // titleField is titles as suggestions weigh them.
 var titleField = textField{name: fieldTitle, boost: 1, length: textFields[0].length}
-
-// visible counts the documents of a searcher that the reader may see, as
-// far as countedUpTo, and returns the first.
-func (s *suggester) visible(term func() (search.Searcher, error)) (first uint64, n int, err error) {
-	both, err := s.c.all([]func() (search.Searcher, error){term, s.seeing}, plainly)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer both.Close()
-	sctx := &search.SearchContext{DocumentMatchPool: search.NewDocumentMatchPool(both.DocumentMatchPoolSize()+1, 0), IndexReader: s.c.snap}
-	for n < countedUpTo {
-		m, err := both.Next(sctx)
-		if err != nil || m == nil {
-			return first, n, err
-		}
-		if n == 0 {
-			first = m.IndexInternalID.Value()
-		}
-		n++
-		sctx.DocumentMatchPool.Put(m)
-	}
-	return first, n, nil
-}
 
 // inside finds titles that hold what was typed as words; the last word may be
 // unfinished.
@@ -181,7 +215,7 @@ func (s *suggester) inside(typed string, limit int) ([]Suggestion, error) {
 	if err != nil {
 		return nil, err
 	}
-	filter, err := s.seeing()
+	filter, err := s.c.visible()
 	if err != nil {
 		_ = titles.Close()
 		return nil, err
@@ -222,20 +256,12 @@ func (s *suggester) startingWith(open string) (search.Searcher, error) {
 	for n := min(4, len(open)); n < len(open); n++ {
 		terms = append(terms, open[:n])
 	}
-	dict, err := s.c.snap.FieldDictPrefix(fieldTitle, []byte(open))
+	beginning, err := s.candidates(fieldTitle, open)
 	if err != nil {
 		return nil, err
 	}
-	defer dict.Close()
-	for range maxCandidates {
-		e, err := dict.Next()
-		if err != nil {
-			return nil, err
-		}
-		if e == nil {
-			break
-		}
-		terms = append(terms, strings.Clone(e.Term))
+	for _, c := range beginning {
+		terms = append(terms, c.term)
 	}
 	return s.c.anyTerm(fieldTitle, terms)
 }

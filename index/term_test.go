@@ -42,7 +42,7 @@ func TestAnyFieldIsBestOf(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer snap.Close()
-	c, err := newCompiler(context.Background(), ix.seen, snap, everyone)
+	c, err := newCompiler(context.Background(), ix.seen, snap, sightOf(everyone, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
