@@ -15,6 +15,9 @@ const (
 	KeyReplacement Verb = "KeyReplacement" // 更换密钥: on filed evidence, where all keys are lost
 	KeyCompromise  Verb = "KeyCompromise"  // 密钥失窃: what Key signed from position From on is void
 	Removal        Verb = "Removal"        // 强制注销 of single offerings
+	// Withholding (收回公开): what was public under a name is not any more. Who
+	// may not see the newer version learns from it that the older is overtaken.
+	Withholding Verb = "Withholding"
 )
 
 // Act is one decision of a hub about one space. It is signed with the hub's
@@ -30,8 +33,11 @@ type Act struct {
 	Keys       []string `json:"keys,omitempty"`      // KeyReplacement: did:keys that may sign from here on
 	Evidence   string   `json:"evidence,omitempty"`  // KeyReplacement: under what number it is filed
 	Key        string   `json:"key,omitempty"`       // KeyCompromise: did:key
-	From       uint64   `json:"from,omitempty"`      // KeyCompromise: first position that is void
-	Offerings  []string `json:"offerings,omitempty"` // Removal: @ids, at most MaxRemoved
+	From       uint64   `json:"from,omitempty"`      // KeyCompromise: first position that is void; Withholding: of the entry that is not public
+	Offerings  []string `json:"offerings,omitempty"` // Removal: @ids, at most MaxRemoved; Withholding: the one
+	// Created is, for a Withholding, that of the entry that is not public: its
+	// place among the versions.
+	Created time.Time `json:"created,omitzero"`
 }
 
 // MaxRemoved is how many offerings one Removal may name.
@@ -58,4 +64,7 @@ type Redaction struct {
 	Created time.Time `json:"created,omitzero"`
 	Content Digest    `json:"content,omitzero"` // Fact.Content
 	Keys    []string  `json:"keys,omitempty"`
+	// Audience is public for the first entry under its name that everybody could
+	// see, and of a descriptor its default.
+	Audience Audience `json:"audience,omitempty"`
 }

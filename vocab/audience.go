@@ -42,11 +42,24 @@ var (
 )
 
 // AudienceOf tells who may see an offering. What the document says explicitly
-// (audience, security level, importance) decides, and of several the narrowest
-// stands; fallback, the space's or hub's default, applies only where it says
-// nothing. It fails closed: an unknown level, importance, audience or fallback
-// means the offering's own space.
+// (see SaidAudience) decides; fallback, the space's or hub's default, applies
+// only where it says nothing. It fails closed: an unknown fallback means the
+// offering's own space.
 func AudienceOf(o *Offering, fallback Audience) Audience {
+	a := SaidAudience(o)
+	if a == "" {
+		a = fallback
+	}
+	if audienceRank[a] == 0 {
+		return AudienceSpace
+	}
+	return a
+}
+
+// SaidAudience is what an offering itself says of who may see it, by audience,
+// security level and importance, the narrowest of them; "" where it says
+// nothing. It fails closed: what is unknown means the offering's own space.
+func SaidAudience(o *Offering) Audience {
 	a := o.Audience
 	if c := o.Level; c.Code != "" || len(c.Label) > 0 {
 		a = NarrowerAudience(a, orSpace(levelAudience[c.Code]))
@@ -56,10 +69,7 @@ func AudienceOf(o *Offering, fallback Audience) Audience {
 	case c.Code != "" || len(c.Label) > 0:
 		a = NarrowerAudience(a, orSpace(importanceAudience[c.Code]))
 	}
-	if a == "" {
-		a = fallback
-	}
-	if audienceRank[a] == 0 {
+	if a != "" && audienceRank[a] == 0 {
 		return AudienceSpace
 	}
 	return a

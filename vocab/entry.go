@@ -20,6 +20,10 @@ const (
 	KindParticipant    EntryKind = 6 // 接入主体: an organisation that a space has admitted
 	KindAct            EntryKind = 7 // what the hub decided about a space (see Act)
 	KindRedaction      EntryKind = 8 // the hub deletes an entry's body (see Redaction)
+
+	// From 200 on are documents that are signed and read like entries and are
+	// never in a log.
+	KindLog EntryKind = 200 // a log card (see LogCard)
 )
 
 // String returns the kind's name as used in subjects and receipts.
@@ -41,6 +45,8 @@ func (k EntryKind) String() string {
 		return "act"
 	case KindRedaction:
 		return "redaction"
+	case KindLog:
+		return "log"
 	}
 	return "unknown"
 }
@@ -115,6 +121,9 @@ type Fact struct {
 	Content Digest    // of the JCS form without its proof
 	Created time.Time // the proof's, with fractions of a second
 	Expires time.Time // zero: never
+	// Audience is what an offering or participant itself says of who may see it;
+	// "" where it says nothing, and for other kinds.
+	Audience Audience
 }
 
 // Key returns the DID of the key that signed.

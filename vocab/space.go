@@ -21,6 +21,9 @@ type Space struct {
 	Keys     []string `json:"keys,omitempty"`
 	Audience Audience `json:"audience,omitempty"` // of offerings that say neither audience nor level
 	Schemes  []string `json:"schemes,omitempty"`  // IRIs of the rule schemes that the space follows
+	// Hub is the DID of the space's home hub, in whose log its word counts; ""
+	// where it does not say.
+	Hub string `json:"hub,omitempty"`
 }
 
 // Endpoint is where a space can be reached by programs.
