@@ -22,13 +22,19 @@ const (
 	hdrContent = "Lianmu-Content"
 	hdrCreated = "Lianmu-Created"
 	hdrExpires = "Lianmu-Expires"
+	// hdrAudience is what an offering or participant itself says, saysNothing
+	// included. What was written before there was this hint has none.
+	hdrAudience = "Lianmu-Audience"
 )
 
 // hintHeaders are those that go along when an entry's message is copied.
-var hintHeaders = []string{hdrLeaf, hdrSpace, hdrSigner, hdrID, hdrContent, hdrCreated, hdrExpires}
+var hintHeaders = []string{hdrLeaf, hdrSpace, hdrSigner, hdrID, hdrContent, hdrCreated, hdrExpires, hdrAudience}
 
 // maxHints bounds the text that hints may take in a header, in bytes.
 const maxHints = 24 << 10
+
+// saysNothing is in hdrAudience for a document that leaves it to its space.
+const saysNothing = "default"
 
 var b64 = base64.RawURLEncoding
 
@@ -53,6 +59,12 @@ func header(leaf []byte, f vocab.Fact) nats.Header {
 	}
 	if !f.Expires.IsZero() {
 		set(hdrExpires, f.Expires.UTC().Format(time.RFC3339Nano))
+	}
+	switch {
+	case f.Audience != "":
+		set(hdrAudience, string(f.Audience))
+	case hasAudience(f.Kind):
+		set(hdrAudience, saysNothing)
 	}
 	return h
 }
@@ -92,7 +104,25 @@ func factOf(h nats.Header, l Leaf) (vocab.Fact, error) {
 	}
 	f.Space, f.Signer, f.ID, f.Created, f.Expires = string(space), string(signer), string(id), created, expires
 	copy(f.Content[:], content)
+	f.Audience = audienceHint(get(h, hdrAudience), l.Kind)
 	return f, nil
+}
+
+// audienceHint reads hdrAudience. It fails closed: without it, or where nobody
+// knows the word, it is the document's own space.
+func audienceHint(s string, kind vocab.EntryKind) vocab.Audience {
+	switch a := vocab.Audience(s); {
+	case s == saysNothing || !hasAudience(kind):
+		return ""
+	case a == vocab.AudiencePublic || a == vocab.AudienceRecognised:
+		return a
+	}
+	return vocab.AudienceSpace
+}
+
+// hasAudience reports whether documents of a kind say who may see them.
+func hasAudience(k vocab.EntryKind) bool {
+	return k == vocab.KindOffering || k == vocab.KindParticipant
 }
 
 func hintTime(s string) (time.Time, error) {
