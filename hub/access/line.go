@@ -18,12 +18,13 @@ type Bounds struct {
 // from the client that has used least so far, and of its parties from the one
 // that has used least: who comes anew waits for what is being worked on and for
 // a turn of the others, however much they have in line. Nobody may hold more
-// than a fair share of the room: with n others in line, about 1/(n+1) of it.
+// than a fair share of the room: with n others in line, about 1/(n+1) of it. A
+// party that has nothing in line finds a place above its client's share, as long
+// as there is one.
 //
 // It is not safe for concurrent use: a lock of its owner's guards it.
 type Line[T any] struct {
 	bounds  Bounds
-	bytes   int
 	parties int
 	turns   uint64
 	root    node[T] // its children are the clients, theirs the parties
@@ -35,6 +36,7 @@ type node[T any] struct {
 	children map[string]*node[T]
 	queue    []T // of a party
 	held     int // in line, waiting or being worked on
+	bytes    int // of them
 	waiting  int
 	used     time.Duration // of work, beside that of its siblings
 	turn     uint64        // when it last came or was served; breaks ties
@@ -48,6 +50,16 @@ func NewLine[T any](b Bounds) *Line[T] {
 // Len is the number of items in line, waiting or being worked on.
 func (l *Line[T]) Len() int { return l.root.held }
 
+// Held is how many items a claim has in line, waiting or being worked on.
+func (l *Line[T]) Held(c Claim) int {
+	if client := l.root.children[c.Client]; client != nil {
+		if party := client.children[c.Party]; party != nil {
+			return party.held
+		}
+	}
+	return 0
+}
+
 // Add puts v, of size bytes, in line; false if there is no room for it.
 func (l *Line[T]) Add(c Claim, size int, v T) bool {
 	client := l.root.children[c.Client]
@@ -55,12 +67,7 @@ func (l *Line[T]) Add(c Claim, size int, v T) bool {
 	if client != nil {
 		party = client.children[c.Party]
 	}
-	room := share(l.bounds.Items, len(l.root.children), client)
-	switch {
-	case l.root.held >= l.bounds.Items, l.bytes+size > l.bounds.Bytes,
-		party == nil && l.parties >= l.bounds.Parties,
-		client != nil && client.held >= room,
-		party != nil && party.held >= share(room, len(client.children), party):
+	if !l.room(client, party, size) {
 		return false
 	}
 	if client == nil {
@@ -72,12 +79,36 @@ func (l *Line[T]) Add(c Claim, size int, v T) bool {
 		l.parties++
 	}
 	party.queue = append(party.queue, v)
-	l.bytes += size
 	for _, n := range []*node[T]{&l.root, client, party} {
 		n.held++
+		n.bytes += size
 		n.waiting++
 	}
 	return true
+}
+
+// room tells whether there is any, in all and of the shares of a client and a
+// party; either is nil that has nothing in line.
+func (l *Line[T]) room(client, party *node[T], size int) bool {
+	if l.root.held >= l.bounds.Items || l.root.bytes+size > l.bounds.Bytes || party == nil && l.parties >= l.bounds.Parties {
+		return false
+	}
+	if client == nil {
+		return true
+	}
+	n := len(l.root.children)
+	if party == nil {
+		// Those who share its address must not keep it out, nor may many who come
+		// there anew keep out other addresses.
+		return client.held < l.bounds.Items*7/8 && client.bytes+size <= l.bounds.Bytes/8*7 &&
+			len(client.children) < share(l.bounds.Parties, n, client)
+	}
+	items, bytes := share(l.bounds.Items, n, client), share(l.bounds.Bytes, n, client)
+	if client.held >= items || client.bytes+size > bytes {
+		return false
+	}
+	n = len(client.children)
+	return party.held < share(items, n, party) && party.bytes+size <= share(bytes, n, party)
 }
 
 // share is what one of n may hold of some room; one alone leaves a quarter for
@@ -149,12 +180,14 @@ func (l *Line[T]) Charge(c Claim, cost time.Duration) {
 func (l *Line[T]) Done(c Claim, size int) {
 	client := l.root.children[c.Client]
 	party := client.children[c.Party]
-	l.bytes -= size
-	l.root.held--
-	if client.held--; client.held == 0 {
+	for _, n := range []*node[T]{&l.root, client, party} {
+		n.held--
+		n.bytes -= size
+	}
+	if client.held == 0 {
 		delete(l.root.children, c.Client)
 	}
-	if party.held--; party.held == 0 {
+	if party.held == 0 {
 		delete(client.children, c.Party)
 		l.parties--
 	}

@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -75,6 +76,65 @@ func TestLineBounds(t *testing.T) {
 	}
 }
 
+// Whoever fills an address's share, by one connection or by many, with small
+// things or with large ones, leaves room for others elsewhere; by one also there.
+func TestLineKeepsPlaces(t *testing.T) {
+	const items, bytes, parties = 4096, 64 << 20, 1000
+	for name, fill := range map[string]func(add func(party string, size int) bool){
+		"one party": func(add func(string, int) bool) {
+			for add("0", 1000) {
+			}
+		},
+		"one party, large documents": func(add func(string, int) bool) {
+			for add("0", 256<<10) {
+			}
+		},
+		"many": func(add func(string, int) bool) {
+			for i := range 2 * parties {
+				for add(fmt.Sprint(i), 1000) {
+				}
+			}
+		},
+		"many, one thing each": func(add func(string, int) bool) {
+			for i := range 2 * parties {
+				add(fmt.Sprint(i), 1000)
+			}
+		},
+		"many, large documents": func(add func(string, int) bool) {
+			for i := range 2 * parties {
+				for add(fmt.Sprint(i), 256<<10) {
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := NewLine[string](Bounds{Items: items, Bytes: bytes, Parties: parties})
+			few := 0
+			fill(func(party string, size int) bool {
+				ok := l.Add(Claim{"10.0.0.1/32", party}, size, "flood")
+				if ok {
+					few++
+				}
+				return ok
+			})
+			if few < 100 {
+				t.Fatalf("only %d were taken: nothing is filled", few)
+			}
+			for i := range 10 {
+				if !l.Add(Claim{fmt.Sprint("10.0.1.", i), "x"}, 256<<10, "good") {
+					t.Errorf("no place for another address, the %dth", i)
+				}
+			}
+			if !l.Add(Claim{"10.0.0.1/32", "near"}, 4000, "good") && strings.HasPrefix(name, "one party") {
+				t.Error("no place for another at the same address")
+			}
+			if l.Held(Claim{"10.0.0.1/32", "nobody"}) != 0 || l.Held(Claim{"10.0.1.1", "x"}) != 1 {
+				t.Error("held is wrong")
+			}
+		})
+	}
+}
+
 // Whatever comes and goes: each item is taken once, each party's in the order
 // in which they came, bounds hold, and nothing is left behind.
 func TestLineProperty(t *testing.T) {
@@ -114,8 +174,8 @@ func TestLineProperty(t *testing.T) {
 					working = working[1:]
 				}
 			}
-			if l.Len() != waiting+len(working) || l.Len() > 8 || l.bytes != 3*l.Len() || l.parties > 4 {
-				rt.Fatalf("%d in line, %d bytes, %d parties; %d wait, %d in work", l.Len(), l.bytes, l.parties, waiting, len(working))
+			if l.Len() != waiting+len(working) || l.Len() > 8 || l.root.bytes != 3*l.Len() || l.parties > 4 {
+				rt.Fatalf("%d in line, %d bytes, %d parties; %d wait, %d in work", l.Len(), l.root.bytes, l.parties, waiting, len(working))
 			}
 		}
 		for v, ok := l.Next(); ok; v, ok = l.Next() {
@@ -124,7 +184,7 @@ func TestLineProperty(t *testing.T) {
 		for _, v := range working {
 			l.Done(v.c, 3)
 		}
-		if l.Len() != 0 || l.bytes != 0 || l.parties != 0 || len(l.root.children) != 0 {
+		if l.Len() != 0 || l.root.bytes != 0 || l.parties != 0 || len(l.root.children) != 0 {
 			rt.Fatalf("left behind: %+v", l)
 		}
 	})

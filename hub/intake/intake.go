@@ -36,6 +36,7 @@ const (
 	batchEntries = 1000     // appended at once
 	batchBytes   = 6 << 20  // below the log's 8 MB a batch, headers included
 	busyRetry    = 200 * time.Millisecond
+	wrongRetry   = time.Second // for who brings many wrong signatures
 	stoppedRetry = 5 * time.Second
 
 	presentedAtOnce = 32 // descriptors on their way to the waiting list
@@ -64,7 +65,8 @@ type Config struct {
 	// Allow tells whether one more question of a claim about receipts is to be
 	// looked at, by its rate. May be nil.
 	Allow func(access.Claim) bool
-	// Excess bounds what is answered, over NATS, of what finds no room. May be nil.
+	// Excess bounds what is answered, over NATS, of what finds no room, and how many
+	// wrong signatures are looked at. May be nil.
 	Excess *access.Excess
 	// Outcast tells whether a name was cut off for flooding: what is still under
 	// way of it is dropped. May be nil.
@@ -102,6 +104,7 @@ type Intake struct {
 	ready  chan *job // prepared, for the sequencer
 	advice *lru.Cache[vocab.Digest, advice]
 	asks   *access.Desk // for questions about receipts
+	askers askers
 
 	presenting chan struct{} // room for descriptors on their way to the waiting list
 
@@ -149,7 +152,7 @@ func New(c Config) *Intake {
 	in := &Intake{
 		c: c, metrics: newMetrics(c.Metrics),
 		queue: newQueue(c.Queue), ready: make(chan *job, batchEntries),
-		asks: access.NewDesk(asksAtOnce, asksWaiting, asksWait, c.Now), presenting: make(chan struct{}, presentedAtOnce),
+		asks: access.NewDesk(asksAtOnce, asksWaiting, asksWait, c.Now), askers: newAskers(), presenting: make(chan struct{}, presentedAtOnce),
 	}
 	var err error
 	if in.advice, err = lru.New[vocab.Digest, advice](adviceKept); err != nil { // only a size below one is refused
@@ -220,7 +223,7 @@ func inviteOf(ctx context.Context) string {
 // enqueue queues j or answers it with Busy.
 func (in *Intake) enqueue(j *job) {
 	if !in.queue.put(j) {
-		in.metrics.receipts.WithLabelValues(string(vocab.Busy)).Inc()
+		in.metrics.busy.Inc()
 		j.done(busy(j.raw, busyRetry, nil))
 	}
 }
@@ -233,7 +236,7 @@ func (in *Intake) work() {
 			return
 		}
 		began := in.c.Now()
-		settled := in.repeated(j) || !in.prepare(j)
+		settled := in.repeated(j) || in.suspect(j) || !in.prepare(j)
 		in.queue.charge(j, in.c.Now().Sub(began))
 		if settled {
 			in.finish(j)
@@ -241,6 +244,16 @@ func (in *Intake) work() {
 			in.ready <- j
 		}
 	}
+}
+
+// suspect turns away, before its signature is looked at, what comes from whoever
+// brings many wrong ones; those may have been found out since it was queued.
+func (in *Intake) suspect(j *job) bool {
+	if in.c.Excess.Tolerates(j.claim, 0) {
+		return false
+	}
+	j.receipt.Status, j.receipt.RetryAfterMS = vocab.Busy, int(wrongRetry.Milliseconds())
+	return true
 }
 
 // finish answers j and what equals it, and gives their shares back.

@@ -1,9 +1,14 @@
 package intake
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"lianmu/vocab"
+)
 
 type metrics struct {
 	receipts *prometheus.CounterVec // by status
+	busy     prometheus.Counter     // of them, of that status
 	entries  prometheus.Counter
 	batch    prometheus.Histogram
 }
@@ -21,6 +26,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 			Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000},
 		}),
 	}
+	m.busy = m.receipts.WithLabelValues(string(vocab.Busy))
 	if reg != nil {
 		reg.MustRegister(m.receipts, m.entries, m.batch)
 	}

@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"lianmu/federation/identity"
 	"lianmu/vocab"
@@ -23,6 +24,7 @@ func (in *Intake) prepare(j *job) (ok bool) {
 	now := in.c.Now()
 	doc, err := in.c.Processor.Decode(j.raw)
 	if err != nil {
+		in.c.Excess.Wrong(j.claim)
 		return in.refuse(j, vocab.ProblemsOf(err, "json"))
 	}
 	if id, ok := doc.Object["@id"].(string); ok && len(id) <= 2048 && !vocab.MaybePersonal(id) {
@@ -30,7 +32,11 @@ func (in *Intake) prepare(j *job) (ok bool) {
 	}
 	sec, err := identity.Verify(doc, now)
 	if err != nil {
-		return in.refuse(j, vocab.ProblemsOf(err, "proof"))
+		ps := vocab.ProblemsOf(err, "proof")
+		if !late(ps) {
+			in.c.Excess.Wrong(j.claim)
+		}
+		return in.refuse(j, ps)
 	}
 	signer := sec.Space
 	space := in.c.Registry.SpaceOf(signer)
@@ -83,6 +89,11 @@ func (in *Intake) prepare(j *job) (ok bool) {
 	}
 	in.advice.Add(j.receipt.Digest, advice{j.receipt.Warnings, j.receipt.Completeness})
 	return true
+}
+
+// late reports whether a signature is good and only its time is wrong.
+func late(ps vocab.Problems) bool {
+	return !slices.ContainsFunc(ps, func(p vocab.Problem) bool { return p.Code != "proof.expired" && p.Code != "proof.future" })
 }
 
 // reserved are the kinds that only the hub itself writes.

@@ -57,6 +57,13 @@ func (q *queue) put(j *job) bool {
 	return true
 }
 
+// held is how many submissions of a claim are under way.
+func (q *queue) held(c access.Claim) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.line.Held(c)
+}
+
 // take waits for a submission to work on; false when the queue is closed and
 // nothing waits. One that equals another under way is left to that.
 func (q *queue) take() (*job, bool) {

@@ -98,27 +98,21 @@ func (in *Intake) onSubmit(m *nats.Msg) {
 	if in.c.Outcast != nil && in.c.Outcast(subject) {
 		return // looked at before anything is read: there may be very many
 	}
-	claim, name := claimOf(m, subject)
+	who := in.askers.of(m, subject)
 	j := &job{
-		raw: m.Data, subject: subject, invite: clipped(m.Header.Get(InviteHeader)), claim: claim,
+		raw: m.Data, subject: subject, invite: clipped(m.Header.Get(InviteHeader)), claim: who.claim,
 		done: func(r vocab.Receipt) { in.reply(m, r) },
 	}
-	if in.queue.put(j) {
+	wait := busyRetry
+	if !in.c.Excess.Tolerates(who.claim, in.queue.held(who.claim)) {
+		wait = wrongRetry
+	} else if in.queue.put(j) {
 		return
 	}
-	in.metrics.receipts.WithLabelValues(string(vocab.Busy)).Inc()
-	if in.c.Excess.TurnAway(claim, name) {
-		j.done(busy(j.raw, busyRetry, nil))
+	in.metrics.busy.Inc()
+	if in.c.Excess.TurnAway(who.claim, who.name) {
+		j.done(busy(j.raw, wait, nil))
 	}
-}
-
-// claimOf says whose account a message goes on: the address that it comes from
-// and, of those who share it, the connection and the subject. An external server
-// that shares no addresses leaves the subject alone, which anybody may use.
-// name is whom the connection stands for, "" where the server does not tell.
-func claimOf(m *nats.Msg, subject string) (c access.Claim, name string) {
-	name, host, connection := bus.Asker(m)
-	return access.Claim{Client: access.ClientOf(host), Party: fmt.Sprint(connection, " ", subject)}, name
 }
 
 // onReceipt answers in a goroutine of its own; the desk bounds how many there are.
@@ -130,9 +124,9 @@ func (in *Intake) onReceipt(m *nats.Msg) {
 	if in.c.Outcast != nil && in.c.Outcast(token) {
 		return
 	}
-	claim, name := claimOf(m, "")
-	if in.c.Allow != nil && !in.c.Allow(claim) {
-		if in.c.Excess.TurnAway(claim, name) {
+	who := in.askers.of(m, "")
+	if in.c.Allow != nil && !in.c.Allow(who.claim) {
+		if in.c.Excess.TurnAway(who.claim, who.name) {
 			in.reply(m, ReceiptAnswer{Problems: access.Busy()})
 		}
 		return
@@ -142,7 +136,7 @@ func (in *Intake) onReceipt(m *nats.Msg) {
 	}
 	go func() {
 		defer in.asking.Done()
-		leave, err := in.asks.Enter(context.Background(), claim)
+		leave, err := in.asks.Enter(context.Background(), who.claim)
 		if err != nil {
 			in.reply(m, ReceiptAnswer{Problems: vocab.ProblemsOf(err, "busy")})
 			return
