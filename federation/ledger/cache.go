@@ -9,17 +9,21 @@ import (
 	"path/filepath"
 )
 
-// leafCache is a file of leaf records, each with a CRC-32C, so that a start
-// need not read the stream. It is never fsynced: what is damaged or missing is
+// leafCache is a file of leaf records, each with its entry's state and a CRC-32C,
+// so that a start need not read the stream. It is never fsynced: what is damaged or missing is
 // read from the stream again.
 type leafCache struct {
 	f       *os.File
 	on      uint64 // records in the file
 	unsaved []byte // records that could not be written yet
-	loaded  []byte // as found at open; fills gaps where a body was deleted
+	loaded  []byte // as found at open, without CRCs; fills gaps where a body was deleted
 }
 
-const cachedSize = LeafSize + 4
+// A record in the file is leaf record ‖ state ‖ CRC-32C of both.
+const (
+	statedSize = LeafSize + 1
+	cachedSize = statedSize + 4
+)
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -31,11 +35,11 @@ func openLeafCache(dir string) (*leafCache, error) {
 	}
 	c := &leafCache{loaded: make([]byte, 0, len(raw))}
 	for ; len(raw) >= cachedSize; raw = raw[cachedSize:] {
-		record := raw[:LeafSize]
-		if crc32.Checksum(record, castagnoli) != binary.BigEndian.Uint32(raw[LeafSize:]) {
+		record := raw[:statedSize]
+		if crc32.Checksum(record, castagnoli) != binary.BigEndian.Uint32(raw[statedSize:]) {
 			break
 		}
-		if _, err := ParseLeaf(record); err != nil {
+		if _, err := ParseLeaf(record[:LeafSize]); err != nil || int(record[LeafSize]) >= len(stateNames) {
 			break
 		}
 		c.loaded = append(c.loaded, record...)
@@ -44,15 +48,16 @@ func openLeafCache(dir string) (*leafCache, error) {
 	return c, err
 }
 
-// records are the valid ones found at open, one after the other.
-func (c *leafCache) records() []byte { return c.loaded }
+// size is how many valid records were found at open.
+func (c *leafCache) size() uint64 { return uint64(len(c.loaded) / statedSize) }
 
 // at returns record i as found at open.
-func (c *leafCache) at(i uint64) ([]byte, bool) {
-	if n := uint64(len(c.loaded) / LeafSize); i >= n {
-		return nil, false
+func (c *leafCache) at(i uint64) (record []byte, state EntryState, ok bool) {
+	if i >= c.size() {
+		return nil, Held, false
 	}
-	return c.loaded[i*LeafSize : (i+1)*LeafSize], true
+	r := c.loaded[i*statedSize : (i+1)*statedSize]
+	return r[:LeafSize], EntryState(r[LeafSize]), true
 }
 
 // forget frees what was found at open.
@@ -65,10 +70,11 @@ func (c *leafCache) truncate(n uint64) error {
 }
 
 // append adds records; what cannot be written is kept and tried again later.
-func (c *leafCache) append(records []byte) error {
-	for ; len(records) >= LeafSize; records = records[LeafSize:] {
-		c.unsaved = append(c.unsaved, records[:LeafSize]...)
-		c.unsaved = binary.BigEndian.AppendUint32(c.unsaved, crc32.Checksum(records[:LeafSize], castagnoli))
+func (c *leafCache) append(records []byte, states []EntryState) error {
+	for i, state := range states {
+		begin := len(c.unsaved)
+		c.unsaved = append(append(c.unsaved, records[i*LeafSize:(i+1)*LeafSize]...), byte(state))
+		c.unsaved = binary.BigEndian.AppendUint32(c.unsaved, crc32.Checksum(c.unsaved[begin:], castagnoli))
 	}
 	if _, err := c.f.WriteAt(c.unsaved, int64(c.on*cachedSize)); err != nil {
 		return err

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
@@ -12,37 +11,88 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// swapTries bounds how often a checkpoint is swapped in against others' ones.
-const swapTries = 5
+// Bounds of a checkpoint.
+const (
+	maxCheckpoint = 4 << 10
+	maxSeconds    = 253402300799 // 9999-12-31T23:59:59Z
+)
 
-// signed is a checkpoint: a C2SP tlog-checkpoint in a signed note.
-type signed struct {
-	size uint64
-	root tlog.Hash
-	note []byte // nil: nothing was ever signed
+// timeLine begins the extension line that says when a checkpoint was signed.
+const timeLine = "time "
+
+// Checkpoint is a signed claim of how many entries a log has and what their root
+// is: a C2SP tlog-checkpoint (origin, size, root) in a C2SP signed-note. An
+// extension line "time <seconds since 1970>" says when it was signed; what
+// counts as a claim is size and root alone.
+type Checkpoint struct {
+	Origin string
+	Size   uint64
+	Root   tlog.Hash
+	Time   time.Time // whole seconds, as the signer's clock was; zero where it does not say
+	Note   []byte    // the signed note, at most 4 KB; nil: no checkpoint
 }
 
-// signedBook is what was ever signed last, in both places where it is kept. The
-// higher one is what may never be contradicted.
-type signedBook struct {
-	state    signed // in the bucket
-	revision uint64 // of the bucket's entry; 0: there is none
-	folder   signed // in Config.Dir
-}
-
-func (b *signedBook) highest() signed {
-	if b.folder.size > b.state.size {
-		return b.folder
+// ParseCheckpoint verifies a signed note of at most 4 KB under a log's verifier
+// key and reads the checkpoint in it. Extension lines that it does not know are
+// stepped over, as C2SP tlog-checkpoint asks; signatures by other keys too.
+func ParseCheckpoint(raw []byte, vkey string) (Checkpoint, error) {
+	v, err := note.NewVerifier(vkey)
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("the log's verifier key: %w", err)
 	}
-	return b.state
+	return parseCheckpoint(raw, v)
 }
 
-func (b *signedBook) all() []signed { return []signed{b.state, b.folder} }
+func parseCheckpoint(raw []byte, v note.Verifier) (Checkpoint, error) {
+	if len(raw) > maxCheckpoint {
+		return Checkpoint{}, fmt.Errorf("a checkpoint of more than %d bytes", maxCheckpoint)
+	}
+	n, err := note.Open(raw, note.VerifierList(v))
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	return readCheckpoint(n.Text, v.Name(), raw)
+}
+
+// readCheckpoint reads the text of a note that was verified.
+func readCheckpoint(text, origin string, raw []byte) (c Checkpoint, err error) {
+	lines := strings.SplitN(text, "\n", 4)
+	if len(lines) < 4 || lines[0] != origin {
+		return c, fmt.Errorf("the checkpoint is of log %q, not of %q", lines[0], origin)
+	}
+	size, err := strconv.ParseInt(lines[1], 10, 64)
+	if err != nil || size < 0 || strconv.FormatInt(size, 10) != lines[1] {
+		return c, fmt.Errorf("the checkpoint's size is %q", lines[1])
+	}
+	c = Checkpoint{Origin: origin, Size: uint64(size), Note: raw}
+	if c.Root, err = tlog.ParseHash(lines[2]); err != nil {
+		return Checkpoint{}, fmt.Errorf("the checkpoint's root: %w", err)
+	}
+	for line := range strings.SplitSeq(lines[3], "\n") {
+		s, ok := strings.CutPrefix(line, timeLine)
+		if !ok {
+			continue
+		}
+		seconds, err := strconv.ParseInt(s, 10, 64)
+		if err != nil || seconds < 0 || seconds > maxSeconds || strconv.FormatInt(seconds, 10) != s || !c.Time.IsZero() {
+			return Checkpoint{}, fmt.Errorf("the checkpoint's time is %q", line)
+		}
+		c.Time = time.Unix(seconds, 0).UTC()
+	}
+	return c, nil
+}
+
+// text is what is signed. The signature is made over the caller's root.
+func (c Checkpoint) text() string {
+	return fmt.Sprintf("%s\n%d\n%s\n%s%d\n", c.Origin, c.Size, c.Root, timeLine, c.Time.Unix())
+}
+
+// claims reports whether two checkpoints of one log say the same of its entries.
+func (c Checkpoint) claims(o Checkpoint) bool { return c.Size == o.Size && c.Root == o.Root }
 
 // noteKeys makes the note signer and verifier of an Ed25519 seed (C2SP
 // signed-note, algorithm 1); the key's name is the origin.
@@ -50,8 +100,8 @@ func noteKeys(origin string, seed []byte) (note.Signer, note.Verifier, string, e
 	if len(seed) != ed25519.SeedSize {
 		return nil, nil, "", fmt.Errorf("the log key has %d bytes, not %d", len(seed), ed25519.SeedSize)
 	}
-	if origin == "" || len(origin) > 200 || strings.ContainsAny(origin, "+ \t\r\n") {
-		return nil, nil, "", fmt.Errorf("origin %q: a log's name has no spaces and no plus sign", origin)
+	if err := checkOrigin(origin); err != nil {
+		return nil, nil, "", err
 	}
 	pub := append([]byte{1}, ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)...)
 	sum := sha256.Sum256(append([]byte(origin+"\n"), pub...))
@@ -69,242 +119,93 @@ func noteKeys(origin string, seed []byte) (note.Signer, note.Verifier, string, e
 	return signer, verifier, vkey, err
 }
 
-// parseCheckpoint verifies a signed note under v and reads the checkpoint.
-func parseCheckpoint(raw []byte, v note.Verifier) (signed, error) {
-	if len(raw) > 64<<10 {
-		return signed{}, errors.New("a checkpoint of more than 64 KB")
+// mirrorKey reads the verifier key of a log that is mirrored.
+func mirrorKey(origin, vkey string) (note.Verifier, error) {
+	if err := checkOrigin(origin); err != nil {
+		return nil, err
 	}
-	n, err := note.Open(raw, note.VerifierList(v))
+	v, err := note.NewVerifier(vkey)
 	if err != nil {
-		return signed{}, err
+		return nil, fmt.Errorf("the verifier key of log %s: %w", origin, err)
 	}
-	lines := strings.SplitN(n.Text, "\n", 4)
-	if len(lines) < 4 || lines[0] != v.Name() {
-		return signed{}, fmt.Errorf("the checkpoint is of log %q, not of %q", lines[0], v.Name())
+	if v.Name() != origin {
+		return nil, fmt.Errorf("the verifier key is of log %q, not of %q", v.Name(), origin)
 	}
-	size, err := strconv.ParseInt(lines[1], 10, 64)
-	if err != nil || size < 0 || strconv.FormatInt(size, 10) != lines[1] {
-		return signed{}, fmt.Errorf("the checkpoint's size is %q", lines[1])
-	}
-	root, err := tlog.ParseHash(lines[2])
-	if err != nil {
-		return signed{}, fmt.Errorf("the checkpoint's root: %w", err)
-	}
-	return signed{size: uint64(size), root: root, note: raw}, nil
+	return v, nil
 }
 
-// readSigned parses what this log signed earlier, and says what to do where it
-// was another log.
-func (l *Log) readSigned(raw []byte, where string) (signed, error) {
-	if len(raw) == 0 {
-		return signed{}, nil
+func checkOrigin(origin string) error {
+	if origin == "" || len(origin) > 200 || strings.ContainsAny(origin, "+ \t\r\n") {
+		return fmt.Errorf("origin %q: a log's name has no spaces and no plus sign", origin)
 	}
-	s, err := parseCheckpoint(raw, l.verifier)
-	if err == nil {
-		return s, nil
-	}
-	origin, _, _ := strings.Cut(string(raw), "\n")
-	if origin != l.c.Origin {
-		return s, fmt.Errorf("the last checkpoint (%s) was signed for origin %q, not %q: use the former name and key, or start a new epoch", where, origin, l.c.Origin)
-	}
-	var unverified *note.UnverifiedNoteError
-	if errors.As(err, &unverified) {
-		return s, fmt.Errorf("the last checkpoint (%s) was signed with another log key: put the former log.key back, or start a new epoch", where)
-	}
-	return s, fmt.Errorf("the last checkpoint (%s) cannot be read: %w; restore it, or start a new epoch", where, err)
-}
-
-// loadSigned reads both copies of the last signed checkpoint.
-func (l *Log) loadSigned(ctx context.Context) error {
-	raw, err := readCheckpointFile(l.c.Dir)
-	if err != nil {
-		return err
-	}
-	if l.book.folder, err = l.readSigned(raw, "in the data folder"); err != nil {
-		return err
-	}
-	return l.reloadState(ctx)
-}
-
-func (l *Log) reloadState(ctx context.Context) error {
-	e, err := l.c.State.Get(ctx, stateKey)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		l.book.state, l.book.revision = signed{}, 0
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("%w (the last checkpoint: %w)", ErrUnavailable, err)
-	}
-	l.book.revision = e.Revision()
-	l.book.state, err = l.readSigned(e.Value(), "in the state bucket")
-	return err
-}
-
-// compare freezes the log if it contradicts s.
-func (l *Log) compare(s signed) {
-	if s.note == nil {
-		return
-	}
-	l.mu.RLock()
-	size := l.tree.size()
-	ok := s.size <= size && l.tree.root(s.size) == s.root
-	l.mu.RUnlock()
-	switch {
-	case ok:
-	case s.size > size:
-		_ = l.freeze("its stream has %d entries, but a checkpoint over %d was signed: an older copy was restored; restore a newer one, or start a new epoch", size, s.size)
-	default:
-		_ = l.freeze("its stream has %d entries, and the first %d are not those that were signed: restore the right copy, or start a new epoch", size, s.size)
-	}
-}
-
-// publish makes s the checkpoint that Checkpoint and Tile answer from.
-func (l *Log) publish(s signed) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if s.size >= l.signed.size && s.note != nil {
-		l.signed = s
-	}
-}
-
-// Checkpoint returns the last signed checkpoint, a C2SP signed note; nil when
-// the log is empty and nothing was ever signed.
-func (l *Log) Checkpoint() []byte {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.signed.note
-}
-
-func (l *Log) signedSize() uint64 {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.signed.size
-}
-
-// signLoop signs a growing log, at most every CheckpointEvery.
-func (l *Log) signLoop(ctx context.Context) {
-	for {
-		grown := l.Changed()
-		if l.ReadOnly() == nil {
-			if err := l.sign(ctx); err != nil && ctx.Err() == nil {
-				l.log.Warn("the log could not be signed; trying again", "error", err)
-			} else if l.behind() == 0 {
-				select {
-				case <-grown:
-				case <-ctx.Done():
-					return
-				}
-			}
-		}
-		select {
-		case <-time.After(l.c.CheckpointEvery):
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// behind is how many entries the published checkpoint does not cover.
-func (l *Log) behind() uint64 {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.tree.size() - min(l.signed.size, l.tree.size())
-}
-
-// sign makes, keeps and publishes a checkpoint over the present size, in this
-// order: swapped in against the last one in the bucket, written to the folder,
-// then shown. At every step before the last, a crash leaves a checkpoint that
-// nobody saw but that still may not be contradicted.
-func (l *Log) sign(ctx context.Context) error {
-	l.signing.Lock()
-	defer l.signing.Unlock()
-	if l.behind() == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, l.c.AckWait)
-	defer cancel()
-	next, err := l.signedNow()
-	for tries := 0; err == nil && next.size > l.book.state.size; tries++ {
-		if tries == swapTries {
-			return errors.New("others keep signing this log")
-		}
-		if err = l.swap(ctx, next); err == nil {
-			next, err = l.signedNow()
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if l.book.folder.size < l.book.state.size {
-		if err := writeCheckpointFile(l.c.Dir, l.book.state.note); err != nil {
-			return err
-		}
-		l.book.folder = l.book.state
-	}
-	l.publish(l.book.state)
 	return nil
 }
 
-// signedNow signs the present tree, after proving it an extension of all that
-// was signed.
-func (l *Log) signedNow() (signed, error) {
+// Checkpoint returns the last published checkpoint, a C2SP signed note: of the
+// own log the last one signed, of a mirror the last one accepted. Nil where
+// there is none, and where a mirror has lost entries that it covers and has not
+// fetched them again yet.
+func (l *Log) Checkpoint() []byte { return l.Latest().Note }
+
+// Latest is what Checkpoint returns, parsed; without a Note if there is none.
+func (l *Log) Latest() Checkpoint {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	if l.readOnly != nil {
-		return signed{}, l.readOnly
-	}
-	size := l.tree.size()
-	s := signed{size: size, root: l.tree.root(size)}
-	for _, old := range l.book.all() {
-		if old.size == 0 {
-			continue
-		}
-		if old.size > size {
-			return signed{}, fmt.Errorf("a checkpoint over %d entries was signed, and %d are known here", old.size, size)
-		}
-		proof, err := tlog.ProveTree(int64(size), int64(old.size), &l.tree)
-		if err == nil {
-			err = tlog.CheckTree(proof, int64(size), s.root, int64(old.size), old.root)
-		}
-		if err != nil {
-			return signed{}, fmt.Errorf("the log does not extend what was signed at %d entries: %w", old.size, err)
-		}
-	}
-	text := string(tlog.FormatTree(tlog.Tree{N: int64(size), Hash: s.root}))
-	// FormatTree writes the Go checksum database's first line; ours is the origin.
-	_, rest, _ := strings.Cut(text, "\n")
-	raw, err := note.Sign(&note.Note{Text: l.c.Origin + "\n" + rest}, l.signer)
-	s.note = raw
-	return s, err
+	return l.signed
 }
 
-// swap puts next in the bucket if nobody signed since; else it learns what was
-// signed and holds the log against it.
-func (l *Log) swap(ctx context.Context, next signed) error {
-	var err error
-	var revision uint64
-	if l.book.revision == 0 {
-		revision, err = l.c.State.Create(ctx, stateKey, next.note)
-	} else {
-		revision, err = l.c.State.Update(ctx, stateKey, next.note, l.book.revision)
+func (l *Log) signedSize() uint64 { return l.Latest().Size }
+
+// publish makes c the checkpoint that Checkpoint and Tile answer from.
+func (l *Log) publish(c Checkpoint) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lost := l.mirror && c.Size > l.tree.size()
+	if c.Note != nil && c.Size >= l.signed.Size && !lost {
+		l.signed = c
 	}
-	if err == nil {
-		l.book.state, l.book.revision = next, revision
+}
+
+// fits returns nil, or what is wrong where the tree is not the one that c is of.
+func (l *Log) fits(c Checkpoint) error {
+	if c.Note == nil {
 		return nil
 	}
-	before := l.book.revision
-	if rerr := l.reloadState(ctx); rerr != nil {
-		return errors.Join(err, rerr)
+	l.mu.RLock()
+	size := l.tree.size()
+	ok := c.Size <= size && l.tree.root(c.Size) == c.Root
+	l.mu.RUnlock()
+	switch {
+	case ok, l.mirror && c.Size > size: // a mirror fetches what it lost again
+		return nil
+	case l.mirror:
+		return fmt.Errorf("its stream has %d entries, and the first %d are not those that were accepted: purge this mirror, so that it is fetched again", size, c.Size)
+	case c.Size > size:
+		return fmt.Errorf("its stream has %d entries, but a checkpoint over %d was signed: an older copy was restored; restore a newer one, or start a new epoch", size, c.Size)
 	}
-	if l.book.revision == before {
-		return fmt.Errorf("keeping the checkpoint: %w", err)
+	return fmt.Errorf("its stream has %d entries, and the first %d are not those that were signed: restore the right copy, or start a new epoch", size, c.Size)
+}
+
+// readKept parses what this log kept earlier, and says what to do where it was
+// another log's.
+func (l *Log) readKept(raw []byte, where string) (Checkpoint, error) {
+	if len(raw) == 0 {
+		return Checkpoint{}, nil
 	}
-	// Another process, or an earlier try of ours whose answer was lost.
-	if l.book.state.size > l.Size() {
-		if err := l.Sync(ctx); err != nil {
-			return err
-		}
+	c, err := parseCheckpoint(raw, l.verifier)
+	if err == nil {
+		return c, nil
 	}
-	l.compare(l.book.state)
-	return l.ReadOnly()
+	if l.mirror {
+		return c, fmt.Errorf("the last checkpoint that was accepted (%s) is not of this log and key: %w; purge this mirror, so that it is fetched again", where, err)
+	}
+	origin, _, _ := strings.Cut(string(raw), "\n")
+	if origin != l.c.Origin {
+		return c, fmt.Errorf("the last checkpoint (%s) was signed for origin %q, not %q: use the former name and key, or start a new epoch", where, origin, l.c.Origin)
+	}
+	var unverified *note.UnverifiedNoteError
+	if errors.As(err, &unverified) {
+		return c, fmt.Errorf("the last checkpoint (%s) was signed with another log key: put the former log.key back, or start a new epoch", where)
+	}
+	return c, fmt.Errorf("the last checkpoint (%s) cannot be read: %w; restore it, or start a new epoch", where, err)
 }

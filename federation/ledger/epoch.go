@@ -1,20 +1,19 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
-
-// stateKey is where the last signed checkpoint stands in the bucket.
-const stateKey = "checkpoint"
 
 const checkpointFile = "checkpoint"
 
@@ -32,20 +31,21 @@ func StartEpoch(ctx context.Context, dir string, state jetstream.KeyValue) (prev
 	if err != nil {
 		return nil, err
 	}
-	var bucket []byte
-	e, err := state.Get(ctx, stateKey)
-	if err == nil {
-		bucket = e.Value()
-	} else if !errors.Is(err, jetstream.ErrKeyNotFound) {
-		return nil, fmt.Errorf("%w (the last checkpoint: %w)", ErrUnavailable, err)
+	kept := [][]byte{folder}
+	var revisions [2]uint64
+	keys := [2]string{stateKey, witnessedKey}
+	for i, key := range keys {
+		e, err := state.Get(ctx, key)
+		if err == nil {
+			kept, revisions[i] = append(kept, e.Value()), e.Revision()
+		} else if !errors.Is(err, jetstream.ErrKeyNotFound) {
+			return nil, fmt.Errorf("%w (the last checkpoint: %w)", ErrUnavailable, err)
+		}
 	}
-	// Both are archived where they differ, the one over more entries last:
-	// after an older store was restored that is the folder's.
-	both := [][]byte{folder, bucket}
-	if claimedSize(folder) > claimedSize(bucket) {
-		both = [][]byte{bucket, folder}
-	}
-	for _, raw := range both {
+	// All are archived where they differ, the one over most entries last: after
+	// an older store was restored that is the folder's, or a witnessed one.
+	slices.SortStableFunc(kept, func(a, b []byte) int { return cmp.Compare(claimedSize(a), claimedSize(b)) })
+	for _, raw := range kept {
 		if raw == nil || string(raw) == string(previous) {
 			continue
 		}
@@ -60,8 +60,11 @@ func StartEpoch(ctx context.Context, dir string, state jetstream.KeyValue) (prev
 	if err := os.Remove(filepath.Join(dir, checkpointFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if bucket != nil {
-		if err := state.Delete(ctx, stateKey, jetstream.LastRevision(e.Revision())); err != nil {
+	for i, key := range keys {
+		if revisions[i] == 0 {
+			continue
+		}
+		if err := state.Delete(ctx, key, jetstream.LastRevision(revisions[i])); err != nil {
 			return nil, err
 		}
 	}

@@ -25,6 +25,9 @@ const (
 	// hdrAudience is what an offering or participant itself says, saysNothing
 	// included. What was written before there was this hint has none.
 	hdrAudience = "Lianmu-Audience"
+	// Only in a mirror, and only where the entry is not Held; then without hints.
+	hdrState = "Lianmu-State"
+	hdrFault = "Lianmu-Fault"
 )
 
 // hintHeaders are those that go along when an entry's message is copied.
@@ -38,10 +41,18 @@ const saysNothing = "default"
 
 var b64 = base64.RawURLEncoding
 
-func header(leaf []byte, f vocab.Fact) nats.Header {
+func header(leaf []byte, m Mirrored) nats.Header {
 	h := make(nats.Header, 11)
 	set := func(k, v string) { h[k] = []string{v} }
 	set(hdrLeaf, b64.EncodeToString(leaf))
+	if m.State != Held { // nothing that a document said
+		set(hdrState, m.State.String())
+		if m.Fault != "" {
+			set(hdrFault, b64.EncodeToString([]byte(m.Fault)))
+		}
+		return h
+	}
+	f := m.Fact
 	if f.Space != "" {
 		set(hdrSpace, b64.EncodeToString([]byte(f.Space)))
 	}
@@ -123,6 +134,19 @@ func audienceHint(s string, kind vocab.EntryKind) vocab.Audience {
 // hasAudience reports whether documents of a kind say who may see them.
 func hasAudience(k vocab.EntryKind) bool {
 	return k == vocab.KindOffering || k == vocab.KindParticipant
+}
+
+// stateOf reads what is there of an entry, and why not all.
+func stateOf(h nats.Header) (s EntryState, fault string, err error) {
+	name := get(h, hdrState)
+	if name == "" {
+		return Held, "", nil
+	}
+	why, err := b64.DecodeString(get(h, hdrFault))
+	if err == nil {
+		err = s.UnmarshalText([]byte(name))
+	}
+	return s, string(why), err
 }
 
 func hintTime(s string) (time.Time, error) {

@@ -9,6 +9,11 @@
 // together from an older backup tell nothing: then only those who hold a later
 // checkpoint (peers, witnesses, the operator's archive) can.
 //
+// A mirror is the same log in another hub: OpenMirror gives a Log that somebody
+// else signs. It is read and served on like the own one, and grows by Extend and
+// Accept instead of Append. What of it was authenticated, and how, is for
+// federation/exchange; here it is held against the checkpoints only.
+//
 // It never looks into a document beyond hashing it, and never decides whether
 // an entry should be in the log. The one exception is a redaction's document,
 // which says of which entry the body is deleted.
@@ -19,7 +24,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -31,11 +35,12 @@ import (
 	"lianmu/vocab"
 )
 
-// Errors that Append, Sync and Open return, tested with errors.Is.
+// Errors that Append, Extend, Sync and Open return, tested with errors.Is.
 var (
 	// ErrConflict: the log is not at the expected size; Sync, decide again, retry.
 	ErrConflict = errors.New("the log has grown meanwhile")
-	// ErrReadOnly: the stream is shorter than, or at odds with, what was signed.
+	// ErrReadOnly: the stream is shorter than, or at odds with, what was signed; or
+	// Append on a mirror.
 	ErrReadOnly = errors.New("the log is read-only")
 	// ErrFull: the store has no room; nothing was appended.
 	ErrFull = errors.New("the log's disk is full")
@@ -55,11 +60,6 @@ const (
 	MaxBatch      = 1000
 	MaxBatchBytes = 8 << 20
 	MaxDocument   = 1<<20 - 64<<10 // leaves room for headers under the bus's 1 MB
-)
-
-const (
-	defaultCheckpointEvery = time.Second
-	defaultAckWait         = 10 * time.Second
 )
 
 // Entry is what is appended.
@@ -86,9 +86,10 @@ type Record struct {
 type Config struct {
 	JetStream jetstream.JetStream
 	Stream    string             // the log's stream, declared by hub/bus
-	Subjects  string             // prefix of its subjects; default "lianmu.log."
-	State     jetstream.KeyValue // holds the last signed checkpoint
-	Dir       string             // holds the leaf cache and the last signed checkpoint
+	Subjects  string             // prefix of its subjects; default "lianmu.log.", of a mirror "lianmu.mirror.<id>."
+	Late      string             // stream of a mirror's late bodies; default "LIANMU_LATE"
+	State     jetstream.KeyValue // holds the last signed or accepted checkpoint
+	Dir       string             // holds the leaf cache and the last signed or accepted checkpoint; each log has its own
 	Origin    string             // the log's name, first line of each checkpoint
 	Seed      []byte             // Ed25519 seed of log.key; not for OpenMirror
 	// VerifierKey is the note verifier key of the log that is mirrored; for
@@ -119,7 +120,9 @@ type Log struct {
 	c        Config
 	log      *slog.Logger
 	nc       *nats.Conn
-	signer   note.Signer
+	mirror   bool        // somebody else signs this log
+	id       string      // MirrorID of the origin
+	signer   note.Signer // nil in a mirror
 	verifier note.Verifier
 	vkey     string
 	prefix   string // of JetStream's API
@@ -135,125 +138,18 @@ type Log struct {
 	lastAt   time.Time         // receivedAt of the last entry
 	redacted map[uint64]uint64 // entry → the redaction that names it
 	changed  chan struct{}
-	signed   signed // the last published checkpoint
+	late     map[uint64]uint64 // entry of a mirror → the message with the body that came late
+	signed   Checkpoint        // the last published one
 	readOnly error
 
-	signing sync.Mutex // held while a checkpoint is made
-	book    signedBook // owned by the holder of signing
+	signing sync.Mutex // held while a checkpoint is made or accepted; taken before write
+	book    book       // owned by the holder of signing
+
+	heard uint64 // owned by the holder of write: up to where the stream of late bodies was read
 
 	stop context.CancelFunc
 	done sync.WaitGroup
 	once sync.Once
-}
-
-// Open brings the leaf cache level with the stream and checks the last signed
-// checkpoint against it. Where they contradict, the log opens read-only and
-// ReadOnly says why. A checkpoint signed under another origin or key, or one
-// that cannot be read, is an error: see StartEpoch.
-func Open(ctx context.Context, c Config) (*Log, error) {
-	if err := c.fill(); err != nil {
-		return nil, err
-	}
-	l := &Log{
-		c: c, log: c.Logger.With("part", "ledger"), nc: c.JetStream.Conn(),
-		prefix: c.JetStream.Options().APIPrefix, changed: make(chan struct{}), redacted: map[uint64]uint64{},
-	}
-	if l.prefix == "" {
-		l.prefix = jetstream.DefaultAPIPrefix
-	}
-	var err error
-	if l.signer, l.verifier, l.vkey, err = noteKeys(c.Origin, c.Seed); err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
-		return nil, err
-	}
-	if err := l.load(ctx); err != nil {
-		l.cache.close()
-		return nil, fmt.Errorf("opening log %s: %w", c.Origin, err)
-	}
-	runCtx, stop := context.WithCancel(context.Background())
-	l.stop = stop
-	l.done.Go(func() { l.signLoop(runCtx) })
-	return l, nil
-}
-
-func (c *Config) fill() error {
-	if c.JetStream == nil || c.State == nil || c.Dir == "" || c.Stream == "" || c.Now == nil {
-		return errors.New("ledger: JetStream, Stream, State, Dir and Now are needed")
-	}
-	if c.Subjects == "" {
-		c.Subjects = "lianmu.log."
-	}
-	if c.CheckpointEvery <= 0 {
-		c.CheckpointEvery = defaultCheckpointEvery
-	}
-	if c.AckWait <= 0 {
-		c.AckWait = defaultAckWait
-	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	if c.Ready == nil {
-		c.Ready = func() error { return nil }
-	}
-	if c.Failed == nil {
-		c.Failed = func(error) {}
-	}
-	if c.Damaged == nil {
-		c.Damaged = func(uint64, error) {}
-	}
-	return nil
-}
-
-// load reads what was signed, then cache and stream, and compares.
-func (l *Log) load(ctx context.Context) error {
-	if err := l.loadSigned(ctx); err != nil {
-		return err
-	}
-	want := l.book.highest()
-	var err error
-	if l.cache, err = openLeafCache(l.c.Dir); err != nil {
-		return err
-	}
-	// Only what a checkpoint covers is taken from the cache: its root is known.
-	// The rest, a second's worth, is read from the stream again.
-	cached := l.cache.records()
-	trusted := min(want.size, uint64(len(cached)/LeafSize))
-	for i := range trusted {
-		l.tree.add(cached[i*LeafSize : (i+1)*LeafSize])
-	}
-	if trusted > 0 {
-		ok := trusted < want.size || l.tree.root(trusted) == want.root
-		if ok {
-			ok, err = l.spotCheck(ctx, trusted)
-		}
-		if err != nil {
-			return err
-		}
-		if !ok {
-			l.log.Warn("the leaf cache does not fit the log; reading the stream from its start")
-			l.tree = tree{}
-			trusted = 0
-		}
-	}
-	if err := l.cache.truncate(trusted); err != nil {
-		return err
-	}
-	l.lastAt = l.tree.lastAt()
-	l.publish(want)
-	if err := l.learn(ctx); err != nil {
-		return err
-	}
-	if err := l.Sync(ctx); err != nil && !errors.Is(err, ErrReadOnly) {
-		return err
-	}
-	l.cache.forget()
-	for _, s := range l.book.all() {
-		l.compare(s)
-	}
-	l.complete(ctx)
-	return nil
 }
 
 // Close signs a last checkpoint and stops the log's goroutines.
@@ -262,7 +158,7 @@ func (l *Log) Close(ctx context.Context) error {
 	l.once.Do(func() {
 		l.stop()
 		l.done.Wait()
-		if l.ReadOnly() == nil {
+		if !l.mirror && l.ReadOnly() == nil {
 			err = l.sign(ctx)
 		}
 		l.write.Lock()
@@ -300,10 +196,19 @@ func (l *Log) freeze(format string, args ...any) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.readOnly == nil {
-		l.readOnly = fmt.Errorf("%w: %s", ErrReadOnly, fmt.Sprintf(format, args...))
+		l.readOnly = fmt.Errorf("%w: "+format, append([]any{ErrReadOnly}, args...)...)
 		l.log.Error("the log takes no more entries and is not signed", "reason", l.readOnly)
 	}
 	return l.readOnly
+}
+
+// remedy is what to do about a damaged store: own for the own log; a mirror can
+// be fetched again.
+func (l *Log) remedy(own string) string {
+	if l.mirror {
+		return "purge this mirror, so that it is fetched again"
+	}
+	return own
 }
 
 // FindAll returns the indexes of every entry with this document digest: a
@@ -330,20 +235,20 @@ func (l *Log) Changed() <-chan struct{} {
 
 // extend adds committed leaf records and tells whoever waits. The caller holds
 // write.
-func (l *Log) extend(leaves []byte) {
+func (l *Log) extend(leaves []byte, states []EntryState) {
 	if len(leaves) == 0 {
 		return
 	}
 	l.mu.Lock()
-	for i := 0; i < len(leaves); i += LeafSize {
-		l.tree.add(leaves[i : i+LeafSize])
+	for i, state := range states {
+		l.tree.add(leaves[i*LeafSize:(i+1)*LeafSize], state)
 	}
 	l.lastAt = l.tree.lastAt()
 	close(l.changed)
 	l.changed = make(chan struct{})
 	l.mu.Unlock()
 	// A cache that cannot be written costs time at the next start, no more.
-	if err := l.cache.append(leaves); err != nil {
+	if err := l.cache.append(leaves, states); err != nil {
 		l.log.Warn("the leaf cache cannot be written", "error", err)
 	}
 }

@@ -18,9 +18,9 @@ func FuzzTilePath(f *testing.F) {
 	}
 	l := &Log{}
 	for i := range 300 {
-		l.tree.add(NewLeaf(1, time.UnixMilli(int64(i)), []byte{byte(i), byte(i >> 8)}).Bytes())
+		l.tree.add(NewLeaf(1, time.UnixMilli(int64(i)), []byte{byte(i), byte(i >> 8)}).Bytes(), Held)
 	}
-	l.signed.size = 280
+	l.signed.Size = 280
 	f.Fuzz(func(t *testing.T, path string) {
 		tile, err := parseTile(path)
 		if err == nil && TilePath(tile) != path {
@@ -60,7 +60,7 @@ func TestHintsRoundTrip(t *testing.T) {
 		f := vocab.Fact{Kind: leaf.Kind, Digest: leaf.SHA256, Space: rapid.String().Draw(t, "space"), ID: rapid.String().Draw(t, "id"),
 			Created: at("created"), Expires: at("expires")}
 		copy(f.Content[:], rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "content"))
-		h := header(leaf.Bytes(), f)
+		h := header(leaf.Bytes(), Mirrored{Leaf: leaf, Fact: f})
 		for k, vs := range h {
 			if len(vs) != 1 || strings.ContainsAny(vs[0], "\r\n") || strings.ContainsAny(k, "\r\n:") {
 				t.Fatalf("header %q: %q", k, vs)

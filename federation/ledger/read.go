@@ -14,16 +14,16 @@ import (
 
 // Facts yields records [from, to) without documents, except for the kinds in
 // withDocument, fast enough to fold a log at start. To is cut to Size. An entry
-// whose body was deleted comes with its leaf, and a Fact of kind and digest
-// alone; Redacted tells whether that is as it should be. After an error the
-// sequence ends.
+// whose body was deleted, or that is not Held, comes with its leaf, and a Fact of
+// kind and digest alone; State and Redacted tell whether that is as it should
+// be. After an error the sequence ends.
 func (l *Log) Facts(ctx context.Context, from, to uint64, withDocument ...vocab.EntryKind) iter.Seq2[Record, error] {
 	return l.records(ctx, from, to, func(k vocab.EntryKind) bool { return slices.Contains(withDocument, k) })
 }
 
 // Read yields records [from, to) with their documents. To is cut to Size. A
-// document is held against its leaf; a deleted one is nil. After an error the
-// sequence ends.
+// document is held against its leaf; a deleted one is nil, and of an entry that
+// is Faulty it is in Evidence. After an error the sequence ends.
 func (l *Log) Read(ctx context.Context, from, to uint64) iter.Seq2[Record, error] {
 	return l.records(ctx, from, to, func(vocab.EntryKind) bool { return true })
 }
@@ -38,6 +38,16 @@ func (l *Log) Get(ctx context.Context, index uint64) (Record, error) {
 		return r, err
 	}
 	return Record{}, fmt.Errorf("entry %d: %w", index, fs.ErrNotExist)
+}
+
+// Evidence returns the document of a Faulty entry, and why it does not stand;
+// fs.ErrNotExist where the entry is not Faulty.
+func (l *Log) Evidence(ctx context.Context, index uint64) (document []byte, fault string, err error) {
+	r, err := l.Get(ctx, index)
+	if err == nil && r.State != Faulty {
+		err = fmt.Errorf("entry %d is %s: %w", index, r.State, fs.ErrNotExist)
+	}
+	return r.Evidence, r.Fault, err
 }
 
 var errStopped = errors.New("the reader has seen enough")
@@ -62,8 +72,12 @@ func (l *Log) records(ctx context.Context, from, to uint64, withDocument func(vo
 		if next >= to {
 			return
 		}
-		err := l.scan(ctx, from+1, to, func(m stored) error {
+		err := l.scan(ctx, l.c.Stream, from+1, to, func(m stored) error {
 			if err := gaps(m.seq - 1); err != nil {
+				return err
+			}
+			m, err := l.inPlace(ctx, m)
+			if err != nil {
 				return err
 			}
 			r, err := l.record(m, withDocument)
@@ -89,10 +103,11 @@ func (l *Log) records(ctx context.Context, from, to uint64, withDocument func(vo
 func (l *Log) absent(ctx context.Context, i uint64, synced *bool) (Record, error) {
 	_, leaf := l.leafAt(i)
 	r := bodiless(i, leaf)
+	r.State = Redacted
 	if _, r.Redacted = l.RedactedBy(i); r.Redacted {
 		return r, nil
 	}
-	has, err := l.leaderHas(ctx, i+1)
+	has, err := l.leaderHas(ctx, l.c.Stream, i+1)
 	if err != nil {
 		return r, err
 	}
@@ -107,6 +122,7 @@ func (l *Log) absent(ctx context.Context, i uint64, synced *bool) (Record, error
 		}
 	}
 	if _, r.Redacted = l.RedactedBy(i); !r.Redacted {
+		r.State = Missing
 		l.c.Damaged(i, fmt.Errorf("%w: entry %d of stream %s is missing", ErrDamaged, i, l.c.Stream))
 	}
 	return r, nil
@@ -129,22 +145,29 @@ func (l *Log) record(m stored, withDocument func(vocab.EntryKind) bool) (Record,
 	known, leaf := l.leafAt(i)
 	if _, redacted := l.RedactedBy(i); redacted { // its deletion is still to come
 		r := bodiless(i, leaf)
-		r.Redacted = true
+		r.Redacted, r.State = true, Redacted
 		return r, nil
 	}
 	b, _, err := leafOf(m.msg.Header)
 	if err == nil && !bytes.Equal(b, known) {
 		err = errors.New("its leaf record is not the one in the tree")
 	}
-	r := Record{Index: i, ReceivedAt: leaf.ReceivedAt, Leaf: leaf}
+	r := bodiless(i, leaf)
 	if err == nil {
+		r.State, r.Fault, err = stateOf(m.msg.Header)
+	}
+	if err == nil && r.State == Held {
 		r.Fact, err = factOf(m.msg.Header, leaf)
 	}
-	if err == nil && withDocument(leaf.Kind) {
+	if err == nil && !r.State.bodiless() && withDocument(leaf.Kind) {
 		if vocab.DigestOf(m.msg.Data) != leaf.SHA256 {
 			err = errors.New("its document is not the one in its leaf record")
 		}
-		r.Document = m.msg.Data
+		if r.State == Held {
+			r.Document = m.msg.Data
+		} else {
+			r.Evidence = m.msg.Data
+		}
 	}
 	if err != nil {
 		err = fmt.Errorf("%w: entry %d of stream %s: %w", ErrDamaged, i, l.c.Stream, err)

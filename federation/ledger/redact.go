@@ -111,32 +111,47 @@ func (l *Log) RedactedDocument(d vocab.Digest) bool {
 	return false
 }
 
-// erase deletes an entry's message securely: the server overwrites it with
-// random bytes (in its block's file, written anew and swapped in).
+// erase deletes an entry's body, where the log holds one.
 func (l *Log) erase(ctx context.Context, index uint64) error {
-	has, err := l.leaderHas(ctx, index+1)
+	l.mu.RLock()
+	late, came := l.late[index]
+	bodiless := l.tree.states[index].bodiless()
+	l.mu.RUnlock()
+	switch {
+	case came:
+		return l.eraseMessage(ctx, l.c.Late, late)
+	case bodiless:
+		return nil
+	}
+	return l.eraseMessage(ctx, l.c.Stream, index+1)
+}
+
+// eraseMessage deletes a message securely: the server overwrites it with random
+// bytes (in its block's file, written anew and swapped in).
+func (l *Log) eraseMessage(ctx context.Context, stream string, seq uint64) error {
+	has, err := l.leaderHas(ctx, stream, seq)
 	if err != nil || !has {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.c.AckWait)
 	defer cancel()
-	m, err := l.nc.RequestWithContext(ctx, l.prefix+"STREAM.MSG.DELETE."+l.c.Stream, fmt.Appendf(nil, `{"seq":%d}`, index+1))
+	m, err := l.nc.RequestWithContext(ctx, l.prefix+"STREAM.MSG.DELETE."+stream, fmt.Appendf(nil, `{"seq":%d}`, seq))
 	if err != nil {
-		return fmt.Errorf("%w (deleting entry %d: %w)", ErrUnavailable, index, err)
+		return fmt.Errorf("%w (deleting message %d of %s: %w)", ErrUnavailable, seq, stream, err)
 	}
 	var answer struct {
 		Error   *apiError `json:"error"`
 		Success bool      `json:"success"`
 	}
 	if err := json.Unmarshal(m.Data, &answer); err != nil {
-		return fmt.Errorf("%w (deleting entry %d: %w)", ErrUnavailable, index, err)
+		return fmt.Errorf("%w (deleting message %d of %s: %w)", ErrUnavailable, seq, stream, err)
 	}
 	switch {
 	case answer.Error != nil && answer.Error.ErrCode == errNoSequence: // somebody was quicker
 	case answer.Error != nil:
-		return fmt.Errorf("%w (deleting entry %d: %s)", ErrUnavailable, index, answer.Error.Description)
+		return fmt.Errorf("%w (deleting message %d of %s: %s)", ErrUnavailable, seq, stream, answer.Error.Description)
 	case !answer.Success:
-		return fmt.Errorf("%w (entry %d was not deleted)", ErrUnavailable, index)
+		return fmt.Errorf("%w (message %d of %s was not deleted)", ErrUnavailable, seq, stream)
 	}
 	return nil
 }
@@ -189,10 +204,10 @@ func (l *Log) learn(ctx context.Context) error {
 		return nil
 	}
 	var ds []redaction
-	err := l.scanSubject(ctx, l.c.Subjects+vocab.KindRedaction.String(), 1, size, func(m stored) error {
+	err := l.scanSubject(ctx, l.c.Stream, l.c.Subjects+vocab.KindRedaction.String(), 1, size, func(m stored) error {
 		record, leaf, err := leafOf(m.msg.Header)
-		if err != nil || !bytes.Equal(record, l.tree.record(m.seq-1)) || !leaf.Matches(m.msg.Data) {
-			return nil // damaged: whoever reads it is told
+		if err != nil || get(m.msg.Header, hdrState) != "" || !bytes.Equal(record, l.tree.record(m.seq-1)) || !leaf.Matches(m.msg.Data) {
+			return nil // damaged: whoever reads it is told; or a mirror's, and faulty
 		}
 		if d, err := parseRedaction(m.seq-1, m.msg.Data); err == nil {
 			ds = append(ds, d)

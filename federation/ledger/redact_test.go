@@ -199,8 +199,8 @@ func TestRedact(t *testing.T) {
 	check("restarted", reopen())
 	for name, damage := range map[string]func(string) error{
 		"without the leaf cache":   os.Remove,
-		"with half the leaf cache": func(p string) error { return os.Truncate(p, 78*4) },
-		"with a byte flipped":      func(p string) error { return flip(p, 78*9+30) },
+		"with half the leaf cache": func(p string) error { return os.Truncate(p, 79*4) },
+		"with a byte flipped":      func(p string) error { return flip(p, 79*9+30) },
 	} {
 		l = reopen()
 		w.close(l)

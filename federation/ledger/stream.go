@@ -23,24 +23,25 @@ const (
 // errLagging: whoever answered has not yet what the leader has.
 var errLagging = errors.New("a replica lags behind")
 
-// stored is a message of the log's stream.
+// stored is a message of a stream.
 type stored struct {
 	seq  uint64
 	msg  *nats.Msg
 	subj string
 }
 
-// scan calls f for the stored messages from sequence from to to, in order,
+// scan calls f for the messages of a stream from sequence from to to, in order,
 // stepping over those that were deleted; to 0 means the head.
 //
 // It uses direct batch reads: they are isolated from a commit under way, which
 // consumers are not, and cost no consumer.
-func (l *Log) scan(ctx context.Context, from, to uint64, f func(stored) error) error {
-	return l.scanSubject(ctx, "", from, to, f)
+func (l *Log) scan(ctx context.Context, stream string, from, to uint64, f func(stored) error) error {
+	return l.scanSubject(ctx, stream, "", from, to, f)
 }
 
-// scanSubject is scan over the messages of one subject; "" is all of them.
-func (l *Log) scanSubject(ctx context.Context, subject string, from, to uint64, f func(stored) error) error {
+// scanSubject is scan over the messages of one subject, which may have
+// wildcards; "" is all of them.
+func (l *Log) scanSubject(ctx context.Context, stream, subject string, from, to uint64, f func(stored) error) error {
 	for tries := 0; ; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -52,14 +53,14 @@ func (l *Log) scanSubject(ctx context.Context, subject string, from, to uint64, 
 			}
 			limit = min(limit, to-from+1)
 		}
-		next, pending, err := l.fetch(ctx, subject, from, to, limit, f)
+		next, pending, err := l.fetch(ctx, stream, subject, from, to, limit, f)
 		var stop stopError
 		switch {
 		case errors.As(err, &stop):
 			return stop.error
 		case err != nil && next == from:
 			if tries++; tries >= fetchTries || ctx.Err() != nil {
-				return fmt.Errorf("%w (reading the log's stream at %d: %w)", ErrUnavailable, from, err)
+				return fmt.Errorf("%w (reading stream %s at %d: %w)", ErrUnavailable, stream, from, err)
 			}
 		default:
 			tries = 0
@@ -76,7 +77,7 @@ type stopError struct{ error }
 
 // fetch makes one request. It returns the sequence to go on from, and how many
 // messages the stream has beyond; an error may come after some messages.
-func (l *Log) fetch(ctx context.Context, subject string, from, to, limit uint64, f func(stored) error) (next, pending uint64, err error) {
+func (l *Log) fetch(ctx context.Context, stream, subject string, from, to, limit uint64, f func(stored) error) (next, pending uint64, err error) {
 	reconnects := l.nc.Stats().Reconnects
 	sub, err := l.nc.SubscribeSync(l.nc.NewInbox())
 	if err != nil {
@@ -92,7 +93,7 @@ func (l *Log) fetch(ctx context.Context, subject string, from, to, limit uint64,
 	if err != nil {
 		return from, 0, err
 	}
-	if err := l.nc.PublishRequest(l.prefix+"DIRECT.GET."+l.c.Stream, sub.Subject, req); err != nil {
+	if err := l.nc.PublishRequest(l.prefix+"DIRECT.GET."+stream, sub.Subject, req); err != nil {
 		return from, 0, err
 	}
 	next = from
@@ -166,10 +167,10 @@ func (l *Log) head(ctx context.Context) (uint64, error) {
 
 // leaderHas reports whether the leader holds the message with this sequence: a
 // read that misses it may come from a replica that lags.
-func (l *Log) leaderHas(ctx context.Context, seq uint64) (bool, error) {
+func (l *Log) leaderHas(ctx context.Context, stream string, seq uint64) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.c.AckWait)
 	defer cancel()
-	m, err := l.nc.RequestWithContext(ctx, l.prefix+"STREAM.MSG.GET."+l.c.Stream, fmt.Appendf(nil, `{"seq":%d}`, seq))
+	m, err := l.nc.RequestWithContext(ctx, l.prefix+"STREAM.MSG.GET."+stream, fmt.Appendf(nil, `{"seq":%d}`, seq))
 	if err != nil {
 		return false, fmt.Errorf("%w (%w)", ErrUnavailable, err)
 	}

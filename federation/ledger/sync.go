@@ -32,7 +32,30 @@ type torn struct {
 //
 // An entry of another process can be seen before its fsync has ended; what this
 // process appended counts only when it was acknowledged.
+//
+// Of a mirror it also learns the checkpoints that others have accepted, and the
+// bodies that came late.
 func (l *Log) Sync(ctx context.Context) error {
+	if err := l.catchUp(ctx); err != nil || !l.mirror {
+		return err
+	}
+	l.signing.Lock()
+	defer l.signing.Unlock()
+	if err := l.reloadState(ctx); err != nil {
+		return err
+	}
+	l.compare(l.book.state)
+	if err := l.ReadOnly(); err != nil {
+		return err
+	}
+	l.publish(l.book.state)
+	l.write.Lock()
+	defer l.write.Unlock()
+	return l.learnLate(ctx)
+}
+
+// catchUp reads to the head of the stream.
+func (l *Log) catchUp(ctx context.Context) error {
 	l.write.Lock()
 	defer l.write.Unlock()
 	return l.sync(ctx)
@@ -42,6 +65,12 @@ func (l *Log) sync(ctx context.Context) error {
 	if err := l.settle(); err != nil {
 		return err
 	}
+	return l.readOn(ctx, false)
+}
+
+// readOn extends the log by what is committed beyond its end; with all, by
+// whatever is there.
+func (l *Log) readOn(ctx context.Context, all bool) error {
 	if err := l.ReadOnly(); err != nil {
 		return err
 	}
@@ -51,6 +80,9 @@ func (l *Log) sync(ctx context.Context) error {
 	}
 	size := l.Size()
 	if head < size {
+		if l.mirror {
+			return l.freeze("its stream has %d entries, but it had %d before: an older copy was restored; start the hub again, then what is missing is fetched again", head, size)
+		}
 		return l.freeze("its stream has %d entries, but it had %d before, and a checkpoint over %d was signed: an older copy was restored; restore a newer one, or start a new epoch", head, size, l.signedSize())
 	}
 	if head == size {
@@ -58,8 +90,8 @@ func (l *Log) sync(ctx context.Context) error {
 		return nil
 	}
 	for {
-		r := reader{l: l, next: size, lastAt: l.lastAt, committed: size}
-		err = l.scan(ctx, size+1, 0, func(m stored) error { return r.take(ctx, m) })
+		r := reader{l: l, all: all, next: size, lastAt: l.lastAt, committed: size}
+		err = l.scan(ctx, l.c.Stream, size+1, 0, func(m stored) error { return r.take(ctx, m) })
 		if err == nil && r.next < head {
 			err = r.gap(ctx, head)
 		}
@@ -86,10 +118,12 @@ func (l *Log) sync(ctx context.Context) error {
 // reader takes messages in order and extends the log by what is committed.
 type reader struct {
 	l         *Log
+	all       bool   // what has no commit is taken too
 	next      uint64 // index of the next entry
 	committed uint64 // entries that the log was extended to
 	lastAt    time.Time
 	pending   []byte // leaf records of the entries from committed on
+	states    []EntryState
 
 	// A deleted entry whose leaf record is not in the cache has it in the
 	// redaction that follows. Until that is met nothing is handed on.
@@ -102,9 +136,16 @@ func (r *reader) take(ctx context.Context, m stored) error {
 		return err
 	}
 	record, leaf, err := leafOf(m.msg.Header)
+	state, _, serr := stateOf(m.msg.Header)
 	switch {
 	case err != nil:
-	case !leaf.Matches(m.msg.Data):
+	case serr != nil:
+		err = serr
+	case state != Held && !r.l.mirror:
+		err = fmt.Errorf("it is %s, as only an entry of a mirror is", state)
+	case state.bodiless() && len(m.msg.Data) > 0:
+		err = fmt.Errorf("it is %s and has a document", state)
+	case !state.bodiless() && !leaf.Matches(m.msg.Data):
 		err = errors.New("its document is not the one in its leaf record")
 	case m.subj != r.l.c.Subjects+leaf.Kind.String():
 		err = fmt.Errorf("it is of kind %s and stands under %q", leaf.Kind, m.subj)
@@ -112,18 +153,19 @@ func (r *reader) take(ctx context.Context, m stored) error {
 		err = fmt.Errorf("it was received at %v, before the entry ahead of it", leaf.ReceivedAt)
 	}
 	if err != nil {
-		return r.l.freeze("entry %d of stream %s is not this log's: %v; run log verify, and restore the store from a good copy", r.next, r.l.c.Stream, err)
+		return r.l.freeze("entry %d of stream %s is not this log's: %v; %s", r.next, r.l.c.Stream, err,
+			r.l.remedy("run log verify, and restore the store from a good copy"))
 	}
-	r.pending = append(r.pending, record...)
-	if leaf.Kind == vocab.KindRedaction {
+	r.pending, r.states = append(r.pending, record...), append(r.states, state)
+	if leaf.Kind == vocab.KindRedaction && state == Held {
 		r.redaction(m.msg.Data)
 	}
 	r.next, r.lastAt = r.next+1, leaf.ReceivedAt
-	commits := get(m.msg.Header, hdrBatchID) == "" || get(m.msg.Header, hdrBatchCommit) != ""
+	commits := r.all || get(m.msg.Header, hdrBatchID) == "" || get(m.msg.Header, hdrBatchCommit) != ""
 	if commits && len(r.missing) == 0 {
-		r.l.extend(r.pending)
+		r.l.extend(r.pending, r.states)
 		r.l.note(r.redactions)
-		r.pending, r.redactions = r.pending[:0], r.redactions[:0]
+		r.pending, r.states, r.redactions = r.pending[:0], r.states[:0], r.redactions[:0]
 		r.committed = r.next
 	}
 	return nil
@@ -149,7 +191,8 @@ func (r *reader) unresolved() error {
 		return nil
 	}
 	first := slices.Min(slices.Collect(maps.Keys(r.missing)))
-	return r.l.freeze("entry %d is missing from stream %s and from the leaf cache, and no redaction names it; restore the store, or the file \"leaves\", from a copy", first, r.l.c.Stream)
+	return r.l.freeze("entry %d is missing from stream %s and from the leaf cache, and no redaction names it; %s", first, r.l.c.Stream,
+		r.l.remedy("restore the store, or the file \"leaves\", from a copy"))
 }
 
 // gap accounts for entries [r.next, to) whose messages are deleted. Their
@@ -157,14 +200,14 @@ func (r *reader) unresolved() error {
 // that comes later.
 func (r *reader) gap(ctx context.Context, to uint64) error {
 	for ; r.next < to; r.next++ {
-		has, err := r.l.leaderHas(ctx, r.next+1)
+		has, err := r.l.leaderHas(ctx, r.l.c.Stream, r.next+1)
 		if err != nil {
 			return err
 		}
 		if has {
 			return errLagging
 		}
-		record, ok := r.l.cache.at(r.next)
+		record, state, ok := r.l.cache.at(r.next)
 		if !ok {
 			if r.missing == nil {
 				r.missing = map[uint64]bool{}
@@ -172,7 +215,7 @@ func (r *reader) gap(ctx context.Context, to uint64) error {
 			r.missing[r.next] = true
 			record = make([]byte, LeafSize)
 		}
-		r.pending = append(r.pending, record...)
+		r.pending, r.states = append(r.pending, record...), append(r.states, state)
 		if leaf, err := ParseLeaf(record); err == nil {
 			r.lastAt = leaf.ReceivedAt
 		}
@@ -197,7 +240,7 @@ func (l *Log) spotCheck(ctx context.Context, n uint64) (bool, error) {
 			continue
 		}
 		same := true
-		err := l.scan(ctx, at+1, at+1, func(m stored) error {
+		err := l.scan(ctx, l.c.Stream, at+1, at+1, func(m stored) error {
 			record, _, err := leafOf(m.msg.Header)
 			same = err == nil && bytes.Equal(record, l.tree.record(at))
 			return nil

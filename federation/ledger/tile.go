@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io/fs"
@@ -54,7 +55,7 @@ func (l *Log) Tile(path string) ([]byte, error) {
 	}
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	size := min(l.signed.size, l.tree.size())
+	size := min(l.signed.Size, l.tree.size())
 	level := max(t.L, 0)
 	have := size >> (tileHeight * level) // hashes at that level
 	if t.N < 0 || t.N > math.MaxInt64/tileWidth-1 || uint64(t.N)*tileWidth+uint64(t.W) > have {
@@ -71,13 +72,30 @@ func (l *Log) Tile(path string) ([]byte, error) {
 	return out, nil
 }
 
+// maxLeaves bounds one answer of Leaves.
+const maxLeaves = 1 << 16
+
+// Leaves returns the leaf records of entries [from, to), LeafSize bytes each; to
+// is cut to the last checkpoint, and to 65,536 records. fs.ErrNotExist where
+// there is none.
+func (l *Log) Leaves(from, to uint64) ([]byte, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	to = min(to, l.signed.Size, l.tree.size())
+	if from >= to {
+		return nil, fmt.Errorf("leaf records from entry %d on: %w", from, fs.ErrNotExist)
+	}
+	to = min(to, from+maxLeaves)
+	return bytes.Clone(l.tree.leaves[from*LeafSize : to*LeafSize]), nil
+}
+
 // Inclusion proves that entry index is in the tree of this size (RFC 6962
 // §2.1.1); check it with tlog.CheckRecord. The size must be covered by the last
 // checkpoint.
 func (l *Log) Inclusion(index, size uint64) (tlog.RecordProof, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	if size > min(l.signed.size, l.tree.size()) || index >= size {
+	if size > min(l.signed.Size, l.tree.size()) || index >= size {
 		return nil, fmt.Errorf("entry %d at size %d: %w", index, size, fs.ErrNotExist)
 	}
 	return tlog.ProveRecord(int64(size), int64(index), &l.tree)
@@ -89,7 +107,7 @@ func (l *Log) Inclusion(index, size uint64) (tlog.RecordProof, error) {
 func (l *Log) Consistency(old, size uint64) (tlog.TreeProof, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	if old < 1 || old > size || size > min(l.signed.size, l.tree.size()) {
+	if old < 1 || old > size || size > min(l.signed.Size, l.tree.size()) {
 		return nil, fmt.Errorf("sizes %d and %d: %w", old, size, fs.ErrNotExist)
 	}
 	return tlog.ProveTree(int64(size), int64(old), &l.tree)

@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/binary"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -13,7 +14,8 @@ import (
 // tree holds leaf records and hashes in memory, about 170 bytes an entry. It
 // only grows; the zero value is empty.
 type tree struct {
-	leaves []byte      // LeafSize each
+	leaves []byte // LeafSize each
+	states []EntryState
 	hashes []tlog.Hash // in tlog.StoredHashes order
 	first  map[uint64]uint32
 	more   map[uint64][]uint32 // further entries whose digests begin alike
@@ -36,14 +38,14 @@ func (t *tree) lastAt() time.Time {
 	return time.Time{}
 }
 
-func (t *tree) add(record []byte) {
+func (t *tree) add(record []byte, state EntryState) {
 	n := t.size()
 	// The hashes needed are in memory, so there is no error to have.
 	hashes, err := tlog.StoredHashesForRecordHash(int64(n), tlog.RecordHash(record), t)
 	if err != nil {
 		panic(fmt.Sprintf("ledger: hashing entry %d: %v", n, err))
 	}
-	t.leaves = append(t.leaves, record...)
+	t.leaves, t.states = append(t.leaves, record...), append(t.states, state)
 	t.hashes = append(t.hashes, hashes...)
 	if t.first == nil {
 		t.first, t.more = map[uint64]uint32{}, map[uint64][]uint32{}
@@ -108,4 +110,61 @@ func (t *tree) root(n uint64) tlog.Hash {
 		panic(fmt.Sprintf("ledger: root at %d: %v", n, err))
 	}
 	return h
+}
+
+// Root returns the root of the log's first size entries (RFC 6962 §2.1), or
+// fs.ErrNotExist beyond its end.
+func (l *Log) Root(size uint64) (tlog.Hash, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if size > l.tree.size() {
+		return tlog.Hash{}, fmt.Errorf("the root at size %d: %w", size, fs.ErrNotExist)
+	}
+	return l.tree.root(size), nil
+}
+
+// RootWith returns the root that the log would have with these leaf records
+// (LeafSize bytes each) after its last entry. Nothing is stored. ErrEntry where
+// they are not leaf records.
+func (l *Log) RootWith(leaves []byte) (tlog.Hash, error) {
+	if len(leaves)%LeafSize != 0 {
+		return tlog.Hash{}, fmt.Errorf("%w: %d bytes are no leaf records of %d bytes", ErrEntry, len(leaves), LeafSize)
+	}
+	l.mu.RLock()
+	// What is in the tree never changes, so it is read without the lock.
+	g := grown{n: l.tree.size(), hashes: l.tree.hashes}
+	l.mu.RUnlock()
+	for ; len(leaves) > 0; leaves = leaves[LeafSize:] {
+		if _, err := ParseLeaf(leaves[:LeafSize]); err != nil {
+			return tlog.Hash{}, fmt.Errorf("%w: entry %d: %w", ErrEntry, g.n, err)
+		}
+		hashes, err := tlog.StoredHashesForRecordHash(int64(g.n), tlog.RecordHash(leaves[:LeafSize]), &g)
+		if err != nil {
+			return tlog.Hash{}, err
+		}
+		g.more, g.n = append(g.more, hashes...), g.n+1
+	}
+	return tlog.TreeHash(int64(g.n), &g)
+}
+
+// grown is a tree's hashes and those of what might follow.
+type grown struct {
+	n            uint64
+	hashes, more []tlog.Hash
+}
+
+// ReadHashes implements tlog.HashReader.
+func (g *grown) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	out := make([]tlog.Hash, len(indexes))
+	for i, x := range indexes {
+		switch n := int64(len(g.hashes)); {
+		case x >= 0 && x < n:
+			out[i] = g.hashes[x]
+		case x >= n && x < n+int64(len(g.more)):
+			out[i] = g.more[x-n]
+		default:
+			return nil, fmt.Errorf("no hash at %d", x)
+		}
+	}
+	return out, nil
 }

@@ -196,7 +196,7 @@ func TestTreeEqualsRecomputation(t *testing.T) {
 			if err != nil {
 				rt.Fatal(err)
 			}
-			text := fmt.Sprintf("%s\n%d\n%s\n\n", w.name, n, want)
+			text := fmt.Sprintf("%s\n%d\n%s\ntime ", w.name, n, want)
 			if !strings.HasPrefix(string(l.Checkpoint()), text) {
 				rt.Fatalf("signed %q, want %q", l.Checkpoint(), text)
 			}

@@ -60,9 +60,15 @@ func (s source) Documents(ctx context.Context, digests []vocab.Digest) ([][]byte
 			n++
 		}
 		// Bodies are read as they are: judging them is the verifier's part.
-		err := s.l.scan(ctx, at+1, at+n, func(m stored) error {
-			out[i+int(m.seq-1-at)] = m.msg.Data
-			return nil
+		err := s.l.scan(ctx, s.l.c.Stream, at+1, at+n, func(m stored) error {
+			m, err := s.l.inPlace(ctx, m)
+			if state, _, serr := stateOf(m.msg.Header); err == nil && (serr != nil || !state.bodiless()) {
+				out[i+int(m.seq-1-at)] = m.msg.Data
+				if m.msg.Data == nil { // the document that is empty
+					out[i+int(m.seq-1-at)] = []byte{}
+				}
+			}
+			return err
 		})
 		if err != nil {
 			return nil, err
@@ -70,6 +76,17 @@ func (s source) Documents(ctx context.Context, digests []vocab.Digest) ([][]byte
 		i += int(n)
 	}
 	return out, nil
+}
+
+// Withheld implements Withholder: of a mirror, the origin may keep documents from
+// this hub.
+func (s source) Withheld(d vocab.Digest) bool {
+	for _, i := range s.l.FindAll(d) {
+		if state, _, _, gone := s.l.stateAt(i); state == Withheld && !gone {
+			return true
+		}
+	}
+	return false
 }
 
 // Report is what Verify found.
@@ -132,7 +149,7 @@ func Verify(ctx context.Context, src Source, vkey string, check func(Record) err
 		r.fault("the checkpoint is not valid under the log's key: %v", err)
 		return r, nil
 	}
-	r.Size, r.Root = cp.size, base64.StdEncoding.EncodeToString(cp.root[:])
+	r.Size, r.Root = cp.Size, base64.StdEncoding.EncodeToString(cp.Root[:])
 	t, err := readTree(ctx, src, cp, r)
 	if err != nil || t == nil {
 		return r, err
@@ -149,10 +166,10 @@ func Verify(ctx context.Context, src Source, vkey string, check func(Record) err
 
 // readTree builds the tree from the leaf records in the entries tiles. A nil
 // tree means that they cannot be read as such; the report says so.
-func readTree(ctx context.Context, src Source, cp signed, r *Report) (*tree, error) {
+func readTree(ctx context.Context, src Source, cp Checkpoint, r *Report) (*tree, error) {
 	t := &tree{}
-	for n := uint64(0); n*tileWidth < cp.size; n++ {
-		width := min(tileWidth, cp.size-n*tileWidth)
+	for n := uint64(0); n*tileWidth < cp.Size; n++ {
+		width := min(tileWidth, cp.Size-n*tileWidth)
 		path := TilePath(tlog.Tile{H: tileHeight, L: -1, N: int64(n), W: int(width)})
 		b, err := src.Tile(ctx, path)
 		if err != nil {
@@ -170,15 +187,15 @@ func readTree(ctx context.Context, src Source, cp signed, r *Report) (*tree, err
 				r.fault("entry %d: %w", n*tileWidth+i, err)
 				return nil, nil
 			}
-			t.add(record)
+			t.add(record, Held)
 		}
 		if len(b) > 0 {
 			r.fault("%s has %d bytes too many", path, len(b))
 			return nil, nil
 		}
 	}
-	if root := t.root(cp.size); root != cp.root {
-		r.fault("the leaf records do not give the root that was signed over %d entries", cp.size)
+	if root := t.root(cp.Size); root != cp.Root {
+		r.fault("the leaf records do not give the root that was signed over %d entries", cp.Size)
 	}
 	return t, nil
 }

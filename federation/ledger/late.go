@@ -1,0 +1,159 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	hdrExpectedSubject = "Nats-Expected-Last-Subject-Sequence"
+	latePrefix         = "lianmu.late."
+)
+
+// Fill adds the body of an entry of a mirror that is Withheld or Missing: m is
+// Held or Faulty and has the entry's leaf record. It is kept in a stream of its
+// own, as the mirror's cannot change, and is read in its place from then on; the
+// tree stays as it is. The first one counts: repeating is harmless.
+//
+// Errors: fs.ErrNotExist beyond the log's end; ErrEntry where m does not fit the
+// entry, or the entry has its body; ErrRedaction where it was redacted; ErrFull,
+// ErrReadOnly and ErrUnavailable as of Append.
+func (l *Log) Fill(ctx context.Context, index uint64, m Mirrored) error {
+	if !l.mirror {
+		return fmt.Errorf("the log %s is this hub's own: its entries have their bodies", l.c.Origin)
+	}
+	if m.State.bodiless() {
+		return fmt.Errorf("%w: it is %s and has no body", ErrEntry, m.State)
+	}
+	if err := m.check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrEntry, err)
+	}
+	l.write.Lock()
+	defer l.write.Unlock()
+	size := l.Size()
+	if index >= size {
+		return fmt.Errorf("entry %d: %w", index, fs.ErrNotExist)
+	}
+	if err := l.writable(ctx, size); err != nil {
+		return err
+	}
+	record := m.Leaf.Bytes()
+	if known, _ := l.leafAt(index); !bytes.Equal(known, record) {
+		return fmt.Errorf("%w: the leaf record is not that of entry %d", ErrEntry, index)
+	}
+	for again := false; ; again = true {
+		state, _, came, gone := l.stateAt(index)
+		switch {
+		case gone, state == Redacted:
+			return fmt.Errorf("%w: entry %d was redacted; its body stays away", ErrRedaction, index)
+		case came:
+			return nil
+		case state != Withheld && state != Missing:
+			return fmt.Errorf("%w: entry %d is %s and has its body", ErrEntry, index, state)
+		case again:
+			return fmt.Errorf("%w: another body stands in for entry %d: %s", ErrDamaged, index, l.remedy(""))
+		}
+		seq, err := l.publishLate(ctx, index, record, m)
+		if err == nil {
+			l.mu.Lock()
+			l.late[index], l.tree.states[index] = seq, m.State
+			l.mu.Unlock()
+			return nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+		l.heard = 0 // it is there: from another process, or from a try that got no answer
+		if err := l.learnLate(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// publishLate writes a late body if there is none yet, else ErrConflict.
+func (l *Log) publishLate(ctx context.Context, index uint64, record []byte, m Mirrored) (seq uint64, err error) {
+	h := header(record, m)
+	h[hdrExpectedSubject] = []string{"0"}
+	ctx, cancel := context.WithTimeout(ctx, l.c.AckWait)
+	defer cancel()
+	answer, err := l.nc.RequestMsgWithContext(ctx, &nats.Msg{
+		Subject: fmt.Sprintf("%s%s.%d", latePrefix, l.id, index), Header: h, Data: m.Document,
+	})
+	if err != nil {
+		l.c.Failed(err)
+		return 0, fmt.Errorf("%w (the body of entry %d: %w)", ErrUnavailable, index, err)
+	}
+	var ack pubAck
+	if err := json.Unmarshal(answer.Data, &ack); err != nil {
+		return 0, fmt.Errorf("%w (the body of entry %d: %w)", ErrUnavailable, index, err)
+	}
+	switch {
+	case ack.Error == nil:
+		return ack.Seq, nil
+	case ack.Error.ErrCode == errWrongLastSeq, ack.Error.ErrCode == errWrongLastSeqConstant:
+		return 0, ErrConflict
+	}
+	return 0, l.storeError(ack.Error)
+}
+
+// learnLate reads which bodies came late since it was called last. The caller
+// holds write.
+func (l *Log) learnLate(ctx context.Context) error {
+	prefix := latePrefix + l.id + "."
+	return l.scanSubject(ctx, l.c.Late, prefix+"*", l.heard+1, 0, func(m stored) error {
+		l.heard = m.seq
+		index, err := strconv.ParseUint(strings.TrimPrefix(m.subj, prefix), 10, 64)
+		if err != nil || index >= l.Size() {
+			return nil
+		}
+		record, leaf, err := leafOf(m.msg.Header)
+		state, _, serr := stateOf(m.msg.Header)
+		known, _ := l.leafAt(index)
+		if err != nil || serr != nil || state.bodiless() || !bytes.Equal(record, known) || !leaf.Matches(m.msg.Data) {
+			l.log.Error("a body that came late is not its entry's, and is not read", "index", index, "message", m.seq)
+			return nil
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if _, gone := l.redacted[index]; gone || l.tree.states[index] == Withheld || l.tree.states[index] == Missing {
+			l.late[index], l.tree.states[index] = m.seq, state
+		}
+		return nil
+	})
+}
+
+// stateAt tells what the log holds of entry i: its state, the message with its
+// body if that came late, and whether a redaction names it.
+func (l *Log) stateAt(i uint64) (state EntryState, late uint64, came, gone bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	late, came = l.late[i]
+	_, gone = l.redacted[i]
+	return l.tree.states[i], late, came, gone
+}
+
+// inPlace is the message that entry m is read from: m, or the one in which its
+// body came late.
+func (l *Log) inPlace(ctx context.Context, m stored) (stored, error) {
+	_, seq, came, gone := l.stateAt(m.seq - 1)
+	if !came {
+		return m, nil
+	}
+	found := false
+	err := l.scan(ctx, l.c.Late, seq, seq, func(late stored) error {
+		m.msg, found = late.msg, true
+		return nil
+	})
+	if err == nil && !found && !gone {
+		l.c.Damaged(m.seq-1, fmt.Errorf("%w: the body of entry %d is missing from stream %s", ErrDamaged, m.seq-1, l.c.Late))
+	}
+	return m, err
+}
