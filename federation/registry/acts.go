@@ -44,7 +44,16 @@ func (f *fold) act(e Entry, a *vocab.Act) {
 		v := pack(e, s.number)
 		v.kind, v.content, v.marks = vocab.KindDeregistration, vocab.Digest{}, ended|hubs
 		for _, id := range a.Offerings[:min(len(a.Offerings), vocab.MaxRemoved)] {
-			f.merge(vocab.KeyOf(s.did, id), v)
+			f.merge(vocab.KeyOf(s.did, id), v, false)
+		}
+	case vocab.Withholding:
+		// Where the entry itself is held it is of the same time and goes before,
+		// so nothing changes.
+		v := pack(e, s.number)
+		v.position, v.first, v.created = a.From, a.From, nano(a.Created)
+		v.kind, v.content, v.expires, v.marks = vocab.KindWithdrawal, vocab.Digest{}, 0, withheld|hubs
+		for _, id := range a.Offerings[:min(len(a.Offerings), 1)] {
+			f.merge(vocab.KeyOf(s.did, id), v, false)
 		}
 	}
 }
@@ -93,13 +102,13 @@ func (f *fold) redact(d *vocab.Redaction) {
 	switch {
 	case known && stands.position == d.Index && stands.marks&hubs == 0:
 		gone.kind, gone.digest, gone.received = stands.kind, stands.digest, stands.received
-		gone.first, gone.marks = stands.first, gone.marks|stands.marks&ended
+		gone.first, gone.marks = stands.first, gone.marks|stands.marks&(ended|publicFirst)
 		f.put(d.Key, gone, nil)
 	case blank:
 		if gone.kind == vocab.KindDeregistration {
 			gone.marks |= ended
 		}
-		f.merge(d.Key, gone)
+		f.merge(d.Key, gone, d.Audience == vocab.AudiencePublic)
 	}
 }
 
@@ -118,6 +127,11 @@ func (r *Registry) Remains(index uint64, f vocab.Fact) (vocab.Redaction, bool) {
 		if says(f.Kind) {
 			d.Content = f.Content
 		}
+		r.mu.RLock()
+		defer r.mu.RUnlock()
+		if v, ok := r.versions[d.Key]; ok && r.publicOf(d.Key, v) == index+1 {
+			d.Audience = vocab.AudiencePublic
+		}
 		return d, f.Space != ""
 	case vocab.KindSpace:
 	default:
@@ -132,6 +146,9 @@ func (r *Registry) Remains(index uint64, f vocab.Fact) (vocab.Redaction, bool) {
 	e, ok := r.home(n).ring.at(index)
 	for _, k := range e.keys {
 		d.Keys = append(d.Keys, r.signer(k).did)
+	}
+	if e.text != nil {
+		d.Audience = e.text.Audience
 	}
 	return d, ok
 }

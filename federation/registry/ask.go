@@ -30,8 +30,19 @@ func (f *fold) unpack(k vocab.Key, v version) Version {
 		Position: v.position, First: v.first, Kind: v.kind, Final: f.final(k, v), Void: f.void(v),
 		Suspended: f.standingOf(f.home(v.signer)) != Admitted,
 		Created:   instant(v.created), Expires: instant(v.expires), ReceivedAt: instant(v.received),
-		Digest: v.digest, Content: v.content,
+		Digest: v.digest, Content: v.content, Log: f.log,
 	}
+}
+
+// PublicBefore reports whether what was published under a key before a position
+// was for everybody at least once, so that what is said of it afterwards tells
+// nobody of a hidden name.
+func (r *Registry) PublicBefore(k vocab.Key, position uint64) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	v, ok := r.versions[k]
+	at := r.publicOf(k, v)
+	return ok && at > 0 && at <= position
 }
 
 // Known returns the version that stands with this content in a space, if it is
@@ -176,7 +187,7 @@ func (f *fold) named(did string) *space {
 func (r *Registry) state(s *space) SpaceState {
 	st := SpaceState{
 		Space: vocab.Space{DID: s.did}, Standing: r.standingOf(s), Reason: s.reason, Decided: instant(s.decided),
-		Offerings: s.offerings, Participants: s.participants, Entries: s.entries, LastEntry: instant(s.last),
+		Log: r.log, Offerings: s.offerings, Participants: s.participants, Entries: s.entries, LastEntry: instant(s.last),
 		Keys: make([]Key, 0, len(s.ring.keys)),
 	}
 	if s.ring.text >= 0 {

@@ -33,6 +33,9 @@ type Decision struct {
 	// unchanged or superseded. Where that is an entry of the same batch, its
 	// ReceivedAt is not known yet.
 	Stands Version
+	// Withholds: an offering or participant that not everybody may see overtakes
+	// one that everybody could; the hub says so in an act right after it.
+	Withholds bool
 	// Unknown: a withdrawal or deregistration of what was never published here.
 	Unknown bool
 	// Final: the offering was deregistered; nothing can be published under its id.
@@ -83,6 +86,7 @@ func (b *Batch) Decide(e Entry) Decision {
 	}
 	d.Fact = e.Fact
 	if d.Logged() {
+		d.Withholds = b.staged.withholds(e)
 		b.staged.apply(e)
 		b.staged.next = e.Index + 1
 		b.entries = append(b.entries, e)
@@ -152,6 +156,16 @@ func (f *fold) decide(e Entry) Decision {
 		return Decision{Status: vocab.Accepted}
 	}
 	return f.supersede(s.ring.events[s.ring.stands].version, true, false, pack(e, 0))
+}
+
+// withholds reports whether an entry that is about to be folded hides what
+// everybody could see until now.
+func (f *fold) withholds(e Entry) bool {
+	if !says(e.Fact.Kind) {
+		return false
+	}
+	old, known := f.version(vocab.KeyOf(e.Fact.Space, e.Fact.ID))
+	return known && old.marks&public != 0 && old.marks&redacted == 0 && !f.seen(f.named(e.Fact.Space), e)
 }
 
 // supersede is the rule of versions, renewals, withdrawals and deregistrations.

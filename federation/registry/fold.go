@@ -14,17 +14,23 @@ type fold struct {
 	base  int    // signers below
 	next  uint64 // index of the next entry
 	hub   string // DID of the hub, which is no space; "": unknown
+	log   string // origin of the log
 	// openUntil: before this entry whoever has no act is admitted.
 	openUntil uint64
 
 	versions map[vocab.Key]version
 	endings  map[vocab.Key][]ending // of versions marked ended
-	since    map[uint32]uint64      // signer → position from which what it signs is void
-	signers  []signer               // from number base on
-	numbers  map[string]uint32      // DID → signer
-	changed  map[uint32]*space      // spaces that are not as below, by the number of their name
-	barred   map[contentKey]bool    // what was redacted, and the space that had published it
-	blanks   map[uint64]blank       // entries whose bodies are gone, until their redaction tells whose they were
+	// withdrawn are withdrawals, overtaken ones too, where counts are kept.
+	withdrawn map[vocab.Key][]version
+	// publics are, one more, positions of the first that everybody could see, where
+	// others were before it.
+	publics map[vocab.Key]uint64
+	since   map[uint32]uint64   // signer → position from which what it signs is void
+	signers []signer            // from number base on
+	numbers map[string]uint32   // DID → signer
+	changed map[uint32]*space   // spaces that are not as below, by the number of their name
+	barred  map[contentKey]bool // what was redacted, and the space that had published it
+	blanks  map[uint64]blank    // entries whose bodies are gone, until their redaction tells whose they were
 
 	// The lowest fold tells whoever keeps counts: of a version, before it goes
 	// and after it has come; and of a space, when worth may have changed in any
@@ -67,11 +73,11 @@ const noTheft = ^uint64(0) // in fold.since: nothing is void, whatever is said b
 
 func newFold(below *fold) fold {
 	f := fold{
-		below: below, versions: map[vocab.Key]version{}, endings: map[vocab.Key][]ending{},
+		below: below, versions: map[vocab.Key]version{}, endings: map[vocab.Key][]ending{}, withdrawn: map[vocab.Key][]version{}, publics: map[vocab.Key]uint64{},
 		since: map[uint32]uint64{}, numbers: map[string]uint32{}, changed: map[uint32]*space{}, blanks: map[uint64]blank{}, barred: map[contentKey]bool{},
 	}
 	if below != nil {
-		f.base, f.hub = below.base+len(below.signers), below.hub
+		f.base, f.hub, f.log = below.base+len(below.signers), below.hub, below.log
 		f.next, f.openUntil = below.next, below.openUntil
 	}
 	return f
@@ -102,8 +108,26 @@ func (f *fold) apply(e Entry) {
 			}
 			return
 		}
-		f.merge(vocab.KeyOf(s.did, e.Fact.ID), v)
+		seen := f.seen(s, e)
+		if seen {
+			v.marks |= public
+		}
+		f.merge(vocab.KeyOf(s.did, e.Fact.ID), v, seen)
 	}
+}
+
+// seen reports whether everybody may see an entry as it comes: by what it says
+// or, where it leaves that to its space, by what that says now, or else the hub.
+func (f *fold) seen(s *space, e Entry) bool {
+	switch {
+	case !says(e.Fact.Kind):
+		return false
+	case e.Fact.Audience != "" || e.Fact.Kind == vocab.KindParticipant:
+		return e.Fact.Audience == vocab.AudiencePublic
+	case s.ring.text >= 0 && s.ring.events[s.ring.text].text.Audience != "":
+		return s.ring.events[s.ring.text].text.Audience == vocab.AudiencePublic
+	}
+	return e.Index < f.openUntil
 }
 
 // count notes an entry of a space, where counts are kept.
@@ -114,14 +138,53 @@ func (f *fold) count(s *space, received int64) {
 	}
 }
 
-func (f *fold) merge(k vocab.Key, v version) {
+// merge folds a version; seen tells that everybody could see its entry.
+func (f *fold) merge(k vocab.Key, v version, seen bool) {
 	old, known := f.version(k)
 	next := merge(old, v, known)
+	at := f.publicOf(k, old)
+	if seen && (at == 0 || v.position+1 < at) {
+		at = v.position + 1
+	}
+	if next.marks &^= publicFirst; at == next.first+1 {
+		next.marks |= publicFirst
+	} else if at != 0 {
+		f.publics[k] = at
+	}
 	if v.marks&ended != 0 {
-		f.put(k, next, &ending{v.position, v.signer, v.marks&hubs != 0})
+		f.put(k, next, &ending{v.position, v.signer, v.marks&hubs != 0, v.received})
 	} else if next != old {
 		f.put(k, next, nil)
 	}
+	if f.below == nil && v.kind == vocab.KindWithdrawal && v.marks&hubs == 0 {
+		f.takeDown(k, v)
+	}
+}
+
+// takeDown remembers the latest withdrawal of each key that signed one, for
+// those who hold the offering from another log.
+func (f *fold) takeDown(k vocab.Key, v version) {
+	all := f.withdrawn[k]
+	i := slices.IndexFunc(all, func(w version) bool { return w.signer == v.signer })
+	switch {
+	case i < 0:
+		f.withdrawn[k] = append(slices.Clip(all), v)
+	case later(v, all[i]):
+		all[i] = v
+	}
+}
+
+// publicOf is one more than the position of the first entry under a name that
+// everybody could see; 0: there is none. v is what stands there.
+func (f *fold) publicOf(k vocab.Key, v version) uint64 {
+	if v.marks&publicFirst != 0 {
+		return v.first + 1
+	}
+	at, ok := f.publics[k]
+	if !ok && f.below != nil {
+		return f.below.publicOf(k, v)
+	}
+	return at
 }
 
 func (f *fold) put(k vocab.Key, v version, end *ending) {

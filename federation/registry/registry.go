@@ -16,6 +16,7 @@ package registry
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lianmu/vocab"
@@ -74,6 +75,8 @@ type SpaceState struct {
 
 	Descriptor         vocab.Digest // of the one that Space tells; zero: none
 	DescriptorPosition uint64
+	// Log is the origin of the log that all of this is of.
+	Log string
 }
 
 // Registry is the folded state of one log. One goroutine applies; any may ask.
@@ -84,6 +87,9 @@ type Registry struct {
 	contents map[contentKey]vocab.Key // of offerings that stand
 	members  members
 	expiry   int64 // no shown version expires before this; 0: none does
+
+	// turns counts what may have changed which log is a space's home.
+	turns atomic.Uint64
 }
 
 type contentKey struct {
@@ -110,12 +116,28 @@ func (r *Registry) Hub(did string) {
 	r.hub = did
 }
 
+// SetOrigin says which log it is the fold of: Version.Log. It must be called
+// before anything is applied.
+func (r *Registry) SetOrigin(origin string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.log = origin
+}
+
+// Origin is what SetOrigin said.
+func (r *Registry) Origin() string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.log
+}
+
 // OpenUntil makes it the registry of a hub that admitted whoever signed until
-// its log had so many entries. It must be called before anything is applied.
+// its log had so many entries. It must be called before anything is applied, or
+// when a hub that was open is closed, with no fewer entries than were applied.
 func (r *Registry) OpenUntil(entries uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.openUntil = entries
+	r.openUntil, r.expiry = entries, 1
 }
 
 // Position is the number of entries folded: the next index wanted.
@@ -123,6 +145,16 @@ func (r *Registry) Position() uint64 {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.position
+}
+
+// Replace makes r what o is, at once for whoever asks r. Nothing may be asked of
+// o, or applied to it, afterwards.
+func (r *Registry) Replace(o *Registry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fold, r.position, r.contents, r.members, r.expiry = o.fold, o.position, o.contents, o.members, 1
+	r.watch, r.fold.recount = r.keepCount, r.countAnew
+	r.turns.Add(1)
 }
 
 // Apply folds entries in log order. An entry already folded is skipped.
@@ -142,6 +174,10 @@ func (r *Registry) Apply(entries ...Entry) {
 // apply folds an entry, and what it says of a participant if it stands.
 func (r *Registry) apply(e Entry) {
 	r.fold.apply(e)
+	switch e.Fact.Kind {
+	case vocab.KindSpace, vocab.KindAct, vocab.KindRedaction:
+		r.turns.Add(1)
+	}
 	switch {
 	case e.Fact.Kind == vocab.KindAct || e.Fact.Kind == vocab.KindRedaction:
 		r.expiry = 1 // what is shown may be other than it was: look anew

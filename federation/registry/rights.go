@@ -200,6 +200,10 @@ func (f *fold) decideAct(a *vocab.Act) Decision {
 		if n := len(a.Offerings); n == 0 || n > vocab.MaxRemoved {
 			return denied(vocab.NewProblem("", "act.offerings", "一次可注销 1 至 %d 项产品，这里列出了 %d 项", "1 to %d offerings can be deregistered at once, not %d", vocab.MaxRemoved, n))
 		}
+	case vocab.Withholding:
+		if len(a.Offerings) != 1 || a.Created.IsZero() {
+			return denied(vocab.NewProblem("", "act.incomplete", "收回公开须写明一项目录条目和它的签署时间", "what is taken back from the public is one offering, with the time when its version was signed"))
+		}
 	default:
 		return denied(vocab.NewProblem("/@type", "act.verb", "不认识的决定类型 %s", "%s is no act that this hub knows", string(a.Verb)))
 	}
@@ -222,10 +226,10 @@ func (f *fold) decideRedaction(d *vocab.Redaction) Decision {
 		return wrong
 	}
 	if e, ok := f.home(n).ring.at(d.Index); ok {
-		if e.signer != n || e.created != nano(d.Created) || !slices.Equal(e.keys, f.numbered(d.Keys)) {
+		if e.signer != n || e.created != nano(d.Created) || !slices.Equal(e.keys, f.numbered(d.Keys)) || e.text != nil && e.text.Audience != d.Audience {
 			return wrong
 		}
-	} else if v, ok := f.version(d.Key); !ok || v.position == d.Index && (v.signer != n || v.created != nano(d.Created) || v.marks&hubs != 0 ||
+	} else if v, ok := f.version(d.Key); !ok || (f.publicOf(d.Key, v) == d.Index+1) != (d.Audience == vocab.AudiencePublic) || v.position == d.Index && (v.signer != n || v.created != nano(d.Created) || v.marks&hubs != 0 ||
 		says(v.kind) && v.marks&redacted == 0 && v.content != d.Content) {
 		return wrong
 	}

@@ -19,7 +19,9 @@ type Version struct {
 	Content    vocab.Digest
 	Final      bool // deregistered: nothing published later counts
 	Void       bool // signed with a stolen key, or redacted: it only keeps its place, so that nothing older stands again
-	Suspended  bool // its space is not admitted at present
+	Suspended  bool // its space is not admitted at present, or has no home here (see Union)
+	// Log is the origin of the log that Position and First are of.
+	Log string
 }
 
 // Published reports whether the version is an offering that stands; expiry and
@@ -48,9 +50,12 @@ type version struct {
 type mark uint8
 
 const (
-	ended    mark = 1 << iota // an entry under this name ended it for good: see fold.endings
-	redacted                  // its body is gone
-	hubs                      // the hub's own, so no space's key can void it
+	ended       mark = 1 << iota // an entry under this name ended it for good: see fold.endings
+	redacted                     // its body is gone
+	hubs                         // the hub's own, so no space's key can void it
+	public                       // everybody could see it when it came
+	publicFirst                  // everybody could see the first under this name: see fold.publicOf
+	withheld                     // in place of an entry that not everybody may see: see vocab.Withholding
 )
 
 // ending is an entry that ended what stands under a name for good.
@@ -58,6 +63,7 @@ type ending struct {
 	position uint64
 	signer   uint32
 	hubs     bool
+	received int64
 }
 
 func pack(e Entry, signer uint32) version {
@@ -88,22 +94,25 @@ func merge(old, v version, known bool) version {
 	return next
 }
 
-// later orders versions by created, withdrawal before offering, digest.
+// later orders versions by created, withdrawal before offering, digest. What
+// stands in place of another is before all of its time: also before that one.
 func later(a, b version) bool {
 	if a.created != b.created {
 		return a.created > b.created
 	}
-	if x, y := rank(a.kind), rank(b.kind); x != y {
+	if x, y := rank(a), rank(b); x != y {
 		return x > y
 	}
 	return bytes.Compare(a.digest[:], b.digest[:]) > 0
 }
 
-func rank(k vocab.EntryKind) int {
-	switch k {
-	case vocab.KindDeregistration:
+func rank(v version) int {
+	switch {
+	case v.marks&withheld != 0:
+		return -1
+	case v.kind == vocab.KindDeregistration:
 		return 2
-	case vocab.KindOffering, vocab.KindParticipant:
+	case says(v.kind):
 		return 1
 	}
 	return 0

@@ -1,0 +1,201 @@
+package registry
+
+import (
+	"cmp"
+	"slices"
+
+	"lianmu/vocab"
+)
+
+// home is which of a Union's logs counts for a space.
+type home struct {
+	kind      homeKind
+	at        int   // settled: the log
+	tells     int   // the log that tells what the space is; -1: none knows it
+	keeps     bool  // disputed: the own log keeps what it has
+	claimants []int // disputed: the logs that claim it
+	// words are, where the space is free, the keys that it has of itself in each
+	// log, by their numbers there; nil: all.
+	words []map[uint32]bool
+}
+
+type homeKind uint8
+
+const (
+	free      homeKind = iota // it names no hub anywhere: all logs count
+	settled                   // one log counts
+	elsewhere                 // it has named a hub whose log is not held
+	disputed
+)
+
+// counts reports whether what the log that tells of the space says may stand.
+func (h home) counts() bool {
+	return h.tells >= 0 && (h.kind == free || h.kind == settled || h.kind == disputed && h.keeps)
+}
+
+// claim is what one log says of where a space is at home.
+type claim struct {
+	known   bool
+	entries bool
+	text    bool   // a descriptor can be read
+	hub     string // that the descriptor which stands names; "": none
+	word    string // that the descriptor which stands of those the space itself signed names
+	version version
+	signer  string // DID that signed the descriptor which stands
+	keys    map[uint32]bool
+}
+
+// claim asks one log.
+func (r *Registry) claim(did string) (c claim) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	s := r.named(did)
+	if s == nil {
+		return c
+	}
+	c.known, c.entries = true, s.entries > 0
+	if s.ring.text >= 0 {
+		e := s.ring.events[s.ring.text]
+		c.text, c.hub, c.version, c.signer = true, e.text.Hub, e.version, r.signer(e.signer).did
+	}
+	if !slices.ContainsFunc(s.ring.events, func(e event) bool { return e.hub }) {
+		c.word = c.hub
+		return c
+	}
+	own := s.ring.own()
+	if own.text >= 0 {
+		c.word = own.events[own.text].text.Hub
+	}
+	c.keys = make(map[uint32]bool, len(own.keys))
+	for _, k := range own.keys {
+		c.keys[k.key] = true
+	}
+	return c
+}
+
+// own is the ring as the space alone made it: without the keys that the hub gave
+// it, and what they signed.
+func (g ring) own() ring {
+	own := ring{name: g.name, thefts: g.thefts}
+	own.refold()
+	for _, e := range g.events {
+		if !e.hub && own.key(e.signer).in {
+			own.events = append(own.events, e)
+			own.step(len(own.events) - 1)
+		}
+	}
+	return own
+}
+
+// out reports whether a log says of a key that it is a space's no more.
+func (r *Registry) out(did, key string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	n, ok := r.find(key)
+	if !ok || r.home(n).did != did {
+		return false
+	}
+	i, ok := r.home(n).ring.place(n)
+	return ok && (!r.home(n).ring.keys[i].in || r.home(n).ring.keys[i].stolen)
+}
+
+// homeOf decides which of the logs counts for a space.
+func homeOf(did string, parts []part) home {
+	h := home{tells: -1, words: make([]map[uint32]bool, len(parts))}
+	claims := make([]claim, len(parts))
+	var named bool
+	var candidates []int
+	lone := 0
+	for i, p := range parts {
+		c := p.claim(did)
+		claims[i] = c
+		if !c.known {
+			continue
+		}
+		if c.entries {
+			lone++
+		}
+		if !p.own {
+			h.words[i] = c.keys
+		}
+		// The own hub's word that it gave keys on filed evidence is good here.
+		word := c.word
+		if p.own {
+			word = c.hub
+		}
+		named = named || word != ""
+		if word != "" && word == p.hub && c.hub == p.hub {
+			candidates = append(candidates, i)
+		}
+	}
+	if lone <= 1 {
+		h.words = make([]map[uint32]bool, len(parts)) // nobody else speaks for it
+	}
+	h.tells = teller(claims)
+	switch left := remaining(did, parts, claims, candidates); {
+	case !named:
+	case len(candidates) == 0:
+		h.kind = elsewhere
+	case len(left) == 1 || len(left) > 1 && claims[left[0]].version.created > claims[left[1]].version.created:
+		h.kind, h.at, h.tells = settled, left[0], left[0]
+	default:
+		h.kind, h.claimants = disputed, candidates
+		own := claims[0]
+		if h.keeps = own.known && (own.hub == "" || own.hub == parts[0].hub); h.keeps {
+			h.tells = 0
+		}
+	}
+	return h
+}
+
+// remaining are the candidates whose descriptor no other one's log speaks
+// against, the latest first.
+func remaining(did string, parts []part, claims []claim, candidates []int) (left []int) {
+	for _, i := range candidates {
+		if !slices.ContainsFunc(candidates, func(j int) bool { return j != i && parts[j].out(did, claims[i].signer) }) {
+			left = append(left, i)
+		}
+	}
+	slices.SortStableFunc(left, func(a, b int) int { return cmp.Compare(claims[b].version.created, claims[a].version.created) })
+	return left
+}
+
+// teller is the log that tells what a space is that has no home: the own one
+// where it has something of it, else the one with the latest descriptor.
+func teller(claims []claim) int {
+	if claims[0].entries {
+		return 0
+	}
+	best := -1
+	for i, c := range claims {
+		switch {
+		case !c.known:
+		case best < 0, c.text && !claims[best].text, c.text && later(c.version, claims[best].version),
+			!claims[best].text && c.entries && !claims[best].entries:
+			best = i
+		}
+	}
+	return best
+}
+
+// mayTakeDown reports whether a space's home says that a key could speak for it
+// when another log received something: it is the space's, not stolen, and was
+// not retired before.
+func (r *Registry) mayTakeDown(did, key string, received int64) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	n, ok := r.find(key)
+	if !ok || r.home(n).did != did {
+		return false
+	}
+	k := r.home(n).ring.key(n)
+	return !k.stolen && (k.in || k.until != 0 && received < k.retired)
+}
+
+// barsContent reports whether a space published a content here that was redacted.
+func (r *Registry) barsContent(did string, content vocab.Digest) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	s := r.named(did)
+	return s != nil && r.bars(contentKey{s.number, content})
+}

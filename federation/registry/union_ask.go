@@ -1,0 +1,248 @@
+package registry
+
+import (
+	"iter"
+	"time"
+
+	"lianmu/vocab"
+)
+
+// found is what one log has under a key.
+type found struct {
+	log     int // its place among the parts
+	version version
+	signer  string
+	shown   Version // as that log has it
+}
+
+// removal is a withdrawal or deregistration that one log holds.
+type removal struct {
+	found
+	received int64
+}
+
+// look asks one log for a key: what stands there, whose it is, and what the
+// space itself said to take it down, as far as that log thinks that it counts.
+func (p part) look(i int, k vocab.Key) (f found, space string, removals []removal, ok bool) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	v, ok := p.versions[k]
+	if !ok {
+		return f, "", nil, false
+	}
+	at := func(v version) found {
+		shown := p.unpack(k, v)
+		shown.Log = p.origin
+		return found{log: i, version: v, signer: p.signer(v.signer).did, shown: shown}
+	}
+	for _, w := range p.withdrawn[k] {
+		if !p.stolen(w.signer, w.position) {
+			removals = append(removals, removal{at(w), w.received})
+		}
+	}
+	for _, e := range p.ends(k) {
+		if e.hubs || p.stolen(e.signer, e.position) {
+			continue
+		}
+		d := at(version{position: e.position, first: v.first, signer: e.signer, kind: vocab.KindDeregistration, received: e.received, marks: ended})
+		d.shown.Final = true
+		removals = append(removals, removal{d, e.received})
+	}
+	return at(v), p.home(v.signer).did, removals, true
+}
+
+// Version returns what stands under a key, in whichever log: Version.Log. One
+// that is known and may not stand, because its space has no home here or its
+// home does not have it, is Suspended.
+func (u *Union) Version(k vocab.Key) (Version, bool) {
+	var all []found
+	var removals []removal
+	space := ""
+	asked := u.logs()
+	for i, p := range asked {
+		if f, did, rs, ok := p.look(i, k); ok {
+			all, removals, space = append(all, f), append(removals, rs...), did
+		}
+	}
+	if len(all) == 0 {
+		return Version{}, false
+	}
+	h, parts := u.find(space)
+	if len(parts) != len(asked) || &parts[0] != &asked[0] {
+		return u.Version(k) // a log has come or gone meanwhile
+	}
+	switch {
+	case h.kind == free:
+		return amongAll(all, removals, h, parts, space), true
+	case h.counts():
+		return atHome(all, removals, h, parts, space), true
+	}
+	return hidden(all), true
+}
+
+// hidden is the latest of what may not stand.
+func hidden(all []found) Version {
+	best := all[0]
+	for _, f := range all[1:] {
+		if later(f.version, best.version) {
+			best = f
+		}
+	}
+	best.shown.Suspended = true
+	return best.shown
+}
+
+// atHome is what the one log that counts has, less what the space itself took
+// down in others.
+func atHome(all []found, removals []removal, h home, parts []part, space string) Version {
+	base := -1
+	for i, f := range all {
+		if f.log == h.tells {
+			base = i
+		}
+	}
+	if base < 0 {
+		return hidden(all)
+	}
+	best, final := all[base], all[base].shown.Final
+	best.shown.Void = best.shown.Void || barred(best, parts, space)
+	suspended := best.shown.Suspended
+	for _, r := range removals {
+		if r.log == h.tells || !parts[h.tells].mayTakeDown(space, r.signer, r.received) {
+			continue
+		}
+		if r.version.kind == vocab.KindDeregistration {
+			final = true
+		} else if later(r.version, best.version) {
+			best = r.found
+		}
+	}
+	best.shown.Final, best.shown.Suspended = final, suspended
+	return best.shown
+}
+
+// amongAll is the latest version in any log, of a space that has named no home.
+// What a hub did itself, and what keys signed that only a hub gave, counts for
+// its own log alone.
+func amongAll(all []found, removals []removal, h home, parts []part, space string) Version {
+	counts := func(f found) bool {
+		return parts[f.log].own || f.version.marks&hubs == 0 && (h.words[f.log] == nil || h.words[f.log][f.version.signer])
+	}
+	var best *found
+	for i := range all {
+		f := &all[i]
+		if !counts(*f) {
+			continue
+		}
+		if best == nil || later(f.version, best.version) || f.version.digest == best.version.digest && best.shown.Void && !f.shown.Void {
+			best = f
+		}
+	}
+	if best == nil {
+		return hidden(all)
+	}
+	out, version := best.shown, best.version
+	out.Void = out.Void || barred(*best, parts, space)
+	for _, r := range removals {
+		switch {
+		case r.log == best.log || !counts(r.found):
+		case r.version.kind == vocab.KindDeregistration:
+			out.Final = true
+		case later(r.version, version):
+			final, suspended := out.Final, out.Suspended
+			out, version = r.shown, r.version
+			out.Final, out.Suspended = final, suspended
+		}
+	}
+	return out
+}
+
+// barred reports whether the hub itself redacted the content of another log's
+// version.
+func barred(f found, parts []part, space string) bool {
+	return f.log != 0 && says(f.version.kind) && parts[0].barsContent(space, f.version.content)
+}
+
+// Known returns the version that stands with this content in a space, if it is
+// a published one of a space that is admitted.
+func (u *Union) Known(space string, content vocab.Digest) (Version, bool) {
+	for _, p := range u.logs() {
+		p.mu.RLock()
+		s := p.named(space)
+		k, ok := vocab.Key{}, false
+		if s != nil {
+			k, ok = p.contents[contentKey{s.number, content}]
+		}
+		p.mu.RUnlock()
+		if !ok {
+			continue
+		}
+		if v, ok := u.Version(k); ok && v.Published() && !v.Suspended && v.Content == content {
+			return v, true
+		}
+	}
+	return Version{}, false
+}
+
+// Offerings yields every version of a space's offerings in any log, published
+// or not, in no order. Withdrawals of participants are among them.
+func (u *Union) Offerings(space string) iter.Seq2[vocab.Key, Version] {
+	return func(yield func(vocab.Key, Version) bool) {
+		parts := u.logs()
+		seen := map[vocab.Key]bool{}
+		for _, p := range parts {
+			for _, k := range p.offerings(space) {
+				if len(parts) > 1 {
+					if seen[k] {
+						continue
+					}
+					seen[k] = true
+				}
+				if v, ok := u.Version(k); ok && v.Kind != vocab.KindParticipant && !yield(k, v) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Expired returns the keys of versions that stand whose proof has expired at
+// now, unless none can have since the last call. It asks every log's Expired,
+// so nobody else must.
+func (u *Union) Expired(now time.Time) []vocab.Key {
+	var keys []vocab.Key
+	for _, p := range u.logs() {
+		for _, k := range p.Registry.Expired(now) {
+			if v, ok := u.Version(k); ok && !v.Shown(now) {
+				keys = append(keys, k)
+			}
+		}
+	}
+	return keys
+}
+
+// Digest is SHA-256 over the sorted lines "key digest\n" of all offerings shown
+// at now, with their number: equal on every hub that holds the same logs and has
+// redacted nothing of others'.
+func (u *Union) Digest(now time.Time) (vocab.Digest, int) {
+	shown := map[vocab.Key]vocab.Digest{}
+	for _, p := range u.logs() {
+		p.mu.RLock()
+		keys := make([]vocab.Key, 0, len(p.contents))
+		for k, v := range p.versions {
+			if v.kind == vocab.KindOffering {
+				keys = append(keys, k)
+			}
+		}
+		p.mu.RUnlock()
+		for _, k := range keys {
+			if _, done := shown[k]; done {
+				continue
+			}
+			if v, ok := u.Version(k); ok && v.Shown(now) {
+				shown[k] = v.Digest
+			}
+		}
+	}
+	return DigestOf(shown), len(shown)
+}
