@@ -3,6 +3,8 @@ package hub
 import (
 	"cmp"
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"slices"
@@ -29,10 +31,14 @@ func (h *Hub) openOffices(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	people, err := hkdf.Key(sha256.New, b.hubKey.Seed(), nil, "lianmu people", sha256.Size)
+	if err != nil {
+		return err
+	}
 	h.guard, err = access.New(access.Config{
 		HubDID: b.did, Operators: h.c.Operators, Registry: b.registry,
 		PerSecond: float64(h.c.RequestsPerSecond), Burst: 2 * h.c.RequestsPerSecond,
-		Sessions: h.c.Sessions, OIDC: h.c.OIDC, Now: h.c.Now, Logger: h.c.Logger, Audit: h.hear,
+		Sessions: h.c.Sessions, OIDC: h.c.OIDC, PeopleKey: people, Now: h.c.Now, Logger: h.c.Logger, Audit: h.hear,
 		Fail: func(w http.ResponseWriter, r *http.Request, err error) { h.pages.SignInFailed(w, r, err) },
 	})
 	if err != nil {

@@ -1,16 +1,11 @@
 package hub_test
 
 import (
-	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 
-	"lianmu/hub/access"
-	"lianmu/hub/access/accesstest"
 	"lianmu/hub/web/webtest"
 )
 
@@ -18,25 +13,11 @@ import (
 // of the space that admitted the organisation, and, signed out, does not.
 func TestBrowserSignsInAtAProvider(t *testing.T) {
 	ctx := webtest.Browser(t)
-	const org = "91512081MA62K0260E"
 	c := config(t, t.TempDir())
-	free, err := net.Listen("tcp", "127.0.0.1:0") // the provider must know where to send browsers before the hub is there
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.HTTP = free.Addr().String()
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
-	back := "http://" + c.HTTP + "/oidc/callback"
-	provider := accesstest.New(t, back, "0017", map[string]any{"org": org, "nick": "调度-03"})
-	secret := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(secret, []byte(accesstest.ClientSecret+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c.OIDC = &access.OIDC{Issuer: provider.URL, ClientID: accesstest.ClientID, ClientSecretFile: secret, RedirectURL: back, NameClaim: "nick"}
+	provider := atProvider(t, &c)
+	provider.Set("0017", map[string]any{"org": peopleOrg, "alias": "调度-03", "role": "user"}, nil)
 	r := start(t, c)
-	r.must(`{"@context":"https://w3id.org/lianmu/v1","@type":"Participant","@id":"urn:p:1","subjectCode":"`+org+`","name":"示例物流公司"}`)
+	r.must(`{"@context":"https://w3id.org/lianmu/v1","@type":"Participant","@id":"urn:p:1","subjectCode":"` + peopleOrg + `","name":"示例物流公司"}`)
 	r.must(offering("inner", "内部船期", `"audience":"space"`))
 	r.level()
 

@@ -8,6 +8,7 @@
 package access
 
 import (
+	"crypto/rand"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -44,6 +45,10 @@ type Config struct {
 
 	Sessions Sessions
 	OIDC     *OIDC // nil: no OpenID Connect
+	// PeopleKey, 32 secret bytes, keys what is kept of whom the provider knows. It
+	// is the same in every process of a hub and after a restart, as whoever proposes
+	// something before must not be somebody else after it. nil: drawn anew.
+	PeopleKey []byte
 
 	Now    func() time.Time
 	Logger *slog.Logger // of an identity provider that is away; nil: none
@@ -94,6 +99,10 @@ func New(c Config) (*Guard, error) {
 	if c.PerSecond <= 0 {
 		c.PerSecond = DefaultPerSecond
 	}
+	if c.PeopleKey == nil {
+		c.PeopleKey = make([]byte, 32)
+		rand.Read(c.PeopleKey) // never fails
+	}
 	if c.Burst <= 0 {
 		c.Burst = DefaultBurst
 	}
@@ -137,7 +146,7 @@ func New(c Config) (*Guard, error) {
 		}
 	}
 	if c.OIDC != nil {
-		if g.oidc, err = newOIDC(*c.OIDC); err != nil {
+		if g.oidc, err = newOIDC(*c.OIDC, c.PeopleKey); err != nil {
 			return nil, err
 		}
 	}

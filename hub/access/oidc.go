@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base32"
 	"errors"
@@ -34,7 +35,7 @@ type OIDC struct {
 
 	// Claims by name, or by path with dots, such as realm_access.roles.
 	OrgClaim  string `json:"org_claim"`  // 主体标识码; default "org"
-	NameClaim string `json:"name_claim"` // a pseudonym; default: one made of issuer and sub
+	NameClaim string `json:"name_claim"` // a pseudonym, only shown; default: one made of issuer and sub
 	RoleClaim string `json:"role_claim"` // "": everybody is a participant
 	// Roles gives values of RoleClaim a role: participant, review or regulator.
 	// Who has none of them is refused. The three administrators' offices need a
@@ -49,6 +50,7 @@ const (
 	oidcLogin   = 10 * time.Minute
 	oidcRetry   = 5 * time.Second // how long a provider that is away is left alone
 	maxSecret   = 4 << 10
+	maxSubject  = 255 // characters of a sub, as the standard has it
 )
 
 // oidcAlgorithms are what an ID token may be signed with: never a MAC, whose
@@ -62,6 +64,7 @@ type oidcClient struct {
 	secret string
 	http   *http.Client
 	seal   sealer
+	key    []byte // of digests of people
 
 	mu       sync.Mutex // guards the rest; held while the provider is asked
 	provider *oidc.Provider
@@ -69,7 +72,7 @@ type oidcClient struct {
 	tried    time.Time
 }
 
-func newOIDC(c OIDC) (*oidcClient, error) {
+func newOIDC(c OIDC, key []byte) (*oidcClient, error) {
 	wrong := func(zh, en string, args ...any) error {
 		return vocab.Problems{vocab.NewProblem("/oidc", "access.oidc", zh, en, args...)}
 	}
@@ -94,7 +97,7 @@ func newOIDC(c OIDC) (*oidcClient, error) {
 	if c.OrgClaim == "" {
 		c.OrgClaim = "org"
 	}
-	o := &oidcClient{OIDC: c, seal: newSealer(), http: &http.Client{
+	o := &oidcClient{OIDC: c, key: key, seal: newSealer(), http: &http.Client{
 		Timeout:   oidcTimeout,
 		Transport: boundedTransport{http.DefaultTransport},
 		CheckRedirect: func(*http.Request, []*http.Request) error { // what is configured is where we go
@@ -210,7 +213,7 @@ func (g *Guard) finishOIDC(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		who, err = g.whoOf(s, host(r.RemoteAddr), g.now())
 	}
-	if err == nil && g.identities.wait(who.Label(), g.now()) > 0 {
+	if err == nil && g.identities.wait(who.Identity(), g.now()) > 0 {
 		err = tooOften()
 	}
 	if err != nil {
@@ -287,19 +290,34 @@ func (g *Guard) askOIDC(ctx context.Context, q url.Values, l login) (s *session,
 	return o.session(claims, id.Subject)
 }
 
+// digest is who somebody is for ever: issuer and sub (OpenID Connect Core 1.0,
+// section 2), of which nothing but a digest under the hub's own key is kept, so
+// that nobody who reads it can try subs that they know of.
+func (o *oidcClient) digest(subject string) string {
+	h := hmac.New(sha256.New, o.key)
+	h.Write([]byte(o.Issuer + "\x00" + subject))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(h.Sum(nil)[:20]))
+}
+
+// providerName is the pseudonym of somebody for whom the provider gives none.
+func providerName(at string) string { return "oidc-" + at[:min(16, len(at))] }
+
 // session reads who it is from the claims of an ID token that holds.
 func (o *oidcClient) session(claims map[string]any, subject string) (*session, error) {
+	if subject == "" || len(subject) > maxSubject {
+		return nil, refusedByProvider("sub")
+	}
+	at := o.digest(subject)
 	p := identity.Person{Org: text(claim(claims, o.OrgClaim))}
 	if o.NameClaim != "" {
 		p.Name = text(claim(claims, o.NameClaim))
 	} else {
-		sum := sha256.Sum256([]byte(o.Issuer + "\x00" + subject))
-		p.Name = "oidc-" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:10]))
+		p.Name = providerName(at)
 	}
 	if err := identity.CheckPerson(p); err != nil {
 		return nil, as401(err)
 	}
-	s := &session{person: p}
+	s := &session{person: p, at: at}
 	if o.RoleClaim == "" {
 		s.oidc = []Role{Participant}
 	}

@@ -28,21 +28,25 @@ const (
 // who they are, not what they may: that is looked up at every request.
 type session struct {
 	did    string          // key that made the token; of a person, the key that vouched; "" by OpenID Connect
+	by     string          // of a person for whom a key vouched: its space
 	person identity.Person // "" where the key speaks for itself
+	at     string          // of whom a provider knows: the keyed digest of issuer and sub
 	oidc   []Role          // what the provider's claims came to
 	csrf   string          // what POSTs from pages must carry
 
+	whose      string // Who.Identity of the one who signed in, to count their sessions
 	share      string // on whose account it is kept
 	made, seen time.Time
 	id         sessionID
 }
 
-// who names the one who signed in, to count their sessions.
-func (s *session) who() identity.Person {
+// claimed is the one who signed in, as they did.
+func (s *session) claimed(client string) Who {
+	w := Who{Via: ViaSession, Org: s.person.Org, Name: s.person.Name, By: s.by, At: s.at, Client: client}
 	if s.person == (identity.Person{}) {
-		return identity.Person{Name: s.did}
+		w.DID = s.did
 	}
-	return identity.Person{Org: s.person.Org, Name: s.person.Name}
+	return w
 }
 
 // sessionID is the digest of what the cookie holds: whoever reads memory cannot
@@ -90,7 +94,7 @@ func (t *sessionStore) makeRoom(s *session, now time.Time) {
 			old, next := e.Value.(*session), e.Next()
 			if old.over(now) {
 				t.remove(e)
-			} else if old.who() == s.who() {
+			} else if old.whose == s.whose {
 				if mine++; mine >= maxPersonSessions {
 					t.remove(e)
 				}

@@ -146,7 +146,7 @@ func TestVouchedSessions(t *testing.T) {
 		t.Fatalf("%d %s", r.Code, r.Body)
 	}
 	who, err := own.who()
-	if err != nil || who.Space != a.DID() || who.Label() != orgA+"/op-01" || who.DID != "" || !slices.Equal(who.Roles, []Role{Space}) {
+	if err != nil || who.Space != a.DID() || who.Label() != orgA+"/op-01@"+a.DID() || who.Officer() || who.DID != "" || !slices.Equal(who.Roles, []Role{Space}) {
 		t.Errorf("%+v, %v", who, err)
 	}
 	who, err = guest.who()
@@ -437,7 +437,7 @@ func TestLocalPath(t *testing.T) {
 func TestSessionsAreBounded(t *testing.T) {
 	s := newSessionStore(100)
 	open := func(share, name string) string {
-		return s.open(&session{did: "did:key:x", person: identity.Person{Org: orgA, Name: name}, share: share}, start)
+		return s.open(&session{did: "did:key:x", whose: name, share: share}, start)
 	}
 	few := open("few", "op-01")
 	for i := range 1000 {

@@ -53,7 +53,7 @@ func (g *Guard) begin(w http.ResponseWriter, r *http.Request, s *session, who Wh
 	if who.Officer() {
 		store = g.sessionsOfOfficers
 	}
-	s.share = who.share()
+	s.by, s.whose, s.share = who.By, who.Identity(), who.share()
 	cookie := store.open(s, g.now())
 	w.Header().Set("Cache-Control", "no-store")
 	g.cookies.set(w, r, g.cookies.name(r), cookie, int(SessionLife/time.Second))
@@ -125,7 +125,7 @@ func (g *Guard) proven(token, client string) (*session, Who, error) {
 	if err != nil {
 		return nil, Who{}, err
 	}
-	if g.identities.wait(who.Label(), now) > 0 {
+	if g.identities.wait(who.Identity(), now) > 0 {
 		return nil, Who{}, tooOften()
 	}
 	return s, who, g.use(who, vocab.KeyOf(t.DID, t.ID), t.Expires, now)
@@ -202,10 +202,10 @@ func (g *Guard) bySession(cookie, client string) (Who, error) {
 	who, err := g.whoOf(s, client, now)
 	if err != nil {
 		g.closeSession(id)
-		g.tell("session.close", Who{Via: ViaSession, DID: s.did, Org: s.person.Org, Name: s.person.Name, Client: client}, "", err)
+		g.tell("session.close", s.claimed(client), "", err)
 		return Who{}, err
 	}
-	if g.identities.wait(who.Label(), now) > 0 {
+	if g.identities.wait(who.Identity(), now) > 0 {
 		return Who{}, tooOften()
 	}
 	return who, nil
@@ -223,7 +223,7 @@ func (g *Guard) whoOf(s *session, client string, now time.Time) (Who, error) {
 		who.Via = ViaSession
 		return who, err
 	}
-	who := Who{Via: ViaSession, Org: s.person.Org, Name: s.person.Name, Client: client}
+	who := s.claimed(client)
 	if s.did == "" {
 		return g.whoOfOIDC(s, who, now)
 	}
@@ -237,7 +237,7 @@ func (g *Guard) whoOf(s *session, client string, now time.Time) (Who, error) {
 	if space == "" || !g.belongs(s.person.Org, space, now) {
 		return Who{}, notVouched()
 	}
-	who.Spaces = []string{space}
+	who.By, who.Spaces = space, []string{space}
 	switch Role(s.person.Role) {
 	case Participant, "":
 		who.Roles = []Role{Participant}

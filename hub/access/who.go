@@ -29,6 +29,8 @@ type Who struct {
 	Space  string   // the space that the key, or the person's role, speaks for; else ""
 	Org    string   // 主体标识码 of the person's organisation; else ""
 	Name   string   // pseudonym of the person, or the operator's configured name
+	By     string   // the space that vouched for the person; else ""
+	At     string   // keyed digest of whom the identity provider knows; else ""
 	Roles  []Role   // never empty
 	Spaces []string // whose inner offerings are theirs to see, by DID
 	Client string   // address they come from, for the audit trail
@@ -52,12 +54,38 @@ func (w Who) Reader() vocab.Reader {
 	return vocab.Reader{All: w.May(ReadAll), Spaces: w.Spaces}
 }
 
-// Label names them in acts and in the audit trail: the DID, or organisation
-// and pseudonym with a slash between, or "anonymous".
+// Identity is one for one person or key, and another's never, whatever they are
+// called: the DID; at the identity provider issuer and sub, of which a keyed
+// digest is kept; where a space vouched, that space with organisation and
+// pseudonym. "" is nobody. What is counted for each, and the rule of two persons,
+// go by it.
+func (w Who) Identity() string {
+	switch {
+	case w.DID != "":
+		return w.DID
+	case w.At != "":
+		return "oidc:" + w.At
+	case w.By != "":
+		return w.Org + "/" + w.Name + "@" + w.By
+	}
+	return ""
+}
+
+// tagLength is how much of the digest a label shows: 50 bits.
+const tagLength = 10
+
+// Label names them for people, in acts and in the audit trail: the DID, or
+// ORG/PSEUDONYM@SPACE for whom that space vouched, or ORG/PSEUDONYM/TAG for whom
+// the identity provider knows, with a tag that stays when the pseudonym changes,
+// or "anonymous". Pseudonyms hold neither / nor @, so nobody can pretend.
 func (w Who) Label() string {
 	switch {
 	case w.DID != "":
 		return w.DID
+	case w.At != "" && w.Name != providerName(w.At):
+		return w.Org + "/" + w.Name + "/" + w.At[:tagLength]
+	case w.By != "":
+		return w.Identity()
 	case w.Org != "" || w.Name != "":
 		return w.Org + "/" + w.Name
 	}
@@ -244,7 +272,7 @@ func (w Who) share() string {
 	if len(w.Spaces) > 0 {
 		return w.Spaces[0]
 	}
-	return w.Label()
+	return w.Identity()
 }
 
 // byDID tells what the holder of a key is here, now. One that is nothing yet,

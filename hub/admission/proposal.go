@@ -39,9 +39,16 @@ type Proposal struct {
 	Offerings []string   `json:"offerings,omitempty"`
 	Entries   []Redacted `json:"entries,omitempty"`
 	By        string     `json:"by"`
-	Second    string     `json:"second,omitempty"` // who approved, where it is being done
+	Proposer  string     `json:"proposer,omitempty"` // access.Who.Identity of By
+	Second    string     `json:"second,omitempty"`   // who approved, where it is being done
 	Created   time.Time  `json:"created"`
 	Expires   time.Time  `json:"expires"`
+}
+
+// MadeBy reports whether it was who that proposed it, by whatever name. Label is
+// looked at too: by it acts tell the two apart.
+func (p Proposal) MadeBy(who access.Who) bool {
+	return p.Proposer == who.Identity() || p.By == who.Label()
 }
 
 // Redacted is an entry whose body is to be deleted, and why.
@@ -64,7 +71,7 @@ func (d *Desk) Remove(ctx context.Context, who access.Who, did string, ids []str
 		return out, vocab.Problems{vocab.NewProblem("/offerings", "request.range",
 			"一次可注销 1 到 %d 项，请分几次。", "1 to %d offerings can be removed at once: do it in parts.", vocab.MaxRemoved)}
 	}
-	p := Proposal{Act: string(access.OfferingRemove), Space: did, Reason: reason, Offerings: ids, By: who.Label()}
+	p := Proposal{Act: string(access.OfferingRemove), Space: did, Reason: reason, Offerings: ids, By: who.Label(), Proposer: who.Identity()}
 	return d.alone(ctx, who, p, len(ids), did)
 }
 
@@ -81,7 +88,7 @@ func (d *Desk) Redact(ctx context.Context, who access.Who, entries []Redacted) (
 			"一次可删除 1 到 %d 条的正文，请分几次。", "1 to %d entries can be redacted at once: do it in parts.", MaxRedacted)}
 	}
 	entries = distinct(entries, func(e Redacted) uint64 { return e.Index })
-	p := Proposal{Act: string(access.LogRedact), Entries: entries, By: who.Label()}
+	p := Proposal{Act: string(access.LogRedact), Entries: entries, By: who.Label(), Proposer: who.Identity()}
 	return d.alone(ctx, who, p, len(entries), fmt.Sprintf("entry %d", entries[0].Index))
 }
 
@@ -102,7 +109,7 @@ func (d *Desk) alone(ctx context.Context, who access.Who, p Proposal, n int, obj
 		if err := d.check(p); err != nil {
 			return "", err
 		}
-		may, err := d.spend(ctx, p.By, n)
+		may, err := d.spend(ctx, p.Proposer, n)
 		if err != nil {
 			return "", err
 		}
@@ -293,7 +300,7 @@ func (d *Desk) take(ctx context.Context, who access.Who, id string) (Proposal, e
 		return p, err
 	case !ok || !d.c.Now().Before(p.Expires):
 		return p, unknown
-	case p.By == who.Label():
+	case p.MadeBy(who):
 		return p, vocab.Problems{vocab.NewProblem("", "proposal.own",
 			"自己提出的事项须由另一人复核。", "What you proposed must be approved by somebody else.")}
 	case p.Second != "" && p.Second != who.Label():

@@ -208,7 +208,7 @@ func (s *Site) proposals(q *request) {
 	}
 	for _, p := range list {
 		right := access.Right(p.Act)
-		row := proposalRow{Proposal: p, Right: right.Name(), Mine: p.By == q.who.Label()}
+		row := proposalRow{Proposal: p, Right: right.Name(), Mine: p.MadeBy(q.who)}
 		row.May = !row.Mine && q.who.May(access.Approve) && q.who.May(right)
 		if p.Space != "" {
 			row.Of = s.titled(q.t, p.Space)

@@ -171,6 +171,8 @@ func statusOf(err error) int {
 	switch c := code(err); {
 	case c == "access.unauthenticated":
 		return http.StatusUnauthorized
+	case c == "proposal.own":
+		return http.StatusForbidden
 	case strings.HasPrefix(c, "access.") && c != "access.rate" && c != "access.oidc":
 		return http.StatusForbidden
 	case c == "access.rate":

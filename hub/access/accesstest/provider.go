@@ -37,8 +37,8 @@ type Provider struct {
 	*httptest.Server
 	oauth fosite.OAuth2Provider
 	Key   *rsa.PrivateKey // signs ID tokens
-	Down  atomic.Bool  // it answers nothing but 503
-	Asked atomic.Int32 // requests
+	Down  atomic.Bool     // it answers nothing but 503
+	Asked atomic.Int32    // requests
 
 	mu      sync.Mutex // guards the rest
 	subject string

@@ -1,0 +1,102 @@
+package hub_test
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"lianmu/hub"
+	"lianmu/hub/access"
+	"lianmu/hub/access/accesstest"
+	"lianmu/hub/admission"
+)
+
+const peopleOrg = "91512081MA62K0260E"
+
+// atProvider has people sign in at a provider, which the test tells who they are;
+// whoever is a "checker" there is a reviewer here.
+func atProvider(t *testing.T, c *hub.Config) *accesstest.Provider {
+	t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0") // the provider must know where to send browsers before the hub is there
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.HTTP = free.Addr().String()
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	back := "http://" + c.HTTP + "/oidc/callback"
+	provider := accesstest.New(t, back, "0017", map[string]any{"org": peopleOrg, "alias": "op-03"})
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte(accesstest.ClientSecret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.OIDC = &access.OIDC{
+		Issuer: provider.URL, ClientID: accesstest.ClientID, ClientSecretFile: secret, RedirectURL: back, NameClaim: "alias",
+		RoleClaim: "role", Roles: map[string]access.Role{"checker": access.Review, "user": access.Participant},
+	}
+	return provider
+}
+
+// comes signs somebody in at the provider, in a browser of their own.
+func (r *running) comes(p *accesstest.Provider, subject, alias, role string) *tab {
+	r.t.Helper()
+	p.Set(subject, map[string]any{"org": peopleOrg, "alias": alias, "role": role}, nil)
+	b := r.tab()
+	if code, body := b.open("/oidc/start?next=/sign-in", nil); code != http.StatusOK || !strings.Contains(body, alias) {
+		r.t.Fatalf("%s: %d %s", alias, code, body)
+	}
+	return b
+}
+
+// One person at the provider is one person here, under whatever name, also after
+// a restart; two are two, though they have one name.
+func TestStandTwoNamesOfOnePerson(t *testing.T) {
+	t.Parallel()
+	c := config(t, t.TempDir())
+	p := atProvider(t, &c)
+	r := start(t, c)
+	var ids []string
+	for i := range admission.MaxAlone + 10 {
+		r.must(offering(fmt.Sprint("m", i), fmt.Sprint("船期", i)))
+		ids = append(ids, "https://space.example/"+fmt.Sprint("m", i))
+	}
+	r.level()
+	order := fmt.Sprintf("/space/act?verb=Removal&did=%s", r.key.DID())
+	code, body := r.comes(p, "0017", "alice", "checker").fill(order, "/space/act", map[string][]string{
+		"offerings": {strings.Join(ids, "\n")}, "reason": {"主管部门要求"}, "confirm": {"yes"},
+	})
+	if code != http.StatusOK || !strings.Contains(body, "待复核") {
+		t.Fatalf("%d %s", code, body)
+	}
+	approve := func(b *tab) (int, string) {
+		_, page := b.open("/admin/proposals", nil)
+		form := map[string][]string{"confirm": {"yes"}}
+		for _, m := range hiddenField.FindAllStringSubmatch(page, -1) {
+			form[m[1]] = []string{m[2]}
+		}
+		if form["id"] == nil { // the page offers nothing to approve: by hand, then
+			var list struct{ Items []admission.Proposal }
+			if code := r.getAs(r.officer(c.Dir), "/api/v1/proposals", &list); code != 200 || len(list.Items) != 1 {
+				t.Fatalf("%d %+v", code, list)
+			}
+			form["id"] = []string{list.Items[0].ID}
+		}
+		return b.open("/admin/proposals", form)
+	}
+	if code, body := approve(r.comes(p, "0017", "alice2", "checker")); code != http.StatusForbidden || !strings.Contains(body, "另一人") {
+		t.Errorf("approved by the same person: %d %s", code, body)
+	}
+	r.stop()
+	r = start(t, c)
+	if code, body := approve(r.comes(p, "0017", "alice3", "checker")); code != http.StatusForbidden || !strings.Contains(body, "另一人") {
+		t.Errorf("approved by the same person after a restart: %d %s", code, body)
+	}
+	if code, body := approve(r.comes(p, "0018", "alice", "checker")); code != http.StatusOK || !strings.Contains(body, "已批准并执行") {
+		t.Errorf("not approved by another: %d %s", code, body)
+	}
+}
