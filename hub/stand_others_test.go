@@ -48,6 +48,20 @@ type outcome struct {
 	Err     string
 }
 
+func (o *outcome) add(more outcome) {
+	if o.Got == nil {
+		o.Got = map[vocab.Status]int{}
+	}
+	for status, n := range more.Got {
+		o.Got[status] += n
+	}
+	o.Took = append(o.Took, more.Took...)
+	o.Sent += more.Sent
+	o.Unheard += more.Unheard
+	o.For += more.For
+	o.Senders += more.Senders
+}
+
 const errandEnv = "LIANMU_TEST_ERRAND"
 
 // TestErrand is the process: it reads its errand from the first line of standard

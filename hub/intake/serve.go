@@ -99,19 +99,19 @@ func (in *Intake) onSubmit(m *nats.Msg) {
 		return // looked at before anything is read: there may be very many
 	}
 	who := in.askers.of(m, subject)
-	j := &job{
-		raw: m.Data, subject: subject, invite: clipped(m.Header.Get(InviteHeader)), claim: who.claim,
-		done: func(r vocab.Receipt) { in.reply(m, r) },
-	}
-	wait := busyRetry
-	if !in.c.Excess.Tolerates(who.claim, in.queue.held(who.claim)) {
-		wait = wrongRetry
-	} else if in.queue.put(j) {
-		return
+	wait := wrongRetry
+	if in.c.Excess.Tolerates(who.claim, in.queue.held(who.claim)) {
+		wait = busyRetry
+		if in.queue.put(&job{
+			raw: m.Data, subject: subject, invite: clipped(m.Header.Get(InviteHeader)), claim: who.claim,
+			done: func(r vocab.Receipt) { in.reply(m, r) },
+		}) {
+			return
+		}
 	}
 	in.metrics.busy.Inc()
 	if in.c.Excess.TurnAway(who.claim, who.name) {
-		j.done(busy(j.raw, wait, nil))
+		in.reply(m, busy(m.Data, wait, nil))
 	}
 }
 
