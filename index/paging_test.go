@@ -95,6 +95,8 @@ func TestForeignCursor(t *testing.T) {
 		"another sort":     func(r *Request) { r.Sort = "title" },
 		"another filter":   func(r *Request) { r.Filters = map[string][]string{"kind": {"dataset"}} },
 		"another audience": func(r *Request) { r.Reader = public },
+		"fewer logs":       func(r *Request) { r.Without = []string{"hub.example/log"} },
+		"one hit of all":   func(r *Request) { r.Collapse = true },
 		"garbage":          func(r *Request) { r.After = "%%%" },
 		"not JSON":         func(r *Request) { r.After = base64.RawURLEncoding.EncodeToString([]byte("x")) },
 		"empty object":     func(r *Request) { r.After = base64.RawURLEncoding.EncodeToString([]byte("{}")) },
@@ -117,6 +119,7 @@ func TestForeignCursor(t *testing.T) {
 func TestBounds(t *testing.T) {
 	ix := newIndex(t, doc("a", "甲"))
 	many := make([]string, maxFilterValues+1)
+	logs := make([]string, maxWithout+1)
 	for name, r := range map[string]Request{
 		"/limit":      {Limit: maxLimit + 1},
 		"/offset":     {Offset: maxOffset + 1},
@@ -127,6 +130,7 @@ func TestBounds(t *testing.T) {
 		"/filter ":    {Filters: map[string][]string{"kind": many}},
 		"/limit ":     {Limit: -1},
 		"/offset ":    {Offset: -1},
+		"/without":    {Without: logs},
 	} {
 		r.Reader = everyone
 		_, err := ix.Search(context.Background(), r)

@@ -49,7 +49,16 @@ func someDoc(t *rapid.T) Doc {
 	o.Modified = time.Date(2026, 1, rapid.IntRange(1, 4).Draw(t, "day"), 0, 0, 0, 0, time.UTC)
 	d.Audience = rapid.SampledFrom([]vocab.Audience{vocab.AudiencePublic, vocab.AudienceRecognised, vocab.AudienceSpace}).Draw(t, "audience")
 	d.Space = rapid.SampledFrom([]string{"did:key:zTest", "did:key:zOther"}).Draw(t, "space")
+	d.Hub = rapid.SampledFrom(someLogs).Draw(t, "log")
+	d.Product = rapid.SampledFrom([]string{"", "", "p1", "p2", "p3"}).Draw(t, "product")
 	return d
+}
+
+var someLogs = []string{"lianmu/zA/1", "lianmu/zB/1", "lianmu/zB/2"}
+
+// someWithout are logs to leave out, most often none.
+func someWithout(t *rapid.T) []string {
+	return rapid.SampledFrom([][]string{nil, nil, {someLogs[0]}, {someLogs[2], someLogs[1]}, {"nobody's"}, someLogs}).Draw(t, "without")
 }
 
 // readers see different things.
@@ -90,7 +99,7 @@ type model map[vocab.Key]Doc
 func (m model) find(r Request) []Doc {
 	var out []Doc
 	for _, d := range m {
-		if r.Reader.MaySee(d.Audience, d.Space) && matches(d, r.Query) && passes(d, r.Filters) {
+		if r.Reader.MaySee(d.Audience, d.Space) && !slices.Contains(r.Without, d.Hub) && matches(d, r.Query) && passes(d, r.Filters) {
 			out = append(out, d)
 		}
 	}
@@ -109,6 +118,24 @@ func (m model) find(r Request) []Doc {
 		return cmp.Or(n, strings.Compare(string(a.Key[:]), string(b.Key[:])))
 	})
 	return out
+}
+
+// collapsed are the first of each product, and the keys of the others.
+func collapsed(docs []Doc) (first []Doc, others map[vocab.Key][]vocab.Key) {
+	others = map[vocab.Key][]vocab.Key{}
+	of := map[string]vocab.Key{}
+	for _, d := range docs {
+		if key, ok := of[d.Product]; ok && d.Product != "" {
+			others[key] = append(others[key], d.Key)
+			continue
+		}
+		of[d.Product] = d.Key
+		first = append(first, d)
+	}
+	for _, keys := range others {
+		slices.SortFunc(keys, func(a, b vocab.Key) int { return strings.Compare(string(a[:]), string(b[:])) })
+	}
+	return first, others
 }
 
 func spaced(s string) string { return strings.Join(strings.Fields(s), " ") }
@@ -229,6 +256,7 @@ func TestSearchIsAScan(t *testing.T) {
 				Filters: map[string][]string{},
 				Sort:    rapid.SampledFrom([]string{"modified", "-modified", "title", "completeness"}).Draw(rt, "sort"),
 				Facets:  fields, FacetSize: 100, Limit: 100, Highlight: true,
+				Without: someWithout(rt), Collapse: rapid.Bool().Draw(rt, "collapse"),
 			}
 			// Values that some document has: others are taken for what a person typed.
 			for _, f := range rapid.SliceOfNDistinct(rapid.SampledFrom(fields), 0, 2, rapid.ID).Draw(rt, "filters") {
@@ -241,7 +269,11 @@ func TestSearchIsAScan(t *testing.T) {
 					r.Filters[f] = rapid.SliceOfN(rapid.SampledFrom(known), 1, 2).Draw(rt, f)
 				}
 			}
-			want := m.find(r)
+			offerings := m.find(r)
+			want, others := offerings, map[vocab.Key][]vocab.Key{}
+			if r.Collapse {
+				want, others = collapsed(offerings)
+			}
 			got, err := ix.Search(context.Background(), r)
 			if err != nil {
 				rt.Fatal(err)
@@ -253,10 +285,14 @@ func TestSearchIsAScan(t *testing.T) {
 				if got.Hits[i].Key != want[i].Key {
 					rt.Fatalf("%v by %s: hit %d is %s, want %s", r.Query, r.Sort, i, got.Hits[i].ID, want[i].Offering.ID)
 				}
+				if keys := keysOf(got.Hits[i].Listings); !slices.Equal(keys, others[want[i].Key]) || got.Hits[i].Others != len(keys) {
+					rt.Fatalf("%v by %s: listings of hit %d are %v, want %v", r.Query, r.Sort, i, got.Hits[i].Listings, others[want[i].Key])
+				}
 			}
+			samePages(rt, ix, r, got.Hits, rapid.IntRange(1, 7).Draw(rt, "page"))
 			for _, f := range fields {
 				count := map[string]int{}
-				for _, d := range want {
+				for _, d := range offerings {
 					for _, v := range valuesOf(d, f) {
 						count[v]++
 					}

@@ -72,6 +72,11 @@ func compare(t fatal, ix *Index, r Request, size int) (pages int) {
 	}
 	defer snap.Close()
 	p := page{size: size, found: len(r.Facets) > 0}
+	if r.Collapse {
+		if p.alike, err = ix.products.alike(context.Background(), snap); err != nil {
+			t.Fatal(err)
+		}
+	}
 	own := p // of the thorough way, with marks of its own scores
 	for {
 		want, wantCounts := thorough(t, snap, &r, own)
@@ -158,6 +163,7 @@ func TestRankedIsThorough(t *testing.T) {
 				Query:   rapid.SampledFrom([]query.Node{query.Word{Text: text}, query.Phrase{Text: text}}).Draw(rt, "query"),
 				Reader:  rapid.SampledFrom([]vocab.Reader{everyone, public, own, other}).Draw(rt, "reader"),
 				Filters: map[string][]string{}, Facets: fields,
+				Without: someWithout(rt), Collapse: rapid.Bool().Draw(rt, "collapse"),
 			}
 			if rapid.Bool().Draw(rt, "filtered") {
 				r.Filters["level"] = rapid.SliceOfN(rapid.SampledFrom([]string{"001", "002", "无"}), 1, 2).Draw(rt, "levels")
@@ -196,6 +202,9 @@ func TestRankedAmongMany(t *testing.T) {
 			if i%5 == 0 {
 				d.Audience = vocab.AudienceSpace
 			}
+			if i%50 < 2 {
+				d.Product = fmt.Sprint("p", i/50%9)
+			}
 			d.Offering.Publisher.Name = vocab.Text{"zh": words[zipf.Uint64()]}
 		}))
 	}
@@ -214,6 +223,9 @@ func TestRankedAmongMany(t *testing.T) {
 			total := find(t, ix, req).Total
 			compare(t, ix, req, max(20, int(total)/4)) // a few pages
 			compare(t, ix, req, 5000)
+			if req.Collapse = !reader.All; req.Collapse {
+				compare(t, ix, req, max(20, int(total)/4))
+			}
 		}
 	}
 }
