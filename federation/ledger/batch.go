@@ -119,15 +119,24 @@ func (l *Log) publishBatch(ctx context.Context, expect uint64, b *batch) error {
 		u.forget()
 		return l.findOut(ctx, expect, b.leaves, err)
 	}
-	u.forget()
 	var ack pubAck
 	if err := json.Unmarshal(m.Data, &ack); err != nil {
+		u.forget()
 		return l.findOut(ctx, expect, b.leaves, err)
 	}
+	want := expect + uint64(n)
+	if ack.Error == nil && ack.Seq < want {
+		// A server that goes down in the middle of a batch may say so.
+		l.unsure = u
+		err := fmt.Errorf("the store confirmed sequence %d for a batch that ends at %d", ack.Seq, want)
+		l.c.Failed(err)
+		return fmt.Errorf("%w (%w)", ErrUnavailable, err)
+	}
+	u.forget()
 	if ack.Error != nil {
 		return l.refused(ctx, ack.Error)
 	}
-	if want := expect + uint64(n); ack.Seq != want {
+	if ack.Seq > want {
 		return l.freeze("the store confirmed sequence %d for a batch that ends at %d", ack.Seq, want)
 	}
 	l.extend(b.leaves, b.states)

@@ -73,6 +73,7 @@ func TestDiskFull(t *testing.T) {
 			// Once full, it says so at once and again.
 			var failure error
 			for range 100 {
+				w.clock.move(time.Second) // so that a torn batch grows old
 				if _, failure = l.Append(t.Context(), l.Size(), big(200)); errors.Is(failure, ledger.ErrFull) {
 					break
 				}
