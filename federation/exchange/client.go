@@ -1,0 +1,158 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"lianmu/federation/ledger"
+	"lianmu/vocab"
+)
+
+// askTimeout is how long one answer may take, beside what a long poll waits.
+const askTimeout = 20 * time.Second
+
+// Client is a hub that is asked through an Asker. It checks the form of answers,
+// and nothing else. Any number of goroutines may use it.
+type Client struct {
+	ask     Asker
+	take    int
+	timeout time.Duration
+	logs    unpacker
+	docs    unpacker
+}
+
+// NewClient returns a Source that asks through a. Where a has a method
+// Takes() int, that is how many bytes of an answer it brings (at most
+// MaxAnswerHTTP); else MaxAnswer.
+func NewClient(a Asker) *Client {
+	c := &Client{ask: a, take: MaxAnswer, timeout: askTimeout, logs: newUnpacker(maxLogsText), docs: newUnpacker(maxRaw)}
+	if t, ok := a.(interface{ Takes() int }); ok {
+		c.take = min(t.Takes(), MaxAnswerHTTP)
+	}
+	return c
+}
+
+// Logs implements Source.
+func (c *Client) Logs(ctx context.Context, r LogsRequest) (*LogsAnswer, error) {
+	b, err := c.put(ctx, AskLogs, r, c.timeout+time.Duration(r.WaitMS)*time.Millisecond)
+	if err != nil {
+		return nil, err
+	}
+	text, err := c.logs.unpack(b)
+	if err != nil {
+		return nil, garbage("logs", err)
+	}
+	a, err := parseLogsAnswer(text)
+	if err != nil {
+		return nil, garbage("logs", err)
+	}
+	return a, nil
+}
+
+// Checkpoint asks for the signed checkpoint of one log.
+func (c *Client) Checkpoint(ctx context.Context, origin string) ([]byte, error) {
+	b, err := c.put(ctx, AskCheckpoint, question{Origin: origin}, c.timeout)
+	if err == nil && (len(b) == 0 || len(b) > MaxNote) {
+		err = garbage("checkpoint", fmt.Errorf("it has %d bytes", len(b)))
+	}
+	return b, err
+}
+
+// Leaves implements Source.
+func (c *Client) Leaves(ctx context.Context, origin string, from, to uint64) ([]byte, error) {
+	to = min(to, from+MaxLeaves)
+	b, err := c.put(ctx, AskLeaves, question{Origin: origin, From: from, To: to, Take: c.take}, c.timeout)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkLeaves(b, to-from); err != nil {
+		return nil, garbage("leaves", err)
+	}
+	return b, nil
+}
+
+// checkLeaves says whether b can be 1 to n leaf records.
+func checkLeaves(b []byte, n uint64) error {
+	if len(b) == 0 || len(b)%ledger.LeafSize != 0 || uint64(len(b)/ledger.LeafSize) > n {
+		return fmt.Errorf("%d bytes for %d leaf records of %d", len(b), n, ledger.LeafSize)
+	}
+	return nil
+}
+
+// Documents implements Source.
+func (c *Client) Documents(ctx context.Context, origin string, digests []vocab.Digest) ([]Document, error) {
+	digests = digests[:min(len(digests), MaxDocuments)]
+	b, err := c.put(ctx, AskDocuments, question{Origin: origin, Digests: joined(digests), Take: c.take}, c.timeout)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := c.docs.unpack(b)
+	if err != nil {
+		return nil, garbage("documents", err)
+	}
+	documents, err := parseDocuments(raw, len(digests))
+	if err != nil {
+		return nil, garbage("documents", err)
+	}
+	return documents, nil
+}
+
+// Tile implements Source.
+func (c *Client) Tile(ctx context.Context, origin, path string) ([]byte, error) {
+	b, err := c.put(ctx, AskTile, question{Origin: origin, Path: path}, c.timeout)
+	if err == nil && len(b) > maxTile {
+		err = garbage("tile", fmt.Errorf("it has %d bytes", len(b)))
+	}
+	return b, err
+}
+
+// maxTile is the most bytes of a tile: 256 leaf records, each with its length.
+const maxTile = 256 * (ledger.LeafSize + 2)
+
+// put asks one question. Its error is a *SourceFault, or that of ctx.
+func (c *Client) put(ctx context.Context, q Question, body any, wait time.Duration) ([]byte, error) {
+	b, err := json.Marshal(body, json.Deterministic(true))
+	if err != nil {
+		return nil, err
+	}
+	limited, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	reply, err := c.ask.Ask(limited, q, b)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case limited.Err() != nil:
+		return nil, fault("peer.silent", "对方 %[2]d 秒内没有答复（%[1]s）。", "no answer within %[2]d s (%[1]s)", q, int(wait.Seconds()))
+	case err != nil:
+		return nil, unasked(q, err)
+	case len(reply) > maxReply:
+		return nil, garbage(string(q), fmt.Errorf("%d bytes", len(reply)))
+	}
+	answer, err := readReply(reply)
+	var ps vocab.Problems
+	var known *SourceFault
+	if errors.As(err, &known) {
+		return nil, err
+	}
+	if errors.As(err, &ps) {
+		return nil, &SourceFault{Problem: vocab.NewProblem("", "peer.refused", "对方拒绝答复：%[1]s", "it refuses to answer: %[2]s",
+			ps[0].Message.In("zh"), ps[0].Message.In("en")), Err: ps}
+	}
+	return answer, nil
+}
+
+// maxReply is the most bytes of a whole answer.
+const maxReply = MaxAnswerHTTP + ledger.MaxDocument + 4<<10
+
+// unasked is the fault of a transport.
+func unasked(q Question, err error) error {
+	var known *SourceFault
+	if errors.As(err, &known) {
+		return err
+	}
+	return fault("peer.silent", "问不到对方（%[1]s：%[2]v）。", "it cannot be asked (%[1]s: %[2]v)", q, err)
+}

@@ -1,0 +1,280 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+
+	"github.com/go-json-experiment/json"
+
+	"lianmu/federation/ledger"
+	"lianmu/vocab"
+)
+
+// Who asks.
+type Who struct {
+	DID      string       // of its hub key, as its token proved
+	Reader   vocab.Reader // what it may see
+	Approved bool         // it may have documents
+	Takes    int          // the most bytes of an answer that the transport brings; default MaxAnswer
+}
+
+// ServerConfig says what a Server answers from. All but Asked and Logger are
+// needed; all are called from many goroutines.
+type ServerConfig struct {
+	Card   func() []byte              // this hub's signed log card
+	Logs   func() []*ledger.Log       // that are offered; the first is this hub's own
+	CardOf func(origin string) []byte // the signed card of one of them; nil: it is not offered yet
+	// MayRead tells whether a reader may have an entry's document; rec has it, of
+	// a faulty entry as Evidence.
+	MayRead func(reader vocab.Reader, origin string, rec ledger.Record) bool
+	// Asked hears of every logs question, and refuses it with an error
+	// (vocab.Problems). Nil refuses nobody.
+	Asked  func(did string, r LogsRequest) error
+	Logger *slog.Logger
+}
+
+// Server answers questions about the logs that this hub holds. It knows nobody:
+// who asks, and what they may see, it is told. How many questions are looked at
+// at a time is for its caller to bound.
+type Server struct {
+	c      ServerConfig
+	pack   packer
+	board  board
+	closed chan struct{}
+	once   sync.Once
+}
+
+// NewServer returns a Server; Close ends it.
+func NewServer(c ServerConfig) *Server {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Server{c: c, pack: newPacker(), closed: make(chan struct{})}
+}
+
+// Close answers all long polls that wait; later ones do not wait.
+func (s *Server) Close() { s.once.Do(func() { close(s.closed) }) }
+
+// Reply is Answer as bytes for the asker, refusals included.
+func (s *Server) Reply(ctx context.Context, who Who, q Question, body []byte) []byte {
+	return Reply(s.Answer(ctx, who, q, body))
+}
+
+// Answer answers one question, without the byte that Reply puts in front.
+// Refusals are vocab.Problems: request.too_large, peer.question, peer.unapproved,
+// log.not_found, hub.unavailable, internal, and those of Asked.
+func (s *Server) Answer(ctx context.Context, who Who, q Question, body []byte) (answer []byte, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.c.Logger.Error("a peer's question could not be answered", "question", q, "peer", who.DID, "panic", r, "stack", string(debug.Stack()))
+			answer, err = nil, refuse("internal", "本节点出错，已记录。", "This hub failed; it is on record.")
+		}
+	}()
+	if len(body) > MaxRequest {
+		return nil, refuse("request.too_large", "请求超过 %[1]d 字节。", "A question has at most %[1]d bytes.", MaxRequest)
+	}
+	if who.Takes <= 0 {
+		who.Takes = MaxAnswer
+	}
+	if q == AskLogs {
+		r, err := parseLogsRequest(body)
+		if err != nil {
+			return nil, badQuestion(err)
+		}
+		return s.logs(ctx, who, r)
+	}
+	r, err := parseQuestion(q, body)
+	if err != nil {
+		return nil, badQuestion(err)
+	}
+	return s.answer(ctx, who, q, r)
+}
+
+// answer answers a question about one log.
+func (s *Server) answer(ctx context.Context, who Who, q Question, r question) ([]byte, error) {
+	log := s.log(r.Origin)
+	if log == nil {
+		return nil, refuse("log.not_found", "本节点没有账本 %[1]s。", "This hub does not have the log %[1]s.", r.Origin)
+	}
+	take := min(who.Takes, MaxAnswerHTTP)
+	if r.Take > 0 {
+		take = min(take, r.Take)
+	}
+	switch q {
+	case AskCheckpoint:
+		if note := log.Checkpoint(); note != nil {
+			return note, nil
+		}
+		return nil, refuse("log.not_found", "账本 %[1]s 还没有签封。", "The log %[1]s has no checkpoint yet.", r.Origin)
+	case AskLeaves:
+		n := min(r.To-r.From, MaxLeaves, uint64(max(take/ledger.LeafSize, 1)))
+		to := min(r.From+n, log.Latest().Size)
+		if r.From >= to {
+			return nil, beyond(r.Origin)
+		}
+		leaves, err := log.Leaves(r.From, to)
+		return leaves, s.absent(r.Origin, err)
+	case AskTile:
+		tile, err := log.Tile(r.Path)
+		return tile, s.absent(r.Origin, err)
+	case AskDocuments:
+		if !who.Approved {
+			return nil, refuse("peer.unapproved",
+				"本节点尚未批准 %[1]s 读取内容：请对方管理员运行 lianmu peer invite，并把邀请文件交给本节点管理员批准。",
+				"This hub has not approved %[1]s for documents: ask its operator to run lianmu peer invite and to send the file to the operator of this hub.", who.DID)
+		}
+		return s.documents(ctx, who, log, split(r.Digests), take)
+	}
+	return nil, badQuestion(fmt.Errorf("there is no question %q", q))
+}
+
+func (s *Server) log(origin string) *ledger.Log {
+	for _, l := range s.c.Logs() {
+		if l.Origin() == origin {
+			return l
+		}
+	}
+	return nil
+}
+
+// absent makes a refusal of an error of a log.
+func (s *Server) absent(origin string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return beyond(origin)
+	}
+	s.c.Logger.Warn("a peer's question could not be answered", "origin", origin, "err", err)
+	return refuse("hub.unavailable", "本节点暂时读不到账本 %[1]s，请稍后再问。", "This hub cannot read the log %[1]s at present; ask again later.", origin)
+}
+
+func beyond(origin string) error {
+	return refuse("log.not_found", "这一段不在账本 %[1]s 的最新签封之内。", "This is not within the last checkpoint of the log %[1]s.", origin)
+}
+
+func badQuestion(err error) error {
+	return refuse("peer.question", "问题的写法不对：%[1]v。", "The question is not well formed: %[1]v.", err)
+}
+
+func refuse(code, zh, en string, args ...any) error {
+	return vocab.Problems{vocab.NewProblem("", code, zh, en, args...)}
+}
+
+// documents answers with as many of the documents as fit, at least one.
+func (s *Server) documents(ctx context.Context, who Who, log *ledger.Log, digests []vocab.Digest, take int) ([]byte, error) {
+	enough := min(4*take, rawPerAnswer)
+	raw, ends, err := s.collect(ctx, who, log, digests, enough)
+	if err != nil {
+		return nil, s.absent(log.Origin(), err)
+	}
+	for n := len(ends); ; {
+		packed := s.pack.pack(raw[:ends[n-1]])
+		if len(packed) <= take || n == 1 {
+			return packed, nil
+		}
+		n = max(1, min(n-1, n*take/len(packed)*9/10))
+	}
+}
+
+// collect writes documents one after the other until there are enough bytes; ends
+// are where each ends, at least one.
+func (s *Server) collect(ctx context.Context, who Who, log *ledger.Log, digests []vocab.Digest, enough int) (raw []byte, ends []int, err error) {
+	add := func(d Document) {
+		raw = appendDocument(raw, d)
+		ends = append(ends, len(raw))
+	}
+	for len(digests) > 0 && (len(ends) == 0 || len(raw) < enough) {
+		at, ok := log.Find(digests[0])
+		if !ok || log.RedactedDocument(digests[0]) {
+			state := DocumentMissing
+			if ok {
+				state = DocumentRedacted
+			}
+			add(Document{State: state})
+			digests = digests[1:]
+			continue
+		}
+		// Neighbours in the log, as a follower asks for, are read in one go.
+		n := uint64(1)
+		for n < uint64(len(digests)) {
+			if next, ok := log.Find(digests[n]); !ok || next != at+n || log.RedactedDocument(digests[n]) {
+				break
+			}
+			n++
+		}
+		for rec, err := range log.Read(ctx, at, at+n) {
+			if errors.Is(err, ledger.ErrDamaged) {
+				add(Document{State: DocumentMissing})
+				digests = digests[1:]
+				break
+			}
+			if err != nil {
+				return nil, nil, err
+			}
+			add(s.show(who, log.Origin(), rec))
+			digests = digests[1:]
+			if len(raw) >= enough {
+				break
+			}
+		}
+	}
+	return raw, ends, nil
+}
+
+// show is what a reader gets of a record.
+func (s *Server) show(who Who, origin string, rec ledger.Record) Document {
+	return shown(rec, func(rec ledger.Record) bool { return s.c.MayRead(who.Reader, origin, rec) })
+}
+
+// shown is what is given of a record to whom mayRead speaks for.
+func shown(rec ledger.Record, mayRead func(ledger.Record) bool) Document {
+	b := rec.Document
+	switch {
+	case rec.Redacted || rec.State == ledger.Redacted:
+		return Document{State: DocumentRedacted}
+	case rec.State == ledger.Withheld:
+		return Document{State: DocumentWithheld}
+	case rec.State == ledger.Faulty:
+		b = rec.Evidence
+	}
+	if len(b) == 0 {
+		return Document{State: DocumentMissing}
+	}
+	if !mayRead(rec) {
+		return Document{State: DocumentWithheld}
+	}
+	return Document{State: DocumentGiven, Bytes: b}
+}
+
+// logs answers a logs question, after waiting for news if it says so.
+func (s *Server) logs(ctx context.Context, who Who, r LogsRequest) ([]byte, error) {
+	if s.c.Asked != nil {
+		if err := s.c.Asked(who.DID, r); err != nil {
+			return nil, err
+		}
+	}
+	offers := s.await(ctx, r)
+	for {
+		a := LogsAnswer{Card: s.c.Card(), Logs: make([]Offered, 0, len(offers))}
+		for _, o := range offers {
+			if card := s.c.CardOf(o.origin); card != nil {
+				a.Logs = append(a.Logs, Offered{Card: card, Checkpoint: string(o.note), Own: o.own})
+			}
+		}
+		text, err := json.Marshal(a, json.Deterministic(true))
+		if err != nil {
+			return nil, err
+		}
+		packed := s.pack.pack(text)
+		if len(packed) <= min(who.Takes, MaxAnswer) && len(text) <= maxLogsText || len(offers) == 0 {
+			return packed, nil
+		}
+		offers = offers[:len(offers)*3/4] // the most useful ones stand first
+	}
+}
