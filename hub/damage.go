@@ -55,8 +55,9 @@ type readable struct {
 	known   *lru.Cache[audienceOf, vocab.Audience]
 }
 
-// audienceOf is a document under a default audience.
+// audienceOf is a document in a log, under a default audience.
 type audienceOf struct {
+	origin   string
 	digest   vocab.Digest
 	fallback vocab.Audience
 }
@@ -68,19 +69,27 @@ func newReadable(c *view.Catalog) (*readable, error) {
 	return &readable{c, known}, err
 }
 
+// mayRead tells whether a reader may have the document of a record of the hub's
+// own log.
 func (r *readable) mayRead(reader vocab.Reader, rec ledger.Record) bool {
+	return r.mayReadOf(reader, r.catalog.Origin(), rec)
+}
+
+// mayReadOf is mayRead of any log that is shown. It goes by that log alone, so a
+// relay gives nobody what its origin would not.
+func (r *readable) mayReadOf(reader vocab.Reader, origin string, rec ledger.Record) bool {
 	if rec.Redacted {
 		return false // whatever it was
 	}
-	fallback, stands := r.catalog.Default(rec.Fact.Space)
+	fallback, stands := r.catalog.Default(origin, rec.Fact.Space)
 	if !stands { // what a suspended space said is out of sight
 		return reader.MaySee(vocab.AudienceSpace, rec.Fact.Space)
 	}
-	key := audienceOf{rec.Leaf.SHA256, fallback}
+	key := audienceOf{origin, rec.Leaf.SHA256, fallback}
 	audience, ok := r.known.Get(key)
 	if !ok {
 		var err error
-		if audience, err = r.catalog.Audience(context.Background(), rec); err != nil {
+		if audience, err = r.catalog.Audience(context.Background(), origin, rec); err != nil {
 			return reader.All // else it may have been the time that it took
 		}
 		r.known.Add(key, audience)

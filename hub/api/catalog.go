@@ -43,6 +43,7 @@ func (a *api) search(w http.ResponseWriter, r *http.Request) error {
 		Limit:  p.number("limit", 1, maxLimit, 0),
 		Offset: p.number("offset", 0, maxOffset, 0),
 		Cursor: p.text("cursor", maxCursor),
+		Stale:  p.yes("stale"),
 	}
 	q.Facets = names(p.texts("facets", maxFilters, 500))
 	if err := p.end(); err != nil {

@@ -14,13 +14,13 @@ import (
 
 func TestSearchAsksWhatTheReaderAsked(t *testing.T) {
 	s := newSite(t)
-	got := s.get(t, "/api/v1/search?q=%E5%85%AC%E4%BA%A4+-x&filter=kind:product&filter=region%3D3100&facets=kind,theme&sort=-modified&limit=5&offset=10&cursor=abc")
+	got := s.get(t, "/api/v1/search?q=%E5%85%AC%E4%BA%A4+-x&filter=kind:product&filter=region%3D3100&facets=kind,theme&sort=-modified&limit=5&offset=10&cursor=abc&stale=true")
 	if got.status != http.StatusOK {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
 	q := s.catalog.asked
 	if q.Q != "公交 -x" || strings.Join(q.Filter, " ") != "kind:product region=3100" || strings.Join(q.Facets, " ") != "kind theme" ||
-		q.Sort != "-modified" || q.Limit != 5 || q.Offset != 10 || q.Cursor != "abc" || q.Reader.All {
+		q.Sort != "-modified" || q.Limit != 5 || q.Offset != 10 || q.Cursor != "abc" || !q.Stale || q.Reader.All {
 		t.Errorf("asked %+v", q)
 	}
 	a := read[view.Answer](t, got)
@@ -173,6 +173,7 @@ func TestBadQuestions(t *testing.T) {
 		{"limit=0", "request.number", "1 to 100"},
 		{"limit=101", "request.number", ""},
 		{"limit=ten", "request.number", ""},
+		{"stale=1", "request.boolean", "true or false"},
 		{"limit=", "request.number", ""},
 		{"limit=99999999999999999999999", "request.too_long", ""},
 		{"limit=9223372036854775808", "request.number", ""},

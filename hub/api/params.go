@@ -82,6 +82,18 @@ func (p *params) text(name string, max int) string {
 	return ""
 }
 
+// yes reports whether a parameter is given as true.
+func (p *params) yes(name string) bool {
+	switch p.text(name, 5) {
+	case "true":
+		return true
+	case "", "false":
+	default:
+		p.add(name, "request.boolean", "参数 %s 应是 true 或 false。", "Parameter %s must be true or false.", name)
+	}
+	return false
+}
+
 // number returns a whole number within [min, max], or otherwise where the
 // parameter is absent.
 func (p *params) number(name string, min, max, otherwise int) int {

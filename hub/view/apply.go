@@ -3,102 +3,45 @@ package view
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"sync"
-	"time"
 
 	"lianmu/index"
 	"lianmu/vocab"
-	"lianmu/vocab/shape"
 )
 
 // chunk is the most entries applied as one batch: large batches cost the
 // index least, and this many readings fit in memory easily.
 const chunk = 1000
 
-// item is an entry with its reading.
-type item struct {
-	index      uint64
-	receivedAt time.Time
-	fact       vocab.Fact
-	reading    *shape.Reading
-	document   []byte
-}
-
-// fresh holds readings between intake and index, in bounded memory: what does
-// not fit is read again from the log.
-type fresh struct {
-	mu    sync.Mutex
-	items map[uint64]item
-}
-
-const freshItems = 6_000 // some 20 KB each
-
-func newFresh() *fresh { return &fresh{items: map[uint64]item{}} }
-
-func (f *fresh) put(i uint64, it item) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.items) < freshItems {
-		f.items[i] = it
-	}
-}
-
-// get returns what is there of [from, to).
-func (f *fresh) get(from, to uint64) map[uint64]item {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	got := make(map[uint64]item, to-from)
-	for i := from; i < to; i++ {
-		if it, ok := f.items[i]; ok {
-			got[i] = it
-		}
-	}
-	return got
-}
-
-// drop forgets [from, to), which the index has now, and, where there is no room
-// left, what is older.
-func (f *fresh) drop(from, to uint64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	full := len(f.items) == freshItems
-	for i := from; i < to; i++ {
-		delete(f.items, i)
-	}
-	if full {
-		for i := range f.items {
-			if i < from {
-				delete(f.items, i)
-			}
-		}
-	}
-}
-
 // errIndex marks errors of the index itself, which building it anew can mend.
 var errIndex = errors.New("the index cannot be written")
 
-// apply brings ix from one position to the next in one batch.
-func (cat *Catalog) apply(ctx context.Context, ix *index.Index, from, to uint64) error {
-	items, err := cat.items(ctx, from, to)
+// apply brings e from one position of a log to the next in one batch.
+func (cat *Catalog) apply(ctx context.Context, e *edition, f *feed, from, to uint64) error {
+	purged := redactions(f) // what is redacted by now is not read any more
+	items, err := cat.items(ctx, f, from, to)
 	if err != nil {
 		return err
 	}
-	puts, deletes := cat.changes(items)
-	notes, err := cat.reconcile(ctx, ix, items, from)
+	notes, err := cat.reconcile(ctx, e, f, items)
 	if err != nil {
 		return err
 	}
-	if err := ix.ApplyNoting(ctx, puts, deletes, notes, to); err != nil {
-		return fmt.Errorf("%w: entries %d to %d: %w", errIndex, from, to, err)
+	if from == 0 {
+		notes[notePurged+f.origin] = purged
+		if !f.own {
+			notes[noteFallbackOf+f.origin] = string(f.Fallback)
+		}
 	}
-	return nil
+	puts, deletes := cat.changes(e, f, items)
+	return e.advance(ctx, f, puts, deletes, notes, to)
 }
 
-// items returns the entries [from, to) with readings of those that stand.
-func (cat *Catalog) items(ctx context.Context, from, to uint64) ([]item, error) {
-	have := cat.fresh.get(from, to)
+// items returns the entries [from, to) of a log with readings of those that
+// stand.
+func (cat *Catalog) items(ctx context.Context, f *feed, from, to uint64) ([]item, error) {
+	have := f.fresh.get(from, to)
 	items := make([]item, 0, to-from)
 	for i := from; i < to; {
 		if it, ok := have[i]; ok {
@@ -106,14 +49,14 @@ func (cat *Catalog) items(ctx context.Context, from, to uint64) ([]item, error) 
 			i++
 			continue
 		}
-		end := i + 1 // a run that intake did not hand over
+		end := i + 1 // a run that was not handed over
 		for end < to {
 			if _, ok := have[end]; ok {
 				break
 			}
 			end++
 		}
-		for rec, err := range cat.c.Log.Read(ctx, i, end) {
+		for rec, err := range f.Log.Read(ctx, i, end) {
 			if err != nil {
 				return nil, err
 			}
@@ -121,19 +64,37 @@ func (cat *Catalog) items(ctx context.Context, from, to uint64) ([]item, error) 
 		}
 		i = end
 	}
-	return items, cat.read(ctx, items)
+	return items, cat.read(ctx, f, items)
+}
+
+// at returns the entries of a log at ascending positions, with their readings.
+func (cat *Catalog) at(ctx context.Context, f *feed, positions []uint64) ([]item, error) {
+	items := make([]item, 0, len(positions))
+	for i := 0; i < len(positions); {
+		end := i + 1 // neighbours are read in one go
+		for end < len(positions) && positions[end] == positions[end-1]+1 {
+			end++
+		}
+		for rec, err := range f.Log.Read(ctx, positions[i], positions[end-1]+1) {
+			if err != nil {
+				return nil, err
+			}
+			items = append(items, item{index: rec.Index, receivedAt: rec.ReceivedAt, fact: rec.Fact, document: rec.Document})
+		}
+		i = end
+	}
+	return items, cat.read(ctx, f, items)
 }
 
 // read fills in missing readings of what stands and of what the hub decided, on
-// all cores. What it returns
-// is ctx's error alone: a document that cannot be read although intake could
-// is left out and reported, and the rest goes on.
-func (cat *Catalog) read(ctx context.Context, items []item) error {
+// all cores. What it returns is ctx's error alone: a document that cannot be
+// read although intake could is left out and reported, and the rest goes on.
+func (cat *Catalog) read(ctx context.Context, f *feed, items []item) error {
 	var wg sync.WaitGroup
 	next := make(chan *item, len(items))
 	for i := range items {
 		it := &items[i]
-		if it.reading == nil && it.document != nil && cat.matters(*it) {
+		if it.reading == nil && it.document != nil && cat.matters(f, *it) {
 			next <- it
 		}
 	}
@@ -149,7 +110,7 @@ func (cat *Catalog) read(ctx context.Context, items []item) error {
 					r, err = cat.c.Reader.ReadDocument(ctx, cat.c.Processor, it.document, it.receivedAt)
 				}
 				if err != nil && ctx.Err() == nil {
-					cat.c.Logger.Error("an entry of the log cannot be read", "index", it.index, "err", err)
+					cat.c.Logger.Error("an entry of the log cannot be read", "log", f.origin, "index", it.index, "err", err)
 					continue
 				}
 				it.reading = r
@@ -161,10 +122,10 @@ func (cat *Catalog) read(ctx context.Context, items []item) error {
 }
 
 // matters reports whether the index needs to know what an entry says.
-func (cat *Catalog) matters(it item) bool {
+func (cat *Catalog) matters(f *feed, it item) bool {
 	switch it.fact.Kind {
 	case vocab.KindOffering:
-		return cat.stands(it)
+		return cat.stands(f, it)
 	case vocab.KindAct, vocab.KindRedaction:
 		return true
 	}
@@ -173,46 +134,69 @@ func (cat *Catalog) matters(it item) bool {
 
 // stands reports whether an entry is the version that stands: entries that
 // were overtaken are never indexed, so a rebuild costs what is shown.
-func (cat *Catalog) stands(it item) bool {
-	v, ok := cat.c.Registry.Version(vocab.KeyOf(it.fact.Space, it.fact.ID))
-	return ok && v.Position == it.index && v.Published()
+func (cat *Catalog) stands(f *feed, it item) bool {
+	v, ok := cat.c.Union.Version(vocab.KeyOf(it.fact.Space, it.fact.ID))
+	return ok && v.Log == f.origin && v.Position == it.index && v.Published()
 }
 
-// changes turns entries into puts and deletes by what stands now.
-func (cat *Catalog) changes(items []item) (puts []index.Doc, deletes []vocab.Key) {
+// changes turns entries of a log into puts and deletes by what stands now, in
+// whichever log.
+func (cat *Catalog) changes(e *edition, f *feed, items []item) (puts []index.Doc, deletes []vocab.Key) {
 	now := cat.c.Now()
 	for _, it := range items {
 		switch it.fact.Kind {
 		case vocab.KindOffering, vocab.KindWithdrawal, vocab.KindDeregistration:
+		case vocab.KindAct:
+			deletes = append(deletes, cat.ended(it)...)
+			continue
 		default:
 			continue
 		}
+		if it.fact.ID == "" { // its body is not here, or not yet
+			continue
+		}
 		key := vocab.KeyOf(it.fact.Space, it.fact.ID)
-		v, ok := cat.c.Registry.Version(key)
+		v, ok := cat.c.Union.Version(key)
 		switch {
-		case !ok:
-		case !v.Shown(now):
+		case !ok || !v.Shown(now):
 			deletes = append(deletes, key)
-		case v.Position == it.index && it.reading != nil && it.reading.Offering != nil:
-			puts = append(puts, cat.doc(key, it))
+		case v.Log == f.origin && v.Position == it.index && it.reading != nil && it.reading.Offering != nil:
+			puts = append(puts, cat.doc(e, f, key, it))
 		}
 	}
 	return puts, deletes
 }
 
-func (cat *Catalog) doc(key vocab.Key, it item) index.Doc {
+// ended are the offerings that an act of a hub names and that are not shown
+// any more.
+func (cat *Catalog) ended(it item) (gone []vocab.Key) {
+	if it.reading == nil || it.reading.Act == nil {
+		return nil
+	}
+	now := cat.c.Now()
+	for _, id := range it.reading.Act.Offerings {
+		key := vocab.KeyOf(it.reading.Act.Space, id)
+		if v, ok := cat.c.Union.Version(key); !ok || !v.Shown(now) {
+			gone = append(gone, key)
+		}
+	}
+	return gone
+}
+
+func (cat *Catalog) doc(e *edition, f *feed, key vocab.Key, it item) index.Doc {
 	return index.Doc{
-		Key: key, Position: it.index, Space: it.fact.Space, Hub: cat.origin,
-		Audience: vocab.AudienceOf(it.reading.Offering, cat.fallback(it.fact.Space)),
+		Key: key, Position: it.index, Space: it.fact.Space, Hub: f.origin,
+		Audience: vocab.AudienceOf(it.reading.Offering, cat.fallback(f, it.fact.Space)),
 		Digest:   it.fact.Digest, ReceivedAt: it.receivedAt, Offering: it.reading.Offering,
+		Product: cat.product(e, it.fact.Space, it.reading.Offering),
 	}
 }
 
-// fallback is the audience of an offering of a space that says neither audience
-// nor level: the space's default, else the hub's.
-func (cat *Catalog) fallback(space string) vocab.Audience {
-	if s, ok := cat.c.Registry.Space(space); ok && s.Space.Audience != "" {
+// fallback is the audience of an offering in a log whose document says neither
+// audience nor level: the default of its space, else the log's.
+func (cat *Catalog) fallback(f *feed, space string) vocab.Audience {
+	if s, ok := cat.c.Union.Space(space); ok && s.Space.Audience != "" {
 		return s.Space.Audience
 	}
-	return cat.c.Fallback
+	return f.Fallback
 }

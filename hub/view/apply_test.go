@@ -21,11 +21,12 @@ func unread(t *testing.T, n int) (*Catalog, []item) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	reg := registry.New()
+	reg.Open()
 	cat := &Catalog{c: Config{
-		Registry: registry.New(), Processor: jsonld.New(jsonld.Limits{}), Reader: reader,
+		Registry: reg, Union: registry.NewUnion(reg), Processor: jsonld.New(jsonld.Limits{}), Reader: reader,
 		Now: time.Now, Logger: slog.New(slog.DiscardHandler),
-	}}
-	cat.c.Registry.Open()
+	}, own: &feed{Feed: Feed{Registry: reg}, own: true}}
 	var items []item
 	for i := range n {
 		id := fmt.Sprintf("https://space.example/%d", i)
@@ -39,10 +40,10 @@ func unread(t *testing.T, n int) (*Catalog, []item) {
 
 func TestReadsAll(t *testing.T) {
 	cat, items := unread(t, 20)
-	if err := cat.read(t.Context(), items); err != nil {
+	if err := cat.read(t.Context(), cat.own, items); err != nil {
 		t.Fatal(err)
 	}
-	if puts, deletes := cat.changes(items); len(puts) != 20 || len(deletes) != 0 {
+	if puts, deletes := cat.changes(&edition{}, cat.own, items); len(puts) != 20 || len(deletes) != 0 {
 		t.Errorf("%d puts, %d deletes", len(puts), len(deletes))
 	}
 }
@@ -53,7 +54,7 @@ func TestStoppedReadingIsAnError(t *testing.T) {
 	cat, items := unread(t, 20)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := cat.read(ctx, items); !errors.Is(err, context.Canceled) {
+	if err := cat.read(ctx, cat.own, items); !errors.Is(err, context.Canceled) {
 		t.Errorf("stopped reading gave %v", err)
 	}
 }
@@ -67,10 +68,10 @@ func TestOvertakenAndUnreadable(t *testing.T) {
 	newer.Kind, newer.Digest = vocab.KindWithdrawal, vocab.DigestOf([]byte("newer"))
 	cat.c.Registry.Apply(registry.Entry{Index: 3, ReceivedAt: time.Now(), Fact: newer})
 	items[1].document = []byte("{")
-	if err := cat.read(t.Context(), items); err != nil {
+	if err := cat.read(t.Context(), cat.own, items); err != nil {
 		t.Fatal(err)
 	}
-	puts, deletes := cat.changes(items)
+	puts, deletes := cat.changes(&edition{}, cat.own, items)
 	if len(puts) != 1 || puts[0].Position != 2 || len(deletes) != 1 || deletes[0] != vocab.KeyOf("did:key:zA", "https://space.example/0") {
 		t.Errorf("puts %+v, deletes %v", puts, deletes)
 	}

@@ -11,7 +11,6 @@ import (
 
 	"lianmu/federation/ledger"
 	"lianmu/federation/registry"
-	"lianmu/index"
 	"lianmu/vocab"
 	"lianmu/vocab/jsonld"
 	"lianmu/vocab/shape"
@@ -22,36 +21,53 @@ type Config struct {
 	Dir       string // holds the index
 	Log       *ledger.Log
 	Registry  *registry.Registry // the index never goes beyond it
+	Union     *registry.Union    // over all logs; nil: one over Registry alone
 	Processor *jsonld.Processor
 	Reader    *shape.Reader
 	Fallback  vocab.Audience // of an offering that says neither audience nor level
 	Every     time.Duration  // how long a batch gathers; default 100 ms
-	Now       func() time.Time
-	Logger    *slog.Logger
+	// States tells, by origin, what is known of mirrors apart from their entries,
+	// and the name of the own log. It must be quick. nil: nothing.
+	States     func() map[string]LogState
+	StaleAfter time.Duration // what is Stopped or Paused is left out from this age on; default 5 days
+	Now        func() time.Time
+	Logger     *slog.Logger
 }
 
-// Catalog answers from the index and keeps it level with the log.
+const defaultStaleAfter = 5 * 24 * time.Hour
+
+// Catalog answers from the index and keeps it level with the logs.
 type Catalog struct {
-	c      Config
-	origin string // of the log
+	c Config
 
 	mu sync.RWMutex // held for reading by whoever uses ix, for writing by a swap
-	ix *index.Index
+	ix *edition
 
-	// writing is held by whoever writes to ix, and by a swap, so that nobody
-	// writes to an index that has been closed. Taken before mu.
+	// writing is held by whoever writes to ix or reads a log for it, and by a
+	// swap, so that nobody writes to an index that has been closed, or reads a log
+	// that is. Taken before mu and feedsMu.
 	writing sync.Mutex
 
-	fresh  *fresh        // readings that intake has just made
+	own      *feed
+	feedsMu  sync.RWMutex // guards mirrors, detached and closed
+	mirrors  map[string]*feed
+	detached uint64 // logs detached since the start
+	closed   bool
+	room     atomic.Int64  // for readings of mirrors
+	turn     string        // origin of the mirror served last; follower's own
+	wake     chan struct{} // a mirror has something
+
 	reads  atomic.Uint64 // documents read to show one, or not to
 	faults atomic.Pointer[string]
 
-	building  sync.Mutex // one rebuild at a time
-	done      atomic.Uint64
-	total     atomic.Uint64
-	rebuilds  atomic.Bool
-	expiredAt time.Time // last look for expired offerings; follower's own
+	building   sync.Mutex // one rebuild at a time
+	done       atomic.Uint64
+	total      atomic.Uint64
+	rebuilds   atomic.Bool
+	expiredAt  time.Time // last look for expired offerings; follower's own
+	verifiedAt time.Time // last look at providers; follower's own
 
+	run     context.Context // ends when Close begins
 	stop    context.CancelFunc
 	stopped sync.WaitGroup
 }
@@ -62,8 +78,21 @@ func Open(ctx context.Context, c Config) (*Catalog, error) {
 	if c.Every <= 0 {
 		c.Every = 100 * time.Millisecond
 	}
+	if c.StaleAfter <= 0 {
+		c.StaleAfter = defaultStaleAfter
+	}
 	if c.Fallback == "" {
 		c.Fallback = vocab.AudienceSpace
+	}
+	if c.Union == nil {
+		c.Registry.SetOrigin(c.Log.Origin())
+		c.Union = registry.NewUnion(c.Registry)
+	}
+	if is, of := c.Registry.Origin(), c.Log.Origin(); is != of {
+		return nil, fmt.Errorf("view: the registry is of log %q, not of %q: SetOrigin", is, of)
+	}
+	if c.States == nil {
+		c.States = func() map[string]LogState { return nil }
 	}
 	ix, err := openIndex(c.Dir, c.Logger)
 	if err != nil {
@@ -83,14 +112,31 @@ func Open(ctx context.Context, c Config) (*Catalog, error) {
 	if ix, err = refit(ctx, ix, c); err != nil {
 		return nil, err
 	}
-	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	cat := &Catalog{c: c, origin: c.Log.Origin(), ix: ix, fresh: newFresh(), stop: stop}
-	cat.stopped.Go(func() { cat.follow(run) })
+	e, err := newEdition(ix)
+	if err != nil {
+		return nil, errors.Join(err, ix.Close())
+	}
+	cat := newCatalog(ctx, c, e)
+	cat.stopped.Go(cat.follow)
 	return cat, nil
 }
 
-// Close stops following and closes the index.
+func newCatalog(ctx context.Context, c Config, e *edition) *Catalog {
+	cat := &Catalog{c: c, ix: e, mirrors: map[string]*feed{}, wake: make(chan struct{}, 1)}
+	cat.run, cat.stop = context.WithCancel(context.WithoutCancel(ctx))
+	cat.own = newFeed(Feed{Log: c.Log, Registry: c.Registry, Fallback: c.Fallback}, true, nil)
+	cat.room.Store(freshMirrors)
+	return cat
+}
+
+// Origin is the name of the own log.
+func (cat *Catalog) Origin() string { return cat.own.origin }
+
+// Close stops following and closes the index; logs stay open.
 func (cat *Catalog) Close() error {
+	cat.feedsMu.Lock()
+	cat.closed = true
+	cat.feedsMu.Unlock()
 	cat.stop()
 	cat.stopped.Wait()
 	cat.mu.Lock()
@@ -98,35 +144,33 @@ func (cat *Catalog) Close() error {
 	return cat.ix.Close()
 }
 
-// Appended hands over the reading of an entry just appended, so that the
-// index need not read the log for it. It never blocks.
-func (cat *Catalog) Appended(i uint64, receivedAt time.Time, f vocab.Fact, r *shape.Reading) {
-	cat.fresh.put(i, item{index: i, receivedAt: receivedAt, fact: f, reading: r})
-}
-
-// Behind is how many entries the index lacks.
-func (cat *Catalog) Behind() uint64 {
+// edition is the index that answers now.
+func (cat *Catalog) edition() *edition {
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
-	return cat.c.Log.Size() - min(cat.ix.Cursor(), cat.c.Log.Size())
+	return cat.ix
 }
 
-// Pace waits, at most a second, while the index is more than paceBehind
-// entries behind and following: then the cores are better spent on it than on
-// taking in more.
-func (cat *Catalog) Pace() {
-	for range 100 {
-		if cat.Behind() <= paceBehind || cat.Fault() != nil {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
+// Behind is how many entries of the own log the index lacks.
+func (cat *Catalog) Behind() uint64 { return cat.behind(cat.own) }
+
+// MirrorsBehind is how many entries of all mirrors together the index lacks.
+func (cat *Catalog) MirrorsBehind() (n uint64) {
+	for _, f := range cat.feeds()[1:] {
+		n += cat.behind(f)
 	}
+	return n
 }
 
-// paceBehind leaves room among the fresh readings for a batch under way.
-const paceBehind = freshItems - 2*chunk
+func (cat *Catalog) behind(f *feed) uint64 {
+	size := f.Log.Size()
+	return size - min(cat.edition().at(f), size)
+}
 
-// Fault returns nil, or why the index does not follow the log.
+// Pace is PaceOf the own log.
+func (cat *Catalog) Pace() { cat.PaceOf(cat.own.origin) }
+
+// Fault returns nil, or why the index does not follow the own log.
 func (cat *Catalog) Fault() error {
 	if s := cat.faults.Load(); s != nil {
 		return errors.New(*s)
@@ -134,115 +178,12 @@ func (cat *Catalog) Fault() error {
 	return nil
 }
 
-// follow applies entries in batches: at once when many wait, else after
-// gathering for Config.Every, because small batches cost the index dearly.
-func (cat *Catalog) follow(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	failures := 0 // of the index, one after another
-	for {
-		changed := cat.c.Log.Changed()
-		var err error
-		if cat.Behind() == 0 {
-			select {
-			case <-ctx.Done():
-				return
-			case <-changed:
-				if !sleep(ctx, cat.c.Every) {
-					return
-				}
-			case <-tick.C:
-				// Nothing to apply; but is what was applied on disk?
-				if err = cat.unwritten(); err == nil {
-					failures = 0
-					cat.faults.Store(nil)
-					cat.expire(ctx)
-					continue
-				}
-			}
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		if err == nil {
-			err = cat.level(ctx)
-		}
-		if err != nil && ctx.Err() == nil {
-			text := err.Error()
-			cat.faults.Store(&text)
-			cat.c.Logger.Error("the index does not follow the log", "err", err)
-			if errors.Is(err, errIndex) {
-				failures++
-			}
-			if failures >= 3 && cat.repair(ctx) {
-				failures = 0
-			} else if !sleep(ctx, 2*time.Second) {
-				return
-			}
-			continue
-		}
-		failures = 0
-		cat.faults.Store(nil)
-		cat.expire(ctx)
-	}
-}
-
 // unwritten returns nil, or why the index cannot be written.
 func (cat *Catalog) unwritten() error {
-	cat.mu.RLock()
-	defer cat.mu.RUnlock()
-	if err := cat.ix.Fault(); err != nil {
+	if err := cat.edition().Fault(); err != nil {
 		return fmt.Errorf("%w: %w", errIndex, err)
 	}
 	return nil
-}
-
-// level applies one batch, at most chunk entries.
-func (cat *Catalog) level(ctx context.Context) error {
-	cat.writing.Lock()
-	defer cat.writing.Unlock()
-	cat.mu.RLock()
-	ix := cat.ix
-	cat.mu.RUnlock()
-	from := ix.Cursor()
-	to := min(cat.end(), from+chunk)
-	if from >= to {
-		sleep(ctx, time.Millisecond) // the registry will be there in a moment
-		return nil
-	}
-	if err := cat.apply(ctx, ix, from, to); err != nil {
-		return err
-	}
-	cat.fresh.drop(from, to)
-	return nil
-}
-
-// end is how far entries can be applied: an entry is in the log a moment before
-// the registry knows it, and what the registry does not know yet would pass for
-// overtaken.
-func (cat *Catalog) end() uint64 {
-	return min(cat.c.Log.Size(), cat.c.Registry.Position())
-}
-
-// expire takes offerings out of the index whose proof has expired.
-func (cat *Catalog) expire(ctx context.Context) {
-	now := cat.c.Now()
-	if now.Sub(cat.expiredAt) < time.Second || cat.rebuilds.Load() {
-		return // during a rebuild it waits for the new index
-	}
-	cat.expiredAt = now
-	keys := cat.c.Registry.Expired(now)
-	if len(keys) == 0 {
-		return
-	}
-	cat.writing.Lock()
-	defer cat.writing.Unlock()
-	cat.mu.RLock()
-	ix := cat.ix
-	cat.mu.RUnlock()
-	if err := ix.Apply(ctx, nil, keys, ix.Cursor()); err != nil {
-		cat.c.Logger.Error("expired offerings stay in the index", "offerings", len(keys), "err", err)
-	}
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

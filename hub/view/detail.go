@@ -2,7 +2,6 @@ package view
 
 import (
 	"context"
-	"math"
 
 	"lianmu/federation/ledger"
 	"lianmu/federation/registry"
@@ -21,8 +20,8 @@ func (cat *Catalog) Offering(ctx context.Context, space, id string, reader vocab
 	if len(id) > maxID {
 		return nil, ErrNotFound
 	}
-	v, there := cat.c.Registry.Version(vocab.KeyOf(space, id))
-	if s, ok := cat.c.Registry.Space(space); ok && s.Standing == registry.Suspended {
+	v, there := cat.c.Union.Version(vocab.KeyOf(space, id))
+	if s, ok := cat.c.Union.Space(space); ok && s.Standing == registry.Suspended {
 		return nil, cat.suspended(ctx, s, v, reader)
 	}
 	if !reader.MaySee(vocab.AudienceSpace, space) {
@@ -47,15 +46,20 @@ func (cat *Catalog) visible(ctx context.Context, space, id string, v registry.Ve
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
 	// What is on its way comes first, as it leaves only once the index has it.
-	it, soon := cat.fresh.get(v.Position, v.Position+1)[v.Position]
+	f := cat.feed(v.Log)
+	if f == nil { // it is nobody's
+		f = cat.own
+	}
+	it, soon := f.fresh.get(v.Position, v.Position+1)[v.Position]
 	res, err := cat.ix.Search(ctx, index.Request{
 		Query: query.All{}, Filters: map[string][]string{"id": {id}, "space": {space}}, Reader: reader, Sort: "modified", Limit: 1,
+		Without: cat.unseen(cat.ix),
 	})
 	if err != nil {
 		return false, err
 	}
 	if soon && it.fact.Space == space && it.fact.ID == id && it.reading != nil && it.reading.Offering != nil {
-		return reader.MaySee(vocab.AudienceOf(it.reading.Offering, cat.fallback(space)), space), nil
+		return reader.MaySee(vocab.AudienceOf(it.reading.Offering, cat.fallback(f, space)), space), nil
 	}
 	return res.Total > 0, nil
 }
@@ -66,32 +70,33 @@ const maxID = 2048
 
 // detail reads the document of a version and tells it, if the reader may see it.
 func (cat *Catalog) detail(ctx context.Context, space string, v registry.Version, reader vocab.Reader) (*Detail, error) {
-	if !v.Shown(cat.c.Now()) {
+	f := cat.feed(v.Log)
+	if f == nil || !v.Shown(cat.c.Now()) {
 		return nil, ErrNotFound
 	}
-	rec, r, err := cat.document(ctx, v.Position)
+	rec, r, err := cat.document(ctx, f, v.Position)
 	if err != nil {
 		return nil, err
 	}
 	if r.Offering == nil {
 		return nil, ErrNotFound
 	}
-	audience := vocab.AudienceOf(r.Offering, cat.fallback(space))
+	audience := vocab.AudienceOf(r.Offering, cat.fallback(f, space))
 	if !reader.MaySee(audience, space) {
 		return nil, ErrNotFound
 	}
-	s, _ := cat.c.Registry.Space(space)
+	s, _ := cat.c.Union.Space(space)
 	return &Detail{
-		Offering: r.Offering, Space: space, SpaceName: s.Space.Name, Hub: cat.c.Log.Origin(),
+		Offering: r.Offering, Space: space, SpaceName: s.Space.Name, Hub: f.origin, State: cat.stateOf(cat.c.States(), f.origin),
 		Position: v.Position, Digest: v.Digest, Created: v.Created, Expires: v.Expires,
 		ReceivedAt: rec.ReceivedAt, Audience: audience, Warnings: r.Warnings, Document: rec.Document,
 	}, nil
 }
 
 // document reads an entry and what it says.
-func (cat *Catalog) document(ctx context.Context, position uint64) (ledger.Record, *shape.Reading, error) {
+func (cat *Catalog) document(ctx context.Context, f *feed, position uint64) (ledger.Record, *shape.Reading, error) {
 	cat.reads.Add(1)
-	rec, err := cat.c.Log.Get(ctx, position)
+	rec, err := f.Log.Get(ctx, position)
 	if err != nil {
 		return rec, nil, err
 	}
@@ -105,16 +110,19 @@ func (cat *Catalog) document(ctx context.Context, position uint64) (ledger.Recor
 // says for whom it is; where there is none the space's own is read in its
 // place, so that both take as long.
 func (cat *Catalog) suspended(ctx context.Context, s registry.SpaceState, v registry.Version, reader vocab.Reader) error {
-	position := s.DescriptorPosition
+	f, position := cat.feed(s.Log), s.DescriptorPosition
 	there := v.Published() && (v.Expires.IsZero() || cat.c.Now().Before(v.Expires))
-	if there {
-		position = v.Position
+	if at := cat.feed(v.Log); there && at != nil {
+		f, position = at, v.Position
 	}
-	_, r, err := cat.document(ctx, position)
+	if f == nil { // it has just been detached
+		return ErrNotFound
+	}
+	_, r, err := cat.document(ctx, f, position)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case !there || err != nil || r.Offering == nil || !reader.MaySee(vocab.AudienceOf(r.Offering, cat.fallback(s.Space.DID)), s.Space.DID):
+	case !there || err != nil || r.Offering == nil || !reader.MaySee(vocab.AudienceOf(r.Offering, cat.fallback(f, s.Space.DID)), s.Space.DID):
 		return ErrNotFound
 	}
 	name := func(language string) string {
@@ -128,77 +136,4 @@ func (cat *Catalog) suspended(ctx context.Context, s registry.SpaceState, v regi
 		"The data space %[2]s, which offers this, is suspended; nothing of it is shown until it is resumed. Reason: %[3]s",
 		name("zh"), name("en"), s.Reason)
 	return vocab.Problems{p}
-}
-
-// OfferingByKey returns the offering of any space with this @id or registered
-// code. Of several spaces' the one whose name came into the log first is taken:
-// whoever copies an @id or a code later, with whatever dates, does not take it
-// over. An @id goes before a code. At most mostNamesakes are compared. Errors
-// are those of Offering; of a suspended space's only the @id is known.
-func (cat *Catalog) OfferingByKey(ctx context.Context, id string, reader vocab.Reader) (*Detail, error) {
-	if len(id) > maxID {
-		return nil, ErrNotFound
-	}
-	for _, field := range []string{"id", "code"} {
-		space, name, err := cat.first(ctx, field, id, reader)
-		if err != nil {
-			return nil, err
-		}
-		if space != "" {
-			v, _ := cat.c.Registry.Version(vocab.KeyOf(space, name))
-			return cat.detail(ctx, space, v, reader)
-		}
-	}
-	return nil, cat.suspendedByKey(ctx, id, reader)
-}
-
-// suspendedByKey looks for an @id among the suspended spaces: it reads one
-// document if there is such a space, whether or not one of them has the @id.
-func (cat *Catalog) suspendedByKey(ctx context.Context, id string, reader vocab.Reader) error {
-	var found *registry.SpaceState
-	var version registry.Version
-	for _, s := range cat.c.Registry.Spaces() {
-		if s.Standing != registry.Suspended {
-			continue
-		}
-		v, _ := cat.c.Registry.Version(vocab.KeyOf(s.Space.DID, id))
-		if found == nil || v.Published() {
-			found, version = &s, v
-		}
-		if v.Published() {
-			break
-		}
-	}
-	if found == nil {
-		return ErrNotFound
-	}
-	return cat.suspended(ctx, *found, version, reader)
-}
-
-// mostNamesakes bounds how many offerings of one @id or code are compared.
-const mostNamesakes = 1000
-
-// first finds, of the offerings that have value in field, the one first
-// published; space is "" where there is none.
-func (cat *Catalog) first(ctx context.Context, field, value string, reader vocab.Reader) (space, id string, err error) {
-	cat.mu.RLock()
-	defer cat.mu.RUnlock()
-	earliest := uint64(math.MaxUint64)
-	req := index.Request{Query: query.All{}, Filters: map[string][]string{field: {value}}, Reader: reader, Sort: "modified", Limit: 100}
-	for seen := 0; seen < mostNamesakes; {
-		res, err := cat.ix.Search(ctx, req)
-		if err != nil {
-			return "", "", err
-		}
-		for _, h := range res.Hits {
-			if v, ok := cat.c.Registry.Version(vocab.KeyOf(h.Space, h.ID)); ok && v.First < earliest {
-				space, id, earliest = h.Space, h.ID, v.First
-			}
-		}
-		seen += len(res.Hits)
-		if req.After = res.Next; req.After == "" {
-			break
-		}
-	}
-	return space, id, nil
 }

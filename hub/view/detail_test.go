@@ -1,105 +1,18 @@
 package view
 
 import (
-	"bytes"
-	"context"
 	"errors"
-	"log/slog"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"lianmu/federation/identity"
-	"lianmu/federation/ledger"
-	"lianmu/federation/registry"
-	"lianmu/hub/bus"
-	"lianmu/hub/intake"
 	"lianmu/vocab"
-	"lianmu/vocab/jsonld"
-	"lianmu/vocab/shape"
 )
-
-// shelf is a catalogue on a real log, filled by a real intake, whose index comes
-// along only when the test says so.
-type shelf struct {
-	*Catalog
-	t          *testing.T
-	intake     *intake.Intake
-	hub, space *identity.Key
-	at         identity.Stamp
-}
-
-func newShelf(t *testing.T) *shelf {
-	t.Helper()
-	dir, log := t.TempDir(), slog.New(slog.DiscardHandler)
-	fatal := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	s := &shelf{t: t}
-	var err error
-	s.hub, err = identity.NewKey("ed25519")
-	fatal(err)
-	s.space, err = identity.NewKey("ed25519")
-	fatal(err)
-	b, err := bus.Start(t.Context(), bus.Config{Dir: filepath.Join(dir, "js"), Listen: "127.0.0.1:0", HubDID: s.hub.DID(), Now: time.Now, Logger: log})
-	fatal(err)
-	t.Cleanup(func() { _ = b.Stop(context.Background()) })
-	l, err := ledger.Open(t.Context(), ledger.Config{
-		JetStream: b.JetStream, Stream: bus.LogStream, State: b.State(), Dir: filepath.Join(dir, "log"),
-		Origin: "hub.example", Seed: bytes.Repeat([]byte{1}, 32), Now: time.Now, Logger: log,
-	})
-	fatal(err)
-	t.Cleanup(func() { _ = l.Close(context.Background()) })
-	reader, err := shape.NewReader()
-	fatal(err)
-	reg, processor := registry.New(), jsonld.New(jsonld.Limits{})
-	reg.Open()
-	s.Catalog, err = Open(t.Context(), Config{
-		Dir: filepath.Join(dir, "index"), Log: l, Registry: reg, Processor: processor, Reader: reader,
-		Fallback: vocab.AudienceSpace, Every: time.Hour, Now: time.Now, Logger: log,
-	})
-	fatal(err)
-	t.Cleanup(func() { _ = s.Close() })
-	s.intake = intake.New(intake.Config{
-		Log: l, Registry: reg, Processor: processor, Reader: reader, HubDID: s.hub.DID(), Appended: s.Appended, Now: time.Now, Logger: log,
-	})
-	t.Cleanup(s.intake.Close)
-	return s
-}
-
-func (s *shelf) put(k *identity.Key, doc string) {
-	s.t.Helper()
-	raw, err := identity.Sign([]byte(`{"@context":"https://w3id.org/lianmu/v1",`+doc+`}`), k, identity.SignOptions{Created: s.at.Next(time.Now()), Expires: time.Now().Add(time.Hour)})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	submit := s.intake.Submit
-	if k == s.hub {
-		submit = s.intake.SubmitOwn
-	}
-	if r := submit(s.t.Context(), raw); r.Status != vocab.Accepted {
-		s.t.Fatalf("%s: %+v", doc, r)
-	}
-}
-
-// catchUp brings the index level.
-func (s *shelf) catchUp() {
-	s.t.Helper()
-	for s.Behind() > 0 {
-		if err := s.level(s.t.Context()); err != nil {
-			s.t.Fatal(err)
-		}
-	}
-}
 
 // What a stranger may not see costs no more reading than what is not there:
 // while it is on its way to the index, when it is there, and when its space is
 // suspended and the index has let it go. Counted, not timed.
 func TestHiddenCostsWhatAbsentDoes(t *testing.T) {
+	t.Parallel()
 	s := newShelf(t)
 	did := s.space.DID()
 	s.put(s.space, `"@type":"Space","@id":"`+did+`","name":"港口空间"`)
@@ -145,7 +58,7 @@ func TestHiddenCostsWhatAbsentDoes(t *testing.T) {
 	s.catchUp()
 	check("in the index", 0, nil, true)
 
-	s.put(s.hub, `"@type":"Suspension","@id":"urn:uuid:6ba7b810-9dad-41d1-80b4-00c04fd430c8","space":"`+did+`","reason":"等待整改","by":"did:key:zReviewer"`)
+	s.put(s.key, `"@type":"Suspension","@id":"urn:uuid:6ba7b810-9dad-41d1-80b4-00c04fd430c8","space":"`+did+`","reason":"等待整改","by":"did:key:zReviewer"`)
 	s.catchUp()
 	check("suspended", 1, errors.New("space.suspended"), true)
 	_, err := s.Offering(t.Context(), did, "urn:public", stranger)
@@ -153,7 +66,7 @@ func TestHiddenCostsWhatAbsentDoes(t *testing.T) {
 		t.Errorf("it says %v", ps[0].Message)
 	}
 
-	s.put(s.hub, `"@type":"Resumption","@id":"urn:uuid:6ba7b811-9dad-41d1-80b4-00c04fd430c8","space":"`+did+`","by":"did:key:zReviewer"`)
+	s.put(s.key, `"@type":"Resumption","@id":"urn:uuid:6ba7b811-9dad-41d1-80b4-00c04fd430c8","space":"`+did+`","by":"did:key:zReviewer"`)
 	s.catchUp()
 	check("resumed", 0, nil, true)
 }
@@ -161,6 +74,7 @@ func TestHiddenCostsWhatAbsentDoes(t *testing.T) {
 // A newer version that is for fewer is not shown by the word of the older one,
 // which the index still has; and the other way round it is shown at once.
 func TestAudienceOfWhatIsOnItsWay(t *testing.T) {
+	t.Parallel()
 	s := newShelf(t)
 	did := s.space.DID()
 	s.put(s.space, `"@type":"DataProduct","@id":"urn:closing","title":"先公开","audience":"public"`)

@@ -3,19 +3,21 @@ package view
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 )
 
 // purgePause is between two looks whether another rebuild has ended.
 const purgePause = 200 * time.Millisecond
 
-// Forget drops readings of entries whose bodies were deleted, as far as they
-// wait in memory for the index.
-func (cat *Catalog) Forget(indexes ...uint64) {
-	cat.fresh.mu.Lock()
-	defer cat.fresh.mu.Unlock()
-	for _, i := range indexes {
-		delete(cat.fresh.items, i)
+// Forget drops readings of entries of the own log whose bodies were deleted, as
+// far as they wait in memory for the index.
+func (cat *Catalog) Forget(indexes ...uint64) { cat.own.fresh.forget(indexes...) }
+
+// ForgetIn is Forget, of a mirror.
+func (cat *Catalog) ForgetIn(origin string, indexes ...uint64) {
+	if f := cat.feed(origin); f != nil {
+		f.fresh.forget(indexes...)
 	}
 }
 
@@ -38,3 +40,32 @@ func (cat *Catalog) Purge(ctx context.Context) error {
 		}
 	}
 }
+
+// PurgeDue reports whether the files of the index may hold words that they must
+// not: of entries redacted since it was built, of a log taken out of it. While a
+// mirror is being taken in it waits, so that one Purge does for all.
+func (cat *Catalog) PurgeDue() (bool, error) {
+	cat.mu.RLock()
+	defer cat.mu.RUnlock()
+	e := cat.ix
+	due, err := e.Note(noteDue)
+	if err != nil || due != "" {
+		return due != "", err
+	}
+	for _, f := range cat.feeds() {
+		if !f.own && f.end()-min(e.at(f), f.end()) > chunk {
+			return false, nil
+		}
+		purged, err := e.Note(notePurged + f.origin)
+		if err != nil {
+			return false, err
+		}
+		if purged != redactions(f) && !(purged == "" && f.Log.Redactions() == 0) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// redactions is how many redactions a log holds, as it is noted.
+func redactions(f *feed) string { return strconv.Itoa(f.Log.Redactions()) }

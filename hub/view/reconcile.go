@@ -4,121 +4,237 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
+	"lianmu/federation/registry"
 	"lianmu/index"
 	"lianmu/vocab"
 )
 
-// noteFallback is the name of the note that says what the hub's own default
-// audience was when the index was built.
-const noteFallback = "fallback"
-
-// reconcile brings the offerings of spaces level with the registry where one of
-// the items changes more than what it names: a suspension, a stolen key, another
-// default audience. All but the last of it is applied, the cursor left at from,
-// so a crash on the way does it again. It returns notes for the batch that moves
-// the cursor.
-func (cat *Catalog) reconcile(ctx context.Context, ix *index.Index, items []item, from uint64) (notes map[string]string, err error) {
+// reconcile brings the offerings of spaces level with the registries where one
+// of the items of a log changes more than what it names: a suspension, a stolen
+// key, another default audience, another home. All of it is applied, but no cursor
+// is moved, so a crash on the way does it again. It returns notes for the batch
+// that moves the cursor.
+func (cat *Catalog) reconcile(ctx context.Context, e *edition, f *feed, items []item) (notes map[string]string, err error) {
 	spaces := map[string]bool{} // → whether every offering is read again
-	note := func(space string, again bool) { spaces[space] = spaces[space] || again }
+	notes = map[string]string{}
+	looked := map[string]bool{}
 	for _, it := range items {
-		space := it.fact.Space
-		switch {
-		case it.fact.Kind == vocab.KindSpace:
-		case it.reading != nil && it.reading.Act != nil:
-			space = it.reading.Act.Space
-			note(space, false)
-		case it.reading != nil && it.reading.Redaction != nil:
-			space = it.reading.Redaction.Space
-			if space == "" {
-				continue
-			}
-			note(space, false)
-		default:
+		space, level := concerns(it)
+		if space == "" {
 			continue
 		}
-		// The default may have changed with any of them: the descriptor that
+		if level || it.fact.Kind == vocab.KindSpace && cat.shared(space) {
+			// The keys that a descriptor lists decide what other logs may take away.
+			spaces[space] = spaces[space]
+		}
+		if looked[space] {
+			continue
+		}
+		looked[space] = true
+		// What it goes by may have changed with any of them: the descriptor that
 		// stands is another.
-		was, err := ix.Note("space " + space)
+		was, err := e.Note(noteSpace + space)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errIndex, err)
 		}
-		if now := string(cat.fallback(space)); now != was && !(was == "" && now == string(cat.c.Fallback)) {
-			note(space, true)
-			if notes == nil {
-				notes = map[string]string{}
-			}
-			notes["space "+space] = now
+		if now := cat.basis(space); now != was {
+			spaces[space] = true
+			notes[noteSpace+space] = now
 		}
 	}
-	if len(spaces) == 0 {
-		return notes, nil
-	}
-	have := map[vocab.Key]vocab.Digest{}
-	for k, d := range ix.All(ctx) {
-		have[k] = d
-	}
 	for space, again := range spaces {
-		if err := cat.levelSpace(ctx, ix, space, again, have, from); err != nil {
+		if err := cat.levelSpace(ctx, e, space, again); err != nil {
 			return nil, err
 		}
 	}
 	return notes, ctx.Err()
 }
 
-// levelSpace brings the offerings of one space level: what is not shown any more
-// goes, what is and is missing comes; again: what is there is read again too.
-func (cat *Catalog) levelSpace(ctx context.Context, ix *index.Index, space string, again bool, have map[vocab.Key]vocab.Digest, cursor uint64) error {
+// concerns returns the space that an entry says more of than it names, if any,
+// and whether all that is shown of it may have changed for that alone.
+func concerns(it item) (space string, level bool) {
+	switch {
+	case it.fact.Kind == vocab.KindSpace:
+		return it.fact.Space, false
+	case it.reading == nil:
+		return "", false
+	case it.reading.Redaction != nil:
+		return it.reading.Redaction.Space, true
+	case it.reading.Act != nil:
+		a := it.reading.Act
+		return a.Space, len(a.Offerings) == 0 // else it is about those alone: see ended
+	}
+	return "", false
+}
+
+// basis is what the documents of a space are made by beside its entries: its
+// home, its default audience there, whose codes its operator's word verifies, and
+// whether anything of it counts. Empty for a space that says nothing of these and
+// whose home, if it has any, is the own log.
+func (cat *Catalog) basis(space string) string {
+	s, _ := cat.c.Union.Space(space)
+	home, _ := cat.c.Union.Home(space)
+	if home == cat.own.origin {
+		home = ""
+	}
+	operator, stands := "", "-"
+	if s.Standing == registry.Admitted {
+		operator, stands = s.Space.Operator.Code, ""
+	}
+	b := [...]string{home, string(s.Space.Audience), operator, stands}
+	if b == [...]string{"", "", "", ""} {
+		return ""
+	}
+	return strings.Join(b[:], " ")
+}
+
+// shared reports whether more than one log knows a space.
+func (cat *Catalog) shared(space string) bool {
+	n := 0
+	for _, f := range cat.feeds() {
+		if _, ok := f.Registry.Space(space); ok {
+			n++
+		}
+	}
+	return n > 1
+}
+
+// shown is an offering in the index.
+type shown struct {
+	digest vocab.Digest
+	log    string // origin
+}
+
+// shownOf is what the index shows of a space.
+func (cat *Catalog) shownOf(ctx context.Context, e *edition, space string) (map[vocab.Key]shown, error) {
+	all := map[vocab.Key]shown{}
+	for _, origin := range append(e.mirrors(), cat.own.origin) {
+		held, err := e.Holding(ctx, map[string]string{"space": space, "hub": origin})
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errIndex, err)
+		}
+		for k, d := range held {
+			all[k] = shown{d, origin}
+		}
+	}
+	return all, nil
+}
+
+// levelSpace brings the offerings of one space level, as far as the logs were
+// applied: what is not shown any more goes, what is and is missing comes; again:
+// what is there is read again too. What stands further on in a log comes in its
+// turn, and what is of a log that is not attached stays, unseen.
+func (cat *Catalog) levelSpace(ctx context.Context, e *edition, space string, again bool) error {
+	have, err := cat.shownOf(ctx, e, space)
+	if err != nil {
+		return err
+	}
 	now := cat.c.Now()
+	missing := map[*feed][]uint64{}
+	stands := map[vocab.Key]bool{}
+	for k, v := range cat.c.Union.Offerings(space) {
+		f := cat.feed(v.Log)
+		if f == nil || !v.Shown(now) {
+			continue
+		}
+		stands[k] = true
+		old, there := have[k]
+		if v.Position < e.at(f) && (!there || again || old != shown{v.Digest, v.Log}) {
+			missing[f] = append(missing[f], v.Position)
+		}
+	}
 	var gone []vocab.Key
-	var missing []uint64
-	for k, v := range cat.c.Registry.Offerings(space) {
-		digest, there := have[k]
-		switch {
-		case !v.Shown(now):
-			if there {
-				gone = append(gone, k)
-			}
-		case !there || digest != v.Digest || again:
-			missing = append(missing, v.Position)
+	for k, old := range have {
+		if !stands[k] && cat.feed(old.log) != nil {
+			gone = append(gone, k)
 		}
 	}
 	for part := range slices.Chunk(gone, chunk) {
-		if err := ix.Apply(ctx, nil, part, cursor); err != nil {
-			return fmt.Errorf("%w: offerings of %s: %w", errIndex, space, err)
+		if err := e.write(ctx, nil, part, nil); err != nil {
+			return err
 		}
 	}
-	slices.Sort(missing)
-	for part := range slices.Chunk(missing, chunk) {
-		items, err := cat.at(ctx, part)
+	for f, positions := range missing {
+		if err := cat.again(ctx, e, f, positions); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// levelLog levels all spaces that a log knows.
+func (cat *Catalog) levelLog(ctx context.Context, e *edition, f *feed) error {
+	fallback, err := e.Note(noteFallbackOf + f.origin)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errIndex, err)
+	}
+	other := !f.own && fallback != string(f.Fallback) && e.at(f) > 0
+	for _, s := range f.Registry.Spaces() {
+		space := s.Space.DID
+		was, err := e.Note(noteSpace + space)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errIndex, err)
+		}
+		now := cat.basis(space)
+		if err := cat.levelSpace(ctx, e, space, other || was != now); err != nil {
+			return err
+		}
+		if was != now {
+			if err := e.write(ctx, nil, nil, map[string]string{noteSpace + space: now}); err != nil {
+				return err
+			}
+		}
+	}
+	if other {
+		return e.write(ctx, nil, nil, map[string]string{noteFallbackOf + f.origin: string(f.Fallback)})
+	}
+	return nil
+}
+
+// again applies entries of a log, in any order, that were applied before.
+func (cat *Catalog) again(ctx context.Context, e *edition, f *feed, positions []uint64) error {
+	slices.Sort(positions)
+	for part := range slices.Chunk(slices.Compact(positions), chunk) {
+		items, err := cat.at(ctx, f, part)
 		if err != nil {
 			return err
 		}
-		puts, deletes := cat.changes(items)
-		if err := ix.Apply(ctx, puts, deletes, cursor); err != nil {
-			return fmt.Errorf("%w: offerings of %s: %w", errIndex, space, err)
+		if err := cat.reput(ctx, e, f, items); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// at returns the entries at ascending positions, with their readings.
-func (cat *Catalog) at(ctx context.Context, positions []uint64) ([]item, error) {
-	items := make([]item, 0, len(positions))
-	for i := 0; i < len(positions); {
-		end := i + 1 // neighbours are read in one go
-		for end < len(positions) && positions[end] == positions[end-1]+1 {
-			end++
-		}
-		for rec, err := range cat.c.Log.Read(ctx, positions[i], positions[end-1]+1) {
-			if err != nil {
-				return nil, err
-			}
-			items = append(items, item{index: rec.Index, receivedAt: rec.ReceivedAt, fact: rec.Fact, document: rec.Document})
-		}
-		i = end
+// reput applies entries that move no cursor.
+func (cat *Catalog) reput(ctx context.Context, e *edition, f *feed, items []item) error {
+	puts, deletes := cat.changes(e, f, items)
+	notes := map[string]string{}
+	e.providers.note(notes)
+	if err := e.write(ctx, puts, deletes, notes); err != nil {
+		return err
 	}
-	return items, cat.read(ctx, items)
+	e.providers.noted()
+	return nil
+}
+
+// fillIn applies entries of a log whose bodies came late. What else the log said
+// may be worth more or less by what the hub or a space says in one of them.
+func (cat *Catalog) fillIn(ctx context.Context, e *edition, f *feed, late []uint64) error {
+	late = slices.DeleteFunc(late, func(i uint64) bool { return i >= e.at(f) }) // they come in their turn
+	slices.Sort(late)
+	items, err := cat.at(ctx, f, slices.Compact(late))
+	if err != nil || len(items) == 0 {
+		return err
+	}
+	for _, it := range items {
+		if space, _ := concerns(it); space != "" {
+			return cat.levelLog(ctx, e, f)
+		}
+	}
+	return cat.reput(ctx, e, f, items)
 }
 
 // refit returns ix, or a new index where ix was built with another default

@@ -1,8 +1,10 @@
-// Package view folds the log into what people ask: the search index and the
-// detail of an offering. It keeps the index level with the log, rebuilds it
-// beside when it must, and swaps.
+// Package view folds logs into what people ask: the search index and the detail
+// of an offering. It shows the hub's own log and any number of mirrors as one
+// catalogue, keeps the index level with them, rebuilds it beside when it must,
+// and swaps. What stands under a name, whatever log it came in, is for
+// registry.Union to say.
 //
-// It never writes to the log.
+// It never writes to a log, and opens or closes none.
 package view
 
 import (
@@ -34,7 +36,18 @@ type Question struct {
 type Hit struct {
 	index.Hit
 	SpaceName vocab.Text `json:"space_name,omitempty"`
-	State     string     `json:"state,omitempty"` // of its log, where that is not Current
+	State     string     `json:"state,omitempty"`    // of its log, where that is not Current
+	Listings  []Listing  `json:"listings,omitempty"` // of the same product, in other spaces or under other names
+	// Conflict, 标识冲突: an offering that is not of this hit gives the same
+	// product code, and not both are known to be the provider's.
+	Conflict bool `json:"conflict,omitempty"`
+}
+
+// Listing is another offering of the product that a hit shows.
+type Listing struct {
+	index.Listing
+	SpaceName vocab.Text `json:"space_name,omitempty"`
+	State     string     `json:"state,omitempty"`
 }
 
 // States of a log, as LogState, Coverage and Hit tell them.
@@ -81,7 +94,8 @@ type Detail struct {
 	Offering   *vocab.Offering `json:"offering"`
 	Space      string          `json:"space"`
 	SpaceName  vocab.Text      `json:"space_name,omitempty"`
-	Hub        string          `json:"hub"`
+	Hub        string          `json:"hub"`             // origin of its log
+	State      string          `json:"state,omitempty"` // of its log, where that is not Current
 	Position   uint64          `json:"position"`
 	Digest     vocab.Digest    `json:"digest"`
 	Created    time.Time       `json:"created"`
@@ -95,6 +109,8 @@ type Detail struct {
 // SpaceSummary is one row of the list of spaces.
 type SpaceSummary struct {
 	vocab.Space
+	Log       string    `json:"log,omitempty"`       // origin of the log that tells of it, its home if it has one
+	State     string    `json:"state,omitempty"`     // of that log, where that is not Current
 	Offerings int       `json:"offerings"`           // that the reader may see
 	LastEntry time.Time `json:"last_entry,omitzero"` // hidden ones count: told to those alone who see what is inside
 }

@@ -1,0 +1,151 @@
+package view
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"lianmu/federation/registry"
+	"lianmu/vocab"
+)
+
+// providersEvery is how often it is asked anew whether organisations are
+// participants: they come, go, and expire without an entry.
+const providersEvery = 5 * time.Second
+
+// product returns the 数据标识码 under which an offering may be shown together
+// with other spaces' listings of the same product: only where the 主体 in the
+// code is the provider of this listing, as its space has verified him: the
+// operator of an admitted space, or a participant of that space. Else anybody
+// could put his listing into somebody else's by copying its code. "" otherwise.
+func (cat *Catalog) product(e *edition, space string, o *vocab.Offering) string {
+	code := productCode(o)
+	if code == "" {
+		return ""
+	}
+	subject := code[1:19]
+	s, _ := cat.c.Union.Space(space)
+	provider := o.Publisher.Code
+	if provider == "" {
+		provider = s.Space.Operator.Code
+	}
+	switch {
+	case provider != subject || s.Standing != registry.Admitted:
+		return ""
+	case s.Space.Operator.Code == subject: // if it ever changes: see basis
+		return code
+	}
+	verified := cat.verifies(space, subject)
+	e.providers.set(space, subject, verified)
+	if !verified {
+		return ""
+	}
+	return code
+}
+
+// productCode is the 数据标识码 that an offering gives; "" for none.
+func productCode(o *vocab.Offering) string {
+	i := slices.IndexFunc(o.Identifiers, func(c string) bool { return vocab.CheckProduct(c) == nil })
+	if i < 0 {
+		return ""
+	}
+	return o.Identifiers[i]
+}
+
+// verifies reports whether an organisation is a valid participant of a space by
+// the word of its home.
+func (cat *Catalog) verifies(space, code string) bool {
+	return slices.Contains(cat.c.Union.SpacesOfOrganisation(code, cat.c.Now()), space)
+}
+
+// providers remembers, of every organisation that a listing named as its provider
+// and whose product code it gave, whether its space had it as a participant when
+// the listing was indexed. Whoever writes to the index owns it.
+type providers struct {
+	known   map[string]map[string]bool // space → code
+	changed bool                       // since it was noted
+}
+
+func readProviders(note string) (providers, error) {
+	p := providers{known: map[string]map[string]bool{}}
+	if note == "" {
+		return p, nil
+	}
+	return p, json.Unmarshal([]byte(note), &p.known)
+}
+
+func (p *providers) set(space, code string, verified bool) {
+	of := p.known[space]
+	if of == nil {
+		of = map[string]bool{}
+		p.known[space] = of
+	}
+	if was, known := of[code]; !known || was != verified {
+		of[code] = verified
+		p.changed = true
+	}
+}
+
+// note puts what is remembered among the notes of a batch, where it has changed.
+func (p *providers) note(notes map[string]string) {
+	if !p.changed {
+		return
+	}
+	text, err := json.Marshal(p.known)
+	if err != nil { // strings and booleans
+		panic(err)
+	}
+	notes[noteProviders] = string(text)
+}
+
+// noted tells that the batch was applied.
+func (p *providers) noted() { p.changed = false }
+
+// reverify reads the listings again whose provider has become a participant of
+// their space, or is none any more.
+func (cat *Catalog) reverify(ctx context.Context, e *edition) error {
+	now := cat.c.Now()
+	if now.Sub(cat.verifiedAt) < providersEvery {
+		return nil
+	}
+	cat.verifiedAt = now
+	for space, codes := range e.providers.known {
+		for code, was := range codes {
+			is := cat.verifies(space, code)
+			if is == was {
+				continue
+			}
+			if err := cat.readAgain(ctx, e, space, code); err != nil {
+				return err
+			}
+			e.providers.set(space, code, is) // also where nothing names it any more
+		}
+	}
+	return nil
+}
+
+// readAgain reads the listings of a space again that name a code.
+func (cat *Catalog) readAgain(ctx context.Context, e *edition, space, code string) error {
+	held, err := e.Holding(ctx, map[string]string{"space": space, "code": code})
+	if err != nil {
+		return fmt.Errorf("%w: %w", errIndex, err)
+	}
+	positions := map[*feed][]uint64{}
+	for k := range held {
+		v, ok := cat.c.Union.Version(k)
+		if !ok {
+			continue
+		}
+		if f := cat.feed(v.Log); f != nil && v.Position < e.at(f) {
+			positions[f] = append(positions[f], v.Position)
+		}
+	}
+	for f, at := range positions {
+		if err := cat.again(ctx, e, f, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package view
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"lianmu/vocab"
+)
+
+const (
+	company = "91512081MA62K0260E"
+	code    = "691512081MA62K0260E31000000000A*"
+	listed  = `,"audience":"public","productCode":"` + code + `"`
+)
+
+// The same product in several spaces is one hit where each of them has verified
+// who provides it, and a conflict of codes where not; what a space says of its
+// participants afterwards changes it.
+func TestListingsOfAProduct(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	b := s.neighbour("b.example")
+	theirs, third := newKey(t), newKey(t)
+	publisher := listed + `,"publisher":{"name":"示例公司","uscc":"` + company + `"}`
+	s.put(s.space, `"@type":"Space","@id":"`+s.space.DID()+`","name":"甲空间","operator":{"name":"示例公司","uscc":"`+company+`"}`)
+	s.put(s.space, product("urn:a", "泊位数据", listed))
+	b.put(theirs, `"@type":"Space","@id":"`+theirs.DID()+`","name":"乙空间"`)
+	b.put(theirs, product("urn:b", "泊位数据", publisher))
+	s.show(b)
+	s.catchUp()
+
+	// found are the hits' ids with what else is in each and whether it conflicts.
+	found := func() (hits []string) {
+		t.Helper()
+		a, err := s.Find(t.Context(), Question{Q: "泊位", Sort: "-modified"})
+		if err != nil || int(a.Total) != len(a.Hits) {
+			t.Fatalf("%+v, %v", a, err)
+		}
+		for _, h := range a.Hits {
+			ids := []string{h.ID}
+			for _, l := range h.Listings {
+				if l.SpaceName["zh"] == "" || l.Hub == "" {
+					t.Errorf("a listing says %+v", l)
+				}
+				ids = append(ids, l.ID)
+			}
+			slices.Sort(ids)
+			text := ""
+			for _, id := range ids {
+				text += id + " "
+			}
+			if h.Conflict {
+				text += "conflict"
+			}
+			hits = append(hits, text)
+		}
+		slices.Sort(hits)
+		return hits
+	}
+	want := func(when string, hits ...string) {
+		t.Helper()
+		s.verifiedAt = time.Time{}
+		s.expiredAt = time.Time{}
+		if err := s.maintain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := found(); !slices.Equal(got, hits) {
+			t.Errorf("%s: %q, not %q", when, got, hits)
+		}
+	}
+	want("its space does not know the provider", "urn:a conflict", "urn:b conflict")
+
+	participant := `"@type":"Participant","@id":"urn:p","subjectCode":"` + company + `","name":"示例公司"`
+	b.put(theirs, participant+`,"validUntil":"`+time.Now().AddDate(0, 0, 10).Format(time.DateOnly)+`"`)
+	s.catchUp()
+	want("both spaces know the provider", "urn:a urn:b ")
+	s.restart()
+	s.show(b)
+	s.catchUp()
+	want("after a restart", "urn:a urn:b ")
+	b.put(theirs, `"@type":"Withdrawal","@id":"urn:p"`)
+	s.catchUp()
+	want("the participant has left", "urn:a conflict", "urn:b conflict")
+	b.put(theirs, participant)
+	s.catchUp()
+	want("and is back", "urn:a urn:b ")
+
+	// Another code's subject, or a publisher who is another, verifies nothing.
+	s.put(third, `"@type":"Space","@id":"`+third.DID()+`","name":"丙空间","operator":{"name":"别的公司","uscc":"12430000MB0L046927"}`)
+	s.put(third, product("urn:c", "泊位数据", listed))
+	s.catchUp()
+	want("somebody else copies the code", "urn:a urn:b conflict", "urn:c conflict")
+	s.put(s.space, product("urn:a", "泊位数据", listed+`,"publisher":{"name":"别的公司","uscc":"12430000MB0L046927"}`))
+	s.catchUp()
+	want("a listing names another publisher", "urn:a conflict", "urn:b conflict", "urn:c conflict")
+
+	// An operator who is another now verifies nothing any more.
+	s.put(s.space, product("urn:a", "泊位数据", listed))
+	s.put(third, `"@type":"Withdrawal","@id":"urn:c"`)
+	s.catchUp()
+	want("as before", "urn:a urn:b ")
+	s.put(s.space, `"@type":"Space","@id":"`+s.space.DID()+`","name":"甲空间"`)
+	s.catchUp()
+	want("the operator has gone", "urn:a conflict", "urn:b conflict")
+
+	// A listing that the reader does not see is no conflict to him.
+	s.put(s.space, product("urn:a", "泊位数据", `,"audience":"space","productCode":"`+code+`"`))
+	s.catchUp()
+	want("hidden", "urn:b ")
+	if a, err := s.Find(t.Context(), Question{Q: "泊位", Reader: vocab.Reader{All: true}}); err != nil || a.Total != 2 || !a.Hits[0].Conflict {
+		t.Errorf("who sees everything: %+v, %v", a, err)
+	}
+}
