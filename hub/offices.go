@@ -65,6 +65,7 @@ func (h *Hub) openOffices(ctx context.Context) (err error) {
 	h.desk, err = admission.Open(ctx, admission.Config{
 		Registry: b.registry, KV: b.bus.Admission(), Signer: b.hubKey,
 		Office:   h.guard.Office,
+		Another:  h.guard.Another,
 		Submit:   func(ctx context.Context, raw []byte) vocab.Receipt { return h.intake.SubmitOwn(ctx, raw) },
 		Describe: h.describe,
 		Redact:   h.redactProposed,

@@ -100,3 +100,24 @@ func TestStandTwoNamesOfOnePerson(t *testing.T) {
 		t.Errorf("not approved by another: %d %s", code, body)
 	}
 }
+
+// Who alone holds the rights is told at once that nobody can agree.
+func TestStandNobodyElseToAgree(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := start(t, config(t, dir))
+	entries := "0"
+	for i := range admission.MaxAlone {
+		entries += fmt.Sprint(",", i+1)
+	}
+	code, body := r.post(r.officer(dir), "/api/v1/redactions", `{"entries":[`+entries+`],"ground":"personal"}`)
+	if code != http.StatusAccepted || !strings.Contains(body, `"proposal.nobody"`) || !strings.Contains(body, `"nobody":true`) {
+		t.Errorf("%d %s", code, body)
+	}
+	b := r.tab()
+	if code, _ := b.open("/session", map[string][]string{"token": {r.token(r.officer(dir))}}); code != http.StatusOK {
+		t.Fatal(code)
+	}
+	_, page := b.open("/admin/proposals", nil)
+	says(t, "the page", page, "没有人有权复核此事")
+}

@@ -56,6 +56,7 @@ func (c *logRedactCmd) Run(ctx context.Context, s *streams) error {
 	case out.Proposal != nil:
 		_, err = fmt.Fprintf(s.Out, tr("已提出，编号 %s，%s 前须由另一人复核：lianmu space approve %[1]s\n",
 			"proposed as %s; until %s another officer has to agree: lianmu space approve %[1]s\n"), out.Proposal.ID, minute(out.Proposal.Expires))
+		note(s, out.Warnings)
 		return err
 	}
 	t := table{Head: []string{tr("记录", "entry"), tr("结果", "result"), tr("删除记录", "redaction")}, Right: map[int]bool{0: true, 2: true}}

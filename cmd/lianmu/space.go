@@ -116,6 +116,7 @@ func (o office) show(s *streams, out admission.Result, done string) error {
 	case out.Proposal != nil:
 		_, err = fmt.Fprintf(s.Out, tr("超过 %d 项，需另一人复核：lianmu space approve %s（%s 前有效）\n", "more than %d: a second officer must agree with lianmu space approve %s (until %s)\n"),
 			admission.MaxAlone, out.Proposal.ID, minute(out.Proposal.Expires))
+		note(s, out.Warnings)
 	case out.Receipt != nil && out.Receipt.Status == vocab.Unchanged:
 		_, err = fmt.Fprintln(s.Out, tr("本来就是如此，没有变化", "it was so before: nothing has changed"))
 	case out.Receipt != nil && out.Receipt.Log != nil:
@@ -123,10 +124,18 @@ func (o office) show(s *streams, out admission.Result, done string) error {
 	default:
 		_, err = fmt.Fprintln(s.Out, done)
 	}
-	if out.Receipt != nil && len(out.Receipt.Warnings) > 0 {
-		fmt.Fprintf(s.Err, tr("提醒：%s\n", "note: %s\n"), sayProblems(out.Receipt.Warnings))
+	if out.Receipt != nil {
+		note(s, out.Receipt.Warnings)
 	}
 	return err
+}
+
+// note shows what should be known though all went well; nothing if there is
+// nothing.
+func note(s *streams, warnings vocab.Problems) {
+	if len(warnings) > 0 {
+		fmt.Fprintf(s.Err, tr("提醒：%s\n", "note: %s\n"), sayProblems(warnings))
+	}
 }
 
 // minute and second write a time of here, with its zone ("UTC", "CST" or

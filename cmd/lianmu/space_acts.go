@@ -249,8 +249,15 @@ func (c *spaceProposalsCmd) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	t := table{Head: []string{tr("编号", "id"), tr("事项", "what"), tr("数量", "entries"), tr("空间", "space"), tr("提出人", "by"), tr("有效期", "until"), tr("理由", "reason")}, Right: map[int]bool{2: true}}
+	var stuck []string
 	for _, p := range list {
 		t.add(p.ID, p.Act, number(len(p.Offerings)+len(p.Entries)), cut(p.Space, 60), cut(p.By, 60), minute(p.Expires), cut(p.Reason, 60))
+		if p.Nobody {
+			stuck = append(stuck, p.ID)
+		}
+	}
+	if len(stuck) > 0 {
+		fmt.Fprintf(s.Err, tr("提醒：除提出人之外没有人有权批准 %s，请在节点配置的 operators 中再任命一人\n", "note: nobody but who proposed them may approve %s: name another officer under operators in the hub's configuration\n"), strings.Join(stuck, tr("、", ", ")))
 	}
 	return t.write(s.Out)
 }

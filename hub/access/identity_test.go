@@ -122,3 +122,56 @@ func TestSubjectsAreNeeded(t *testing.T) {
 		}
 	}
 }
+
+// Whether somebody else could agree hangs on the offices given, and on what a
+// provider may give; who holds them is told in the order of the table.
+func TestAnother(t *testing.T) {
+	hub, a, b := newKey(t).DID(), newKey(t).DID(), newKey(t).DID()
+	provider := &OIDC{Issuer: "https://id.example", ClientID: "x", RedirectURL: "https://hub.example/oidc/callback", RoleClaim: "r", Roles: map[string]Role{"u": Participant}}
+	withReview := *provider
+	withReview.Roles = map[string]Role{"u": Participant, "c": Review}
+	remove, redact := []Right{Approve, OfferingRemove}, []Right{Approve, LogRedact}
+	for name, c := range map[string]struct {
+		operators      []Operator
+		oidc           *OIDC
+		who            string
+		remove, redact bool
+		holders        string
+	}{
+		"the hub's key alone":    {nil, nil, hub, false, false, "hub=system+security+audit+review"},
+		"one reviewer":           {[]Operator{{DID: a, Role: Review, Name: "值班台"}}, nil, a, false, true, "hub=system+security 值班台=review"},
+		"two reviewers":          {[]Operator{{DID: a, Role: Review}, {DID: b, Role: Review}}, nil, a, true, true, ""},
+		"the hub's key as third": {[]Operator{{DID: a, Role: Security}}, nil, a, true, true, ""}, // it is the reviewer
+		"participants only":      {[]Operator{{DID: a, Role: Review}}, provider, a, false, true, ""},
+		"reviewers by provider":  {[]Operator{{DID: a, Role: Review}}, &withReview, a, true, true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGuard(t, Config{HubDID: hub, Operators: c.operators, OIDC: c.oidc})
+			if got := g.Another(c.who, remove...); got != c.remove {
+				t.Errorf("remove: %v", got)
+			}
+			if got := g.Another(c.who, redact...); got != c.redact {
+				t.Errorf("redact: %v", got)
+			}
+			keys, provided := g.Holders()
+			if c.oidc == &withReview != slices.Equal(provided, []Role{Review}) {
+				t.Errorf("by the provider %v", provided)
+			}
+			var said []string
+			for _, k := range keys {
+				roles := make([]string, len(k.Roles))
+				for i, r := range k.Roles {
+					roles[i] = string(r)
+				}
+				name := k.Name
+				if k.Hub {
+					name = "hub"
+				}
+				said = append(said, name+"="+strings.Join(roles, "+"))
+			}
+			if got := strings.Join(said, " "); c.holders != "" && got != c.holders {
+				t.Errorf("holders %s", got)
+			}
+		})
+	}
+}

@@ -2,6 +2,7 @@ package access
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -134,4 +135,74 @@ func separate(roles []Role) bool {
 		}
 	}
 	return n <= 1 && !(slices.Contains(roles, Audit) && slices.Contains(roles, Review))
+}
+
+// Another reports whether anybody whose Identity is not this one may have all of
+// these rights: by a key, or by a role that the identity provider gives, though
+// the hub cannot know to whom it does.
+func (g *Guard) Another(identity string, rights ...Right) bool {
+	may := func(roles ...Role) bool {
+		return !slices.ContainsFunc(rights, func(right Right) bool { return !(Who{Roles: roles}).May(right) })
+	}
+	for did, o := range g.officers {
+		if did != identity && may(o.roles...) {
+			return true
+		}
+	}
+	if g.oidc != nil {
+		for _, role := range g.oidc.Roles {
+			if may(role) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Holder is somebody who holds offices.
+type Holder struct {
+	DID   string `json:"did"`
+	Name  string `json:"name,omitempty"` // as the operator named them
+	Roles []Role `json:"roles"`          // in the order of the table
+	Hub   bool   `json:"hub,omitempty"`  // the hub's own key: it holds what nobody is named for
+}
+
+// Holders returns who holds which office by a key, in the order of the table of
+// roles, and the offices that an identity provider gives. They are for officers to
+// see (RolesRead), not for everybody.
+func (g *Guard) Holders() (keys []Holder, provided []Role) {
+	for did, o := range g.officers {
+		keys = append(keys, Holder{DID: did, Name: o.name, Roles: inOrder(o.roles), Hub: did == g.hub})
+	}
+	slices.SortFunc(keys, func(a, b Holder) int {
+		return cmp.Or(slices.Compare(ranks(a.Roles), ranks(b.Roles)), cmp.Compare(a.DID, b.DID))
+	})
+	if g.oidc != nil {
+		var roles []Role
+		for _, role := range g.oidc.Roles {
+			if role.Office() && !slices.Contains(roles, role) {
+				roles = append(roles, role)
+			}
+		}
+		provided = inOrder(roles)
+	}
+	return keys, provided
+}
+
+func inOrder(roles []Role) []Role {
+	out := slices.Clone(roles)
+	slices.SortFunc(out, func(a, b Role) int { return rank(a) - rank(b) })
+	return out
+}
+
+func rank(role Role) int {
+	return slices.IndexFunc(table, func(row Row) bool { return row.Role == role })
+}
+
+func ranks(roles []Role) []int {
+	out := make([]int, len(roles))
+	for i, r := range roles {
+		out[i] = rank(r)
+	}
+	return out
 }

@@ -31,6 +31,7 @@ type Result struct {
 	Taken    []Taken         `json:"taken,omitempty"`    // by a compromise: at most maxTaken
 	Total    int             `json:"taken_total,omitempty"`
 	Proposal *Proposal       `json:"proposal,omitempty"` // where a second officer must agree first
+	Warnings vocab.Problems  `json:"warnings,omitempty"` // of the proposal: that nobody could approve it
 }
 
 // Taken is an entry that a compromised key signed and that becomes void.

@@ -41,6 +41,9 @@ type Config struct {
 	// Office tells of a DID that is an officer's or the hub's own: it never becomes
 	// a space's. May be nil.
 	Office func(did string) bool
+	// Another tells whether anybody whose access.Who.Identity is another's may have
+	// all of these rights. May be nil: somebody has.
+	Another func(identity string, rights ...access.Right) bool
 	// Submit appends the hub's own document, or the descriptor of a space just
 	// admitted, and answers once it is in the log.
 	Submit func(ctx context.Context, raw []byte) vocab.Receipt

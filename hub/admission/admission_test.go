@@ -53,6 +53,7 @@ type hub struct {
 	redacted [][]Redacted
 	broken   error // what a redaction answers
 	fail     func(raw []byte) bool
+	alone    bool // nobody else holds any right
 }
 
 func newKey(t *testing.T) *identity.Key {
@@ -110,6 +111,7 @@ func (h *hub) open() *Desk {
 	h.t.Helper()
 	d, err := Open(h.t.Context(), Config{
 		Registry: h.registry, KV: h.bus.Admission(), Signer: h.key, Audit: h.trail, URL: "https://hub.example/", Now: h.clock.now,
+		Another: func(string, ...access.Right) bool { return !h.alone },
 		Submit: func(ctx context.Context, raw []byte) vocab.Receipt {
 			if h.fail != nil && h.fail(raw) {
 				return vocab.Receipt{Status: vocab.Busy}

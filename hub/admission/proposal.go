@@ -25,7 +25,7 @@ const (
 	maxProposals   = 100
 	proposalPrefix = "proposal."
 	spentFor       = time.Hour
-	spentPrefix    = "spent."
+	spentPrefix    = "alone."
 	maxProposal    = 256 << 10 // bytes, so that the document made of it is one that the hub reads
 )
 
@@ -43,12 +43,28 @@ type Proposal struct {
 	Second    string     `json:"second,omitempty"`   // who approved, where it is being done
 	Created   time.Time  `json:"created"`
 	Expires   time.Time  `json:"expires"`
+	Nobody    bool       `json:"nobody,omitempty"` // but who proposed could approve it now; not kept
 }
 
 // MadeBy reports whether it was who that proposed it, by whatever name. Label is
 // looked at too: by it acts tell the two apart.
 func (p Proposal) MadeBy(who access.Who) bool {
 	return p.Proposer == who.Identity() || p.By == who.Label()
+}
+
+// nobody reports whether nobody but who proposed could approve p now, as far as
+// the hub can tell.
+func (d *Desk) nobody(p Proposal) bool {
+	return d.c.Another != nil && !d.c.Another(p.Proposer, access.Approve, access.Right(p.Act))
+}
+
+// nobodyElse tells who proposed what to do where nobody could approve it.
+func nobodyElse(p Proposal) vocab.Problems {
+	name := access.Right(p.Act).Name()
+	return vocab.Problems{vocab.NewProblem("", "proposal.nobody",
+		"目前除您之外，没有人既能“复核”又能“%[1]s”，这件事没有人能批准。请在节点配置的 operators 中再任命一人并重启节点，或由身份提供方授予相应角色；该事项保留 7 天。也可以分几次办理，每小时不超过 %[2]d 项。",
+		"Nobody but you may now both approve and %[3]s, so this cannot be approved: name another officer under operators in the hub's configuration and restart it, or have the identity provider give the role; the proposal waits for 7 days. Or do it in parts, at most %[2]d an hour.",
+		name["zh"], MaxAlone, name["en"])}
 }
 
 // Redacted is an entry whose body is to be deleted, and why.
@@ -120,22 +136,24 @@ func (d *Desk) alone(ctx context.Context, who access.Who, p Proposal, n int, obj
 		if p, err = d.propose(ctx, p); err != nil {
 			return "", err
 		}
+		if p.Nobody = d.nobody(p); p.Nobody {
+			out.Warnings = nobodyElse(p)
+		}
 		out.Proposal = &p
 		return fmt.Sprintf("proposal %s of %d", p.ID, n), nil
 	})
 	return out, err
 }
 
-// spent is how many entries an officer deregistered or redacted alone, from
-// Since on.
-type spent struct {
-	Since time.Time `json:"since"`
+// spent is what an officer deregistered or redacted alone: how many entries, when.
+type spent []struct {
+	At    time.Time `json:"at"`
 	Count int       `json:"count"`
 }
 
 // spend reports whether an officer may do n more alone, and counts them: no
-// more than MaxAlone within spentFor, so that an order for many cannot be cut
-// into pieces. What then fails is counted all the same.
+// more than MaxAlone within any spentFor, so that an order for many cannot be cut
+// into pieces, before and after the hour. What then fails is counted all the same.
 func (d *Desk) spend(ctx context.Context, officer string, n int) (bool, error) {
 	if n > MaxAlone {
 		return false, nil
@@ -146,13 +164,19 @@ func (d *Desk) spend(ctx context.Context, officer string, n int) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if now := d.c.Now(); now.Sub(s.Since) >= spentFor {
-			s = spent{Since: now}
+		now, sum := d.c.Now(), n
+		var left spent // at most MaxAlone of them, as each counts one at least
+		for _, e := range s {
+			if now.Sub(e.At) < spentFor { // one of the future, by a clock that went back, counts
+				left = append(left, e)
+				sum += e.Count
+			}
 		}
-		if s.Count += n; s.Count > MaxAlone {
+		if sum > MaxAlone {
 			return false, nil
 		}
-		if _, err = put(ctx, d.c.KV, key, s, rev); !conflict(err) {
+		left = append(left, spent{{now, n}}...)
+		if _, err = put(ctx, d.c.KV, key, left, rev); !conflict(err) {
 			return err == nil, err
 		}
 	}
@@ -258,6 +282,9 @@ func (d *Desk) Proposals(ctx context.Context, who access.Who) ([]Proposal, error
 		return nil, err
 	}
 	list = slices.DeleteFunc(list, func(p Proposal) bool { return !d.c.Now().Before(p.Expires) })
+	for i := range list {
+		list[i].Nobody = d.nobody(list[i])
+	}
 	slices.SortFunc(list, func(a, b Proposal) int { return a.Created.Compare(b.Created) })
 	return list, nil
 }

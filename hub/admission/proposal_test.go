@@ -117,6 +117,104 @@ func TestManyInPieces(t *testing.T) {
 	}
 }
 
+// The hour slides: no sixty minutes hold more than MaxAlone, wherever they begin.
+func TestTheHourSlides(t *testing.T) {
+	h := newHub(t)
+	at := 0
+	redact := func(n int) (alone bool) {
+		t.Helper()
+		entries := make([]Redacted, n)
+		for i := range entries {
+			entries[i] = Redacted{Index: uint64(at + i), Ground: "personal"}
+		}
+		at += n
+		out, err := h.open().Redact(t.Context(), h.security, entries)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.Proposal == nil
+	}
+	for _, step := range []struct {
+		after time.Duration
+		n     int
+		alone bool
+	}{
+		{0, 1, true},
+		{59 * time.Minute, MaxAlone - 1, true},
+		{0, 1, false},
+		{time.Minute, MaxAlone, false}, // only the first one is an hour old
+		{0, 2, false},
+		{0, 1, true},
+		{57 * time.Minute, 1, false},
+		{2 * time.Minute, MaxAlone - 1, true},
+		{-10 * time.Minute, 1, false}, // a clock that goes back gives nothing
+	} {
+		h.clock.move(step.after)
+		if alone := redact(step.n); alone != step.alone {
+			t.Errorf("%d after %v: alone %v", step.n, step.after, alone)
+		}
+	}
+	// What one has done is not another's.
+	if out, err := h.Redact(t.Context(), h.review, []Redacted{{Index: 1, Ground: "personal"}}); err != nil || out.Proposal != nil {
+		t.Errorf("%+v, %v", out, err)
+	}
+}
+
+// One person under two names is one, for the hour and for the second person.
+func TestOnePersonTwoNames(t *testing.T) {
+	h := newHub(t)
+	person := func(name, at string) access.Who {
+		return access.Who{Via: access.ViaSession, Org: "91512081MA62K0260E", Name: name, At: at + strings.Repeat("a", 31), Roles: []access.Role{access.Review}}
+	}
+	entries := make([]Redacted, MaxAlone+1)
+	for i := range entries {
+		entries[i] = Redacted{Index: uint64(i), Ground: "personal"}
+	}
+	if out, err := h.Redact(t.Context(), person("alice", "x"), entries[:MaxAlone]); err != nil || out.Proposal != nil {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	out, err := h.Redact(t.Context(), person("alice2", "x"), entries[:1])
+	if err != nil || out.Proposal == nil {
+		t.Fatalf("a new name gives another %d: %+v, %v", MaxAlone, out, err)
+	}
+	_, err = h.Approve(t.Context(), person("alice3", "x"), out.Proposal.ID)
+	wantCode(t, err, "proposal.own")
+	if done, err := h.Approve(t.Context(), person("alice2", "y"), out.Proposal.ID); err != nil || len(done.Receipts) != 1 {
+		t.Errorf("another of the same name: %+v, %v", done, err)
+	}
+}
+
+// Who proposes what nobody can approve is told so, and so is who looks.
+func TestProposalThatNobodyCanApprove(t *testing.T) {
+	h := newHub(t)
+	entries := make([]Redacted, MaxAlone+1)
+	for i := range entries {
+		entries[i] = Redacted{Index: uint64(i), Ground: "personal"}
+	}
+	for _, alone := range []bool{false, true} {
+		h.alone = alone
+		out, err := h.Redact(t.Context(), h.security, entries)
+		if err != nil || out.Proposal == nil || out.Proposal.Nobody != alone || (len(out.Warnings) == 1) != alone {
+			t.Fatalf("%v: %+v, %v", alone, out, err)
+		}
+		if alone {
+			wantCode(t, out.Warnings, "proposal.nobody")
+			if !strings.Contains(out.Warnings[0].Message["zh"], "删除正文") || !strings.Contains(out.Warnings[0].Message["en"], "redact entries") {
+				t.Errorf("%v", out.Warnings)
+			}
+		}
+		list, err := h.Proposals(t.Context(), h.review)
+		if err != nil || len(list) == 0 {
+			t.Fatal(err)
+		}
+		for _, p := range list {
+			if p.Nobody != alone {
+				t.Errorf("%v: %+v", alone, p)
+			}
+		}
+	}
+}
+
 func TestRedactionsByTwo(t *testing.T) {
 	h := newHub(t)
 	entries := func(n int) []Redacted {
