@@ -48,6 +48,10 @@ type Catalog struct {
 	// that is. Taken before mu and feedsMu.
 	writing sync.Mutex
 
+	// reading is held while a rebuild reads logs, and while one is detached. Taken
+	// after writing, before feedsMu.
+	reading sync.Mutex
+
 	own      *feed
 	feedsMu  sync.RWMutex // guards mirrors, detached and closed
 	mirrors  map[string]*feed

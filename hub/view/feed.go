@@ -35,8 +35,6 @@ type feed struct {
 	retry time.Time              // not before; the follower's own
 	stop  context.CancelFunc     // ends its watch; nil for the own log
 
-	reading sync.Mutex // held while a rebuild reads the log of a mirror
-
 	mu    sync.Mutex
 	late  []uint64 // entries whose bodies came late, to be applied again
 	level bool     // all of its spaces are to be levelled
@@ -69,12 +67,6 @@ func (f *feed) owe() (late []uint64, level bool) {
 	late, level = f.late, f.level
 	f.late, f.level = nil, false
 	return late, level
-}
-
-func (f *feed) owes() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.level || len(f.late) > 0
 }
 
 func (f *feed) levelAll() {
@@ -135,17 +127,17 @@ func (cat *Catalog) Detach(ctx context.Context, origin string, purge bool) error
 	}
 	cat.writing.Lock() // nobody reads the log now, and nobody will
 	defer cat.writing.Unlock()
+	cat.reading.Lock()
 	cat.feedsMu.Lock()
 	f := cat.mirrors[origin]
 	delete(cat.mirrors, origin)
 	cat.c.Union.Remove(origin)
 	cat.detached++
 	cat.feedsMu.Unlock()
+	cat.reading.Unlock()
 	if f != nil {
 		f.stop()
 		f.fresh.clear()
-		f.reading.Lock() // a rebuild that reads it may end its batch
-		f.reading.Unlock()
 	}
 	e := cat.edition()
 	if !purge && f == nil {

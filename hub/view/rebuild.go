@@ -108,12 +108,10 @@ func (cat *Catalog) fill(ctx context.Context, e *edition) error {
 // fillOne applies one batch of a log. A mirror that cannot be read is left for
 // later, as the follower does: it must not keep the others from being searched.
 func (cat *Catalog) fillOne(ctx context.Context, e *edition, f *feed) (done, left uint64, err error) {
-	if !f.own { // who detaches it waits until this is done
-		f.reading.Lock()
-		defer f.reading.Unlock()
-		if cat.feed(f.origin) != f {
-			return 0, 0, nil
-		}
+	cat.reading.Lock() // who detaches a log waits until this is done
+	defer cat.reading.Unlock()
+	if cat.feed(f.origin) != f {
+		return 0, 0, nil
 	}
 	from, end := e.at(f), f.end()
 	if from >= end {

@@ -18,16 +18,17 @@ import (
 // that moves the cursor.
 func (cat *Catalog) reconcile(ctx context.Context, e *edition, f *feed, items []item) (notes map[string]string, err error) {
 	spaces := map[string]bool{} // → whether every offering is read again
+	level := func(space string, again bool) { spaces[space] = spaces[space] || again }
 	notes = map[string]string{}
 	looked := map[string]bool{}
 	for _, it := range items {
-		space, level := concerns(it)
+		space, all := concerns(it)
 		if space == "" {
 			continue
 		}
-		if level || it.fact.Kind == vocab.KindSpace && cat.shared(space) {
+		if all || it.fact.Kind == vocab.KindSpace && cat.shared(space) {
 			// The keys that a descriptor lists decide what other logs may take away.
-			spaces[space] = spaces[space]
+			level(space, false)
 		}
 		if looked[space] {
 			continue
@@ -40,7 +41,7 @@ func (cat *Catalog) reconcile(ctx context.Context, e *edition, f *feed, items []
 			return nil, fmt.Errorf("%w: %w", errIndex, err)
 		}
 		if now := cat.basis(space); now != was {
-			spaces[space] = true
+			level(space, true)
 			notes[noteSpace+space] = now
 		}
 	}
