@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/judge"
 	"lianmu/federation/ledger"
 	"lianmu/federation/registry"
 	"lianmu/hub/bus"
@@ -90,8 +91,9 @@ func openBase(ctx context.Context, c Config, listen string) (_ *base, err error)
 	c.Open = b.openUntil == always // offline nobody says so
 	b.registry = registry.New()
 	b.registry.Hub(b.did)
+	b.registry.SetOrigin(b.log.Origin())
 	b.registry.OpenUntil(b.openUntil)
-	if err := intake.Fold(ctx, b.log, b.registry, b.processor, b.reader); err != nil {
+	if err := judge.Fold(ctx, b.log, b.registry, b.processor, b.reader); err != nil {
 		return nil, fmt.Errorf("folding the log: %w", err)
 	}
 	b.catalog, err = view.Open(ctx, view.Config{

@@ -116,7 +116,7 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 	excess := access.NewExcess(h.c.Now, h.expel)
 	h.intake = intake.New(intake.Config{
 		Log: b.log, Registry: b.registry, Processor: b.processor, Reader: b.reader, Quarantine: h.quarantine,
-		HubDID: b.did, Office: h.guard.Office, Present: h.present, MayRead: h.readable.mayRead, Allow: h.guard.Allow, Excess: excess, Outcast: h.outcasts.has,
+		HubDID: b.did, Signer: b.hubKey, Office: h.guard.Office, Present: h.present, MayRead: h.readable.mayRead, Allow: h.guard.Allow, Excess: excess, Outcast: h.outcasts.has,
 		Queue: h.c.QueueLength, Appended: h.appended, Pace: b.catalog.Pace,
 		Now: h.c.Now, Logger: h.c.Logger, Metrics: registry,
 	})

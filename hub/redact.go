@@ -233,11 +233,12 @@ func signRedaction(r vocab.Redaction, key identity.Signer, now time.Time) ([]byt
 		Keys        []string `json:"keys,omitempty"`
 		Created     string   `json:"created,omitempty"`
 		Content     string   `json:"contentDigest,omitempty"`
+		Audience    string   `json:"audience,omitempty"`
 	}{
 		Context: "https://w3id.org/lianmu/v1", Type: "Redaction", ID: uuid.New().URN(),
 		Index: r.Index, Leaf: base64.RawURLEncoding.EncodeToString(r.Leaf),
 		Ground: r.Ground, Reason: r.Reason, By: r.By, Second: r.Second,
-		Space: r.Space, Signer: r.Signer, Keys: r.Keys,
+		Space: r.Space, Signer: r.Signer, Keys: r.Keys, Audience: string(r.Audience),
 	}
 	if r.Key != (vocab.Key{}) {
 		text.OfferingKey = r.Key.String()

@@ -7,9 +7,8 @@ import (
 	"iter"
 	"time"
 
-	"lianmu/federation/identity"
+	"lianmu/federation/judge"
 	"lianmu/federation/ledger"
-	"lianmu/federation/registry"
 	"lianmu/hub/view"
 	"lianmu/vocab"
 	"lianmu/vocab/jsonld"
@@ -94,8 +93,11 @@ func (b *base) verify(ctx context.Context, c Config, progress func(done, total u
 	return r, nil
 }
 
-func sameFact(a, b vocab.Fact) bool {
-	return a.Kind == b.Kind && a.Space == b.Space && a.ID == b.ID && a.Digest == b.Digest &&
+// sameFact holds a hint against what the document says. Of entries from before
+// there was a hint of the audience the hint is that it is the space alone.
+func sameFact(hint, b vocab.Fact) bool {
+	a := hint
+	return (a.Audience == b.Audience || a.Audience == vocab.AudienceSpace) && a.Kind == b.Kind && a.Space == b.Space && a.ID == b.ID && a.Digest == b.Digest &&
 		a.Signer == b.Signer && a.Content == b.Content && a.Created.Equal(b.Created) && a.Expires.Equal(b.Expires)
 }
 
@@ -115,122 +117,52 @@ func CompareViews(folded view.State, views []view.State) (faults []string) {
 // Fold reads verified log records from first to last and says what stands,
 // trusting nothing but the documents.
 type Fold struct {
-	processor *jsonld.Processor
-	reader    *shape.Reader
-	registry  *registry.Registry
-	hub       string // DID of the log's hub
-	next      uint64
+	judge *judge.Judge
+	next  uint64
 }
 
 // NewFold returns an empty Fold for the log of the hub with this DID; before the
 // entry openUntil it admitted whoever signed.
 func NewFold(p *jsonld.Processor, r *shape.Reader, hub string, openUntil uint64) *Fold {
-	f := &Fold{processor: p, reader: r, registry: registry.New(), hub: hub}
-	f.registry.Hub(hub)
-	f.registry.OpenUntil(openUntil)
-	return f
+	return &Fold{judge: judge.New(p, r, hub, openUntil)}
 }
 
 // Add verifies a record's document by its own proof at the time it was
-// received, and that who signed it had the right to at that place in the log:
-// what the hub itself says is signed with the hub's key, all else with a key
-// that its space then had, of a space that was admitted. It folds the record and
-// returns the fact recomputed from the document, and from what the log said
-// before of the signer. A redacted record is folded as what its redaction left
-// of it.
+// received, and that who signed it had the right to at that place in the log. It
+// folds the record and returns the fact recomputed from the document, and from
+// what the log said before of the signer. A redacted record is folded as what its
+// redaction left of it. Of an entry with an error only kind and digest are
+// folded: a view that shows it is at fault too.
 func (f *Fold) Add(rec ledger.Record) (vocab.Fact, error) {
 	f.next = rec.Index + 1
 	if rec.Redacted {
 		return rec.Fact, f.addRedacted(rec)
 	}
-	d, err := f.processor.Decode(rec.Document)
+	fact := vocab.Fact{}
+	r, err := f.judge.Read(context.Background(), rec.Leaf, rec.Document)
+	if err == nil {
+		fact, err = f.judge.Stand(rec.Index, rec.Leaf, r)
+	}
 	if err != nil {
-		return vocab.Fact{}, err
+		r = nil
 	}
-	sec, err := identity.Verify(d, rec.ReceivedAt)
-	if err != nil {
-		return vocab.Fact{}, err
-	}
-	g, err := f.processor.Expand(context.Background(), d)
-	if err != nil {
-		return vocab.Fact{}, err
-	}
-	r, err := f.reader.Read(g, rec.ReceivedAt)
-	if err != nil {
-		return vocab.Fact{}, err
-	}
-	if r.Kind != rec.Leaf.Kind {
-		return vocab.Fact{}, fmt.Errorf("the leaf record says %s, the document is of kind %s", rec.Leaf.Kind, r.Kind)
-	}
-	fact := vocab.Fact{
-		Kind: r.Kind, Space: sec.Space, ID: r.ID, Digest: sec.Digest, Content: sec.Content,
-		Created: sec.Created, Expires: sec.Expires,
-	}
-	if !hubsOwn(r.Kind) {
-		if fact.Space = f.registry.SpaceOf(sec.Space); fact.Space != sec.Space {
-			fact.Signer = sec.Space
-		}
-	}
-	e := registry.Entry{
-		Index: rec.Index, ReceivedAt: rec.ReceivedAt, Fact: fact, Also: sec.Also,
-		Space: r.Space, Participant: r.Participant, Act: r.Act, Redaction: r.Redaction,
-	}
-	if err := f.mayStand(e); err != nil {
-		return fact, err // and it is not folded: a view that shows it is at fault too
-	}
-	f.registry.Apply(e)
-	return fact, nil
+	f.judge.Apply(rec.Index, rec.Leaf, fact, r)
+	return fact, err
 }
 
-// hubsOwn are the kinds that only the hub itself writes.
-func hubsOwn(k vocab.EntryKind) bool {
-	return k == vocab.KindEpoch || k == vocab.KindAct || k == vocab.KindRedaction
-}
-
-// mayStand returns nil, or why the signer had no right to an entry.
-func (f *Fold) mayStand(e registry.Entry) error {
-	switch {
-	case hubsOwn(e.Fact.Kind) && e.Fact.Space != f.hub:
-		return fmt.Errorf("only the hub %s may write what is of kind %s; it is signed by %s", f.hub, e.Fact.Kind, e.Fact.Space)
-	case hubsOwn(e.Fact.Kind):
-		return nil
-	case e.Fact.Kind == vocab.KindSpace && e.Fact.ID != e.Fact.Space:
-		return fmt.Errorf("it describes the space %s and is signed for %s", e.Fact.ID, e.Fact.Space)
-	}
-	d := f.registry.Begin().Decide(e)
-	switch {
-	case len(d.Denied) > 0:
-		return fmt.Errorf("it should not be in the log: %w", d.Denied)
-	case d.Waits:
-		return fmt.Errorf("it should not be in the log: the space %s was not admitted", e.Fact.Space)
-	}
-	return nil
-}
-
-// addRedacted folds what is left of a redacted entry. Of a descriptor that is
-// the keys it listed: what they signed until the redaction came must be known as
-// that space's. The redaction's own proof is checked where it stands.
+// addRedacted folds what is left of a redacted entry. The redaction's own proof
+// is checked where it stands.
 func (f *Fold) addRedacted(rec ledger.Record) error {
-	e := registry.Entry{Index: rec.Index, ReceivedAt: rec.ReceivedAt, Fact: rec.Fact}
-	defer func() { f.registry.Apply(e) }()
-	if rec.Leaf.Kind != vocab.KindSpace {
-		return nil
-	}
-	r, err := f.reader.ReadDocument(context.Background(), f.processor, rec.Redaction, rec.ReceivedAt)
+	r, err := f.judge.ReadRedaction(context.Background(), rec.ReceivedAt, rec.Redaction)
 	if err != nil {
-		return fmt.Errorf("its redaction cannot be read: %w", err)
+		err = fmt.Errorf("its redaction cannot be read: %w", err)
 	}
-	if r.Redaction == nil {
-		return errors.New("what names it is no redaction")
-	}
-	e.Fact.Space, e.Fact.Signer, e.Fact.Created = r.Redaction.Space, r.Redaction.Signer, r.Redaction.Created
-	e.Fact.ID = e.Fact.Space
-	e.Space = &vocab.Space{DID: e.Fact.Space, Keys: r.Redaction.Keys}
-	return nil
+	f.judge.Apply(rec.Index, rec.Leaf, rec.Fact, r)
+	return err
 }
 
 // State is what the records added so far give at the time now.
 func (f *Fold) State(now time.Time) view.State {
-	digest, n := f.registry.Digest(now)
+	digest, n := f.judge.Registry().Digest(now)
 	return view.State{View: "log", Position: f.next, Offerings: n, Digest: digest}
 }

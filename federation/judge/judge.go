@@ -10,6 +10,8 @@ package judge
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"lianmu/federation/identity"
 	"lianmu/federation/ledger"
@@ -99,11 +101,26 @@ func (j *Judge) Read(ctx context.Context, leaf ledger.Leaf, document []byte) (r 
 	return &Read{Reading: reading, Secured: sec}, nil
 }
 
+// ReadRedaction reads the document of a redaction for Apply to fold what is left
+// of the entry that it names, without its proof: that is looked at where the
+// redaction has its turn. receivedAt bounds dates.
+func (j *Judge) ReadRedaction(ctx context.Context, receivedAt time.Time, document []byte) (*Read, error) {
+	r, err := j.reader.ReadDocument(ctx, j.processor, document, receivedAt)
+	switch {
+	case err != nil:
+		return nil, err
+	case r.Redaction == nil:
+		return nil, errors.New("what names it is no redaction")
+	}
+	return &Read{Reading: r}, nil
+}
+
 // Stand says whether entry index may stand: what the hub itself says is signed
 // with the hub's key, all else with a key that its space then had, of a space
 // that was admitted. It returns the fact recomputed from the document, and from
 // what the log said before of the signer. Errors are vocab.Problems. Nothing is
-// folded; all entries before index must have been applied.
+// folded. All entries before index must have been applied, but for those of which
+// nothing is known.
 func (j *Judge) Stand(index uint64, leaf ledger.Leaf, r *Read) (vocab.Fact, error) {
 	return stand(j.registry, j.hub, index, leaf, r)
 }
@@ -127,6 +144,7 @@ func stand(reg *registry.Registry, hub string, index uint64, leaf ledger.Leaf, r
 	case own:
 		return f, nil
 	}
+	reg.Skip(index)
 	d := reg.Begin().Decide(entry(index, leaf, f, r))
 	switch {
 	case len(d.Denied) > 0:

@@ -157,6 +157,16 @@ func (r *Registry) Replace(o *Registry) {
 	r.turns.Add(1)
 }
 
+// Skip tells that of the entries before index those that were not applied are
+// not known.
+func (r *Registry) Skip(index uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.position < index {
+		r.position, r.next = index, index
+	}
+}
+
 // Apply folds entries in log order. An entry already folded is skipped.
 func (r *Registry) Apply(entries ...Entry) {
 	r.mu.Lock()

@@ -8,7 +8,6 @@ package intake
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"runtime"
 	"slices"
@@ -18,6 +17,8 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"lianmu/federation/identity"
+	"lianmu/federation/judge"
 	"lianmu/federation/ledger"
 	"lianmu/federation/registry"
 	"lianmu/hub/access"
@@ -53,6 +54,10 @@ type Config struct {
 	Quarantine *Quarantine
 	// HubDID is who signs acts and redactions.
 	HubDID string
+	// Signer is the hub's key, for the acts that intake itself writes
+	// (vocab.Withholding). Without one none is written, and who mirrors the log
+	// goes on showing what was public.
+	Signer identity.Signer
 	// Office tells of a DID that is an officer's: no space may have such a key, or
 	// an officer would decide about himself. May be nil.
 	Office func(did string) bool
@@ -108,6 +113,9 @@ type Intake struct {
 
 	presenting chan struct{} // room for descriptors on their way to the waiting list
 
+	judge *judge.Judge   // reads what intake itself writes
+	stamp identity.Stamp // of that
+
 	// foldMu is held by whoever brings the registry level with the log.
 	foldMu sync.Mutex
 
@@ -133,10 +141,11 @@ type job struct {
 	also    []string // DIDs that signed it beside the author
 	reading *shape.Reading
 	receipt vocab.Receipt
-	read    bool   // the reader has seen the whole document
-	secret  bool   // refused for what it may hold: nothing of it is kept
-	waits   bool   // a descriptor for the waiting list
-	same    []*job // equal submissions that wait for this one; the queue's own
+	read    bool         // the reader has seen the whole document
+	secret  bool         // refused for what it may hold: nothing of it is kept
+	waits   bool         // a descriptor for the waiting list
+	hides   *withholding // the act that goes along, as last made; the sequencer's own
+	same    []*job       // equal submissions that wait for this one; the queue's own
 }
 
 // mayBring reports whether a document of this space may come on the job's subject.
@@ -150,7 +159,7 @@ func New(c Config) *Intake {
 		c.Queue = defaultQueue
 	}
 	in := &Intake{
-		c: c, metrics: newMetrics(c.Metrics),
+		c: c, judge: judge.New(c.Processor, c.Reader, c.HubDID, 0), metrics: newMetrics(c.Metrics),
 		queue: newQueue(c.Queue), ready: make(chan *job, batchEntries),
 		asks: access.NewDesk(asksAtOnce, asksWaiting, asksWait, c.Now), askers: newAskers(), presenting: make(chan struct{}, presentedAtOnce),
 	}
@@ -296,29 +305,7 @@ func busy(raw []byte, after time.Duration, problems vocab.Problems) vocab.Receip
 func (in *Intake) Follow(ctx context.Context) error {
 	in.foldMu.Lock()
 	defer in.foldMu.Unlock()
-	return Fold(ctx, in.c.Log, in.c.Registry, in.c.Processor, in.c.Reader)
-}
-
-// Fold applies to reg all that log holds beyond its position.
-func Fold(ctx context.Context, log *ledger.Log, reg *registry.Registry, p *jsonld.Processor, rd *shape.Reader) error {
-	for rec, err := range log.Facts(ctx, reg.Position(), log.Size(), vocab.KindSpace, vocab.KindParticipant, vocab.KindAct, vocab.KindRedaction) {
-		if err != nil {
-			return err
-		}
-		e := registry.Entry{Index: rec.Index, ReceivedAt: rec.ReceivedAt, Fact: rec.Fact}
-		if rec.Document != nil {
-			r, err := rd.ReadDocument(ctx, p, rec.Document, rec.ReceivedAt)
-			switch {
-			case err == nil:
-				e.Space, e.Participant, e.Act, e.Redaction = r.Space, r.Participant, r.Act, r.Redaction
-			case rec.Fact.Kind == vocab.KindAct || rec.Fact.Kind == vocab.KindRedaction:
-				// Without it a suspended space would be back, or a stolen key valid.
-				return fmt.Errorf("entry %d, which the hub itself wrote, cannot be read: %w", rec.Index, err)
-			}
-		}
-		reg.Apply(e)
-	}
-	return nil
+	return judge.Fold(ctx, in.c.Log, in.c.Registry, in.c.Processor, in.c.Reader)
 }
 
 // Receipt finds the receipt of a document submitted before, by its digest.

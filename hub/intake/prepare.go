@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/judge"
+	"lianmu/federation/registry"
 	"lianmu/vocab"
 )
 
@@ -71,13 +73,20 @@ func (in *Intake) prepare(j *job) (ok bool) {
 			}
 		}
 	}
-	if reserved(r.Kind) && !(j.own && signer == in.c.HubDID) {
+	if r.Kind == vocab.KindSpace {
+		if p, moves := in.elsewhere(space, r.Space.Hub); moves && p.Code == "space.home" {
+			return in.refuse(j, vocab.Problems{p})
+		} else if moves {
+			r.Warnings = append(r.Warnings, p)
+		}
+	}
+	if r.Kind >= vocab.KindLog || judge.HubsOwn(r.Kind) && !(j.own && signer == in.c.HubDID) {
 		return in.refuse(j, vocab.Problems{vocab.NewProblem("/@type", "kind.reserved", "该类型只由目录节点自己写入", "only the hub itself writes this type")})
 	}
 	j.reading, j.also = r, sec.Also
 	j.fact = vocab.Fact{
 		Kind: r.Kind, Space: space, ID: r.ID, Digest: sec.Digest, Content: sec.Content,
-		Created: sec.Created, Expires: sec.Expires,
+		Created: sec.Created, Expires: sec.Expires, Audience: judge.Audience(r),
 	}
 	if signer != space {
 		j.fact.Signer = signer
@@ -96,9 +105,20 @@ func late(ps vocab.Problems) bool {
 	return !slices.ContainsFunc(ps, func(p vocab.Problem) bool { return p.Code != "proof.expired" && p.Code != "proof.future" })
 }
 
-// reserved are the kinds that only the hub itself writes.
-func reserved(k vocab.EntryKind) bool {
-	return k == vocab.KindEpoch || k == vocab.KindAct || k == vocab.KindRedaction
+// elsewhere says what it means that a space names another hub as its home. One
+// that is not known here is refused with space.home; one that is moves away.
+func (in *Intake) elsewhere(space, home string) (p vocab.Problem, moves bool) {
+	if home == "" || home == in.c.HubDID || in.c.HubDID == "" {
+		return p, false
+	}
+	if st, ok := in.c.Registry.Space(space); ok && (st.Standing == registry.Admitted || st.Standing == registry.Suspended) {
+		return vocab.NewProblem("/hub", "space.moves",
+			"描述写明归属节点是 %[1]s：接受后，本节点（%[2]s）不再是该空间的归属节点，其他节点只以 %[1]s 的目录账本为准；如非本意，请改回后重新提交",
+			"it names %[1]s as the space's home hub: from here on this hub (%[2]s) is not its home, and others go by the log of %[1]s alone; if that is not meant, change it back and submit it again", home, in.c.HubDID), true
+	}
+	return vocab.NewProblem("/hub", "space.home",
+		"描述写明归属节点是 %[1]s，不是本节点（%[2]s）；请提交到那个节点，或把归属节点（hub）改为本节点后重新签名",
+		"it names %[1]s as the space's home hub, not this one (%[2]s): present it there, or name this hub (hub) and sign it again", home, in.c.HubDID), true
 }
 
 // stranger says, before the document is read, why nothing of this key will be

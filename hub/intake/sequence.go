@@ -9,6 +9,7 @@ import (
 	"lianmu/federation/registry"
 	"lianmu/hub/access"
 	"lianmu/vocab"
+	"lianmu/vocab/shape"
 )
 
 // An append of a few entries costs the store what one of a hundred does: at a
@@ -69,8 +70,11 @@ func (in *Intake) settle(batch []*job) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	for attempt := 0; ; attempt++ {
-		err := in.try(ctx, batch)
+		rest, err := in.try(ctx, batch)
 		switch {
+		case err == nil && len(rest) > 0:
+			batch, attempt = rest, 0
+			continue
 		case err == nil:
 			return
 		case errors.Is(err, ledger.ErrConflict) && attempt < 20:
@@ -111,25 +115,38 @@ func stopped(err error) vocab.Problem {
 	return vocab.NewProblem("", "hub.unavailable", "目录账本暂时不可写；请稍后重试，重复提交无害", "the hub's log cannot be written just now; try again, repeating is harmless")
 }
 
-// try decides the batch on the registry as it stands and appends once.
-func (in *Intake) try(ctx context.Context, batch []*job) error {
+// try decides the batch on the registry as it stands and appends once. It
+// returns what found no room beside the acts that go along.
+func (in *Intake) try(ctx context.Context, batch []*job) (rest []*job, err error) {
 	in.foldMu.Lock()
 	defer in.foldMu.Unlock()
 	expect := in.c.Registry.Position()
 	if size := in.c.Log.Size(); size != expect {
-		return ledger.ErrConflict
+		return nil, ledger.ErrConflict
 	}
 	b := in.c.Registry.Begin()
 	entries := make([]ledger.Entry, 0, len(batch))
-	logged := make([]*job, 0, len(batch))
+	done := make([]logged, 0, len(batch))
 	var beside []*job // answered by an entry of this very batch
-	for _, j := range batch {
+	for i, j := range batch {
+		if len(entries)+2 > ledger.MaxBatch && i > 0 {
+			rest = batch[i:]
+			break
+		}
 		d := b.Decide(entryOf(j))
 		j.fact = d.Fact
 		if d.Logged() {
 			j.receipt.Status, j.receipt.Log, j.receipt.Problems = d.Status, nil, nil
 			entries = append(entries, ledger.Entry{Document: j.raw, Fact: j.fact})
-			logged = append(logged, j)
+			done = append(done, entered(j))
+			if d.Withholds && in.c.Signer != nil {
+				act, err := in.withhold(ctx, b, j, expect+uint64(len(entries))-1)
+				if err != nil {
+					return nil, err
+				}
+				entries = append(entries, ledger.Entry{Document: act.raw, Fact: act.fact})
+				done = append(done, act.logged)
+			}
 			continue
 		}
 		in.answer(j, d)
@@ -138,28 +155,39 @@ func (in *Intake) try(ctx context.Context, batch []*job) error {
 		}
 	}
 	if len(entries) == 0 {
-		return nil
+		return rest, nil
 	}
 	receivedAt, err := in.c.Log.Append(ctx, expect, entries)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	b.Commit(expect, receivedAt)
 	for _, j := range beside {
 		j.receipt.ReceivedAt = receivedAt
 	}
-	for i, j := range logged {
+	for i, l := range done {
 		index := expect + uint64(i)
-		j.receipt.Log = &vocab.Position{Origin: in.c.Log.Origin(), Index: index}
-		j.receipt.ReceivedAt = receivedAt
+		if l.job != nil {
+			l.job.receipt.Log = &vocab.Position{Origin: in.c.Log.Origin(), Index: index}
+			l.job.receipt.ReceivedAt = receivedAt
+		}
 		if in.c.Appended != nil {
-			in.c.Appended(index, receivedAt, j.fact, j.reading)
+			in.c.Appended(index, receivedAt, l.fact, l.reading)
 		}
 	}
 	in.metrics.entries.Add(float64(len(entries)))
 	in.metrics.batch.Observe(float64(len(entries)))
-	return nil
+	return rest, nil
 }
+
+// logged is an entry of a batch: a submission's, or an act that goes along.
+type logged struct {
+	job     *job // nil: an act
+	fact    vocab.Fact
+	reading *shape.Reading
+}
+
+func entered(j *job) logged { return logged{j, j.fact, j.reading} }
 
 // entryOf is what the fold takes of a submission.
 func entryOf(j *job) registry.Entry {

@@ -22,6 +22,7 @@ var actMembers = map[vocab.Verb][]string{
 	vocab.KeyReplacement: {"keys", "key", "evidence"},
 	vocab.KeyCompromise:  {"key", "from"},
 	vocab.Removal:        {"offerings"},
+	vocab.Withholding:    {"offerings", "from", "created"},
 }
 
 // decisionMembers are those that acts and redactions share.
@@ -60,6 +61,16 @@ func (rd *reading) act(s subject) *vocab.Act {
 		}
 	case vocab.Removal:
 		a.Offerings = rd.removed(s)
+	case vocab.Withholding:
+		if a.Offerings = rd.removed(s); len(a.Offerings) > 1 {
+			rd.refuse(*s.at, "member.several", "一次只能收回一项（offerings）。", "It is about one offering (offerings).")
+		}
+		if v, ok := rd.must(s, "新版本的位置（from）", "the position of the newer version (from)", "from"); ok {
+			a.From = rd.whole(v)
+		}
+		if v, ok := rd.must(s, "新版本的签署时间（created）", "when the newer version was signed (created)", "created"); ok {
+			a.Created = rd.moment(v)
+		}
 	}
 	return a
 }

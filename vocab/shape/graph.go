@@ -24,6 +24,7 @@ const (
 	classParticipant
 	classAct
 	classRedaction
+	classLog
 	classProduct
 	classResource
 	classService
@@ -32,7 +33,7 @@ const (
 
 var classNames = map[string]class{
 	"withdrawal": classWithdrawal, "deregistration": classDeregistration, "space": classSpace, "epoch": classEpoch,
-	"participant": classParticipant, "act": classAct, "redaction": classRedaction,
+	"participant": classParticipant, "act": classAct, "redaction": classRedaction, "log": classLog,
 	"product": classProduct, "resource": classResource, "service": classService, "dataset": classDataset,
 }
 
@@ -52,6 +53,8 @@ func (c class) entry() vocab.EntryKind {
 		return vocab.KindAct
 	case classRedaction:
 		return vocab.KindRedaction
+	case classLog:
+		return vocab.KindLog
 	}
 	return vocab.KindOffering
 }

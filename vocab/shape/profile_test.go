@@ -123,7 +123,7 @@ func TestPlainKeysLeaveRoom(t *testing.T) {
 
 // fixedMembers are those of our namespace that no profile can name.
 func fixedMembers() []string {
-	all := slices.Concat(decisionMembers, redactionMembers)
+	all := slices.Concat(decisionMembers, redactionMembers, logMembers)
 	for _, names := range actMembers {
 		all = append(all, names...)
 	}

@@ -18,7 +18,7 @@ var grounds = map[string]string{
 	"retention": "retention", "保存期满": "retention",
 }
 
-var redactionMembers = []string{"index", "leaf", "ground", "signer", "keys", "key", "offeringKey", "created", "contentDigest"}
+var redactionMembers = []string{"index", "leaf", "ground", "signer", "keys", "key", "offeringKey", "created", "contentDigest", "audience"}
 
 // redaction reads that the body of an entry was deleted, as strictly as an act.
 func (rd *reading) redaction(s subject) *vocab.Redaction {
@@ -52,6 +52,15 @@ func (rd *reading) redaction(s subject) *vocab.Redaction {
 	}
 	if v, ok := rd.one(s, "contentDigest"); ok {
 		r.Content = rd.digest(v)
+	}
+	if v, ok := rd.one(s, "audience"); ok {
+		text, _, _ := v.text()
+		switch a := vocab.Audience(text); a {
+		case vocab.AudiencePublic, vocab.AudienceRecognised, vocab.AudienceSpace:
+			r.Audience = a
+		default:
+			rd.refuse(v.at, "redaction.audience", "可见范围应为 public、recognised 或 space。", "The audience is public, recognised or space.")
+		}
 	}
 	return r
 }

@@ -30,6 +30,7 @@ type Reading struct {
 	Participant *vocab.Participant // for KindParticipant
 	Act         *vocab.Act         // for KindAct
 	Redaction   *vocab.Redaction   // for KindRedaction
+	Log         *vocab.LogCard     // for KindLog
 }
 
 // CodeForbidden is the code of the problem that a document of a security
@@ -143,6 +144,9 @@ func (rd *reading) read(g *jsonld.Graph) *Reading {
 	case vocab.KindRedaction:
 		out.Redaction = rd.redaction(s)
 		out.Redaction.ID = out.ID
+	case vocab.KindLog:
+		out.Log = rd.logCard(s)
+		out.Log.ID = out.ID
 	}
 	return out
 }
@@ -185,7 +189,7 @@ func (rd *reading) id(s subject, out *Reading) bool {
 			rd.refuse(at, "id.did", "数据空间描述的 @id 应为该空间的 DID，例如 did:key:… 。", "The @id of a space's descriptor must be the space's DID, such as did:key:….")
 			return false
 		}
-	case vocab.KindAct, vocab.KindRedaction:
+	case vocab.KindAct, vocab.KindRedaction, vocab.KindLog:
 		if !uuidForm.MatchString(id) {
 			rd.refuse(at, "id.uuid", "此处的 @id 应为 urn:uuid: 加上一个 UUID。", "The @id of this must be urn:uuid: and a UUID.")
 			return false

@@ -44,6 +44,7 @@ func (rd *reading) space(s subject) *vocab.Space {
 		Keys:        rd.keys(s),
 		Audience:    rd.defaultAudience(s),
 		Schemes:     rd.schemes(s),
+		Hub:         rd.homeHub(s),
 	}
 	switch {
 	case len(rd.problems) > 0:
@@ -59,7 +60,7 @@ func (rd *reading) space(s subject) *vocab.Space {
 	if t := rd.terms(s, "industry"); len(t) > 0 {
 		sp.Industry = t[0]
 	}
-	rd.unknownMembers(s, "key", "keys")
+	rd.unknownMembers(s, "key", "keys", "hub")
 	rd.oddSpace(s, sp)
 	return sp
 }
@@ -199,6 +200,14 @@ func (rd *reading) key(v value) string {
 		return ""
 	}
 	return key
+}
+
+// homeHub reads which hub is the space's home; "" where it does not say.
+func (rd *reading) homeHub(s subject) string {
+	if v, ok := rd.one(s, "hub"); ok {
+		return rd.did(v)
+	}
+	return ""
 }
 
 // defaultAudience reads who may see what says nothing about it. The plain word
