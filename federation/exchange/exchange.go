@@ -16,7 +16,6 @@ import (
 	"encoding/json"
 	"time"
 
-	"lianmu/federation/ledger"
 	"lianmu/vocab"
 )
 
@@ -122,18 +121,4 @@ const (
 type Document struct {
 	State DocumentState
 	Bytes []byte // of one that is given: 1 to ledger.MaxDocument
-}
-
-// Judge decides which documents may stand; it is federation/judge behind any.
-type Judge interface {
-	// Read looks at a document by itself: its form, and its own proof at the
-	// time in the leaf record. It is called for several at a time. An error says
-	// why the document does not stand, whatever else the log says.
-	Read(ctx context.Context, leaf ledger.Leaf, document []byte) (any, error)
-	// Stand says whether the signer had the right to this entry at its place in
-	// the log. All entries before it have been applied.
-	Stand(index uint64, leaf ledger.Leaf, read any) (vocab.Fact, error)
-	// Apply folds an entry, in the log's order. For one that does not stand or
-	// whose document is not here, read is nil and fact has kind and digest alone.
-	Apply(index uint64, leaf ledger.Leaf, fact vocab.Fact, read any)
 }

@@ -208,16 +208,12 @@ func (s *Server) collect(ctx context.Context, who Who, log *ledger.Log, digests 
 			}
 			n++
 		}
-		for rec, err := range log.Read(ctx, at, at+n) {
-			if errors.Is(err, ledger.ErrDamaged) {
-				add(Document{State: DocumentMissing})
-				digests = digests[1:]
-				break
-			}
+		mayRead := func(rec ledger.Record) bool { return s.c.MayRead(who.Reader, log.Origin(), rec) }
+		for d, err := range documents(ctx, log, at, at+n, mayRead) {
 			if err != nil {
 				return nil, nil, err
 			}
-			add(s.show(who, log.Origin(), rec))
+			add(d)
 			digests = digests[1:]
 			if len(raw) >= enough {
 				break
@@ -225,11 +221,6 @@ func (s *Server) collect(ctx context.Context, who Who, log *ledger.Log, digests 
 		}
 	}
 	return raw, ends, nil
-}
-
-// show is what a reader gets of a record.
-func (s *Server) show(who Who, origin string, rec ledger.Record) Document {
-	return shown(rec, func(rec ledger.Record) bool { return s.c.MayRead(who.Reader, origin, rec) })
 }
 
 // shown is what is given of a record to whom mayRead speaks for.

@@ -1,0 +1,194 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"lianmu/federation/ledger"
+	"lianmu/vocab"
+)
+
+// mendBytes bounds the documents that are judged late together: each time the
+// log is folded anew.
+const mendBytes = 32 << 20
+
+// Mend asks src for documents that the mirror lacks, those that were missing
+// first, and puts in what is right: at most some thousand entries or 32 MB of
+// them. own is as for Advance. It returns how many it filled in; errors are those
+// of Advance.
+func (f *Follower) Mend(ctx context.Context, src Source, own bool) (filled int, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.Log.ReadOnly(); err != nil {
+		return 0, err
+	}
+	_, missing := f.Log.Lacking(ledger.Missing)
+	_, withheld := f.Log.Lacking(ledger.Withheld)
+	return f.copying(src, own).mend(ctx, append(missing, withheld...))
+}
+
+// mend asks for the documents of these entries, each of which is lacking.
+func (c *copying) mend(ctx context.Context, indexes []uint64) (filled int, err error) {
+	items, err := c.late(ctx, indexes)
+	if err != nil || len(items) == 0 {
+		return 0, err
+	}
+	reads := map[uint64]any{}
+	for _, it := range items {
+		if it.state == ledger.Held {
+			reads[it.index] = it.read
+		}
+	}
+	verdicts, err := c.f.Judge.Late(ctx, reads)
+	if err != nil {
+		return 0, err
+	}
+	c.scanned, c.lacks = 0, nil
+	var bad []*item
+	for _, it := range items {
+		fact := vocab.Fact{Kind: it.leaf.Kind, Digest: it.leaf.SHA256}
+		if it.state == ledger.Held {
+			v, ok := verdicts[it.index]
+			if !ok {
+				continue // it is here by now
+			}
+			if v.Err != nil {
+				it.fault = v.Err
+				bad = append(bad, it)
+				continue
+			}
+			fact = v.Fact
+		}
+		if err := c.fill(ctx, it, fact, &filled); err != nil {
+			return filled, err
+		}
+	}
+	for _, it := range bad {
+		lacks, err := c.lacking(ctx)
+		if err != nil {
+			return filled, err
+		}
+		if len(lacks) > 0 && !c.own {
+			break // what they hang on may come yet
+		}
+		it.state = ledger.Faulty
+		if err := c.fill(ctx, it, vocab.Fact{Kind: it.leaf.Kind, Digest: it.leaf.SHA256}, &filled); err != nil {
+			return filled, err
+		}
+	}
+	return filled, nil
+}
+
+// fill puts one document in its place.
+func (c *copying) fill(ctx context.Context, it *item, fact vocab.Fact, filled *int) error {
+	m := ledger.Mirrored{Leaf: it.leaf, State: it.state, Document: it.document, Fact: fact}
+	if it.fault != nil {
+		m.Fault = faultText(it.fault)
+	}
+	err := c.f.Log.Fill(ctx, it.index, m)
+	if errors.Is(err, ledger.ErrRedaction) {
+		return nil // and it stays away
+	}
+	if err != nil {
+		return fmt.Errorf("a late body of entry %d: %w", it.index, err)
+	}
+	*filled++
+	if c.f.Filled != nil {
+		c.f.Filled(it.index)
+	}
+	return nil
+}
+
+// late fetches those of the documents that src has right, and reads them.
+func (c *copying) late(ctx context.Context, indexes []uint64) (items []*item, err error) {
+	var all []*item
+	var leaves []ledger.Leaf
+	for _, i := range indexes {
+		for rec, err := range c.f.Log.Facts(ctx, i, i+1) {
+			if err != nil {
+				return nil, err
+			}
+			if rec.State == ledger.Missing || rec.State == ledger.Withheld {
+				all, leaves = append(all, &item{index: i, leaf: rec.Leaf}), append(leaves, rec.Leaf)
+			}
+		}
+	}
+	for sum := 0; len(all) > 0 && sum < mendBytes; {
+		var documents []Document
+		err := c.pace.wait(func() (gained int, err error) {
+			documents, err = ask(ctx, c.src, c.f.Log.Origin(), leaves)
+			for _, d := range documents {
+				gained += len(d.Bytes)
+			}
+			return gained, err
+		})
+		if err != nil {
+			return nil, err
+		}
+		some := all[:len(documents)]
+		inParallel(len(some), func(i int) {
+			if d := documents[i]; d.State == DocumentGiven && some[i].leaf.Matches(d.Bytes) {
+				some[i].judge(ctx, c.f.Judge, d.Bytes)
+			}
+		})
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		for _, it := range some {
+			if it.document != nil {
+				items, sum = append(items, it), sum+len(it.document)
+			}
+		}
+		all, leaves = all[len(documents):], leaves[len(documents):]
+	}
+	return items, nil
+}
+
+// doubt decides what becomes of an entry that does not stand as far as is known.
+// If nothing is lacking that says who may sign, it is faulty. Else the log's own
+// hub is asked for that once; and a relay is not believed to have kept it back
+// with reason, so the entry stays missing until it can be judged.
+func (b *batch) doubt(ctx context.Context, it *item, why error) (fact vocab.Fact, verdict, failed error) {
+	c := b.c
+	if err := b.flush(ctx); err != nil {
+		return fact, nil, err
+	}
+	lacks, err := c.lacking(ctx)
+	if err != nil {
+		return fact, nil, err
+	}
+	if len(lacks) > 0 && !c.own {
+		it.state, it.document = ledger.Missing, nil
+		return fact, errRightsLack, nil
+	}
+	if len(lacks) > 0 && !c.mended {
+		c.mended = true
+		n, err := c.mend(ctx, lacks)
+		if err != nil {
+			return fact, nil, err
+		}
+		if n > 0 {
+			fact, why = c.f.Judge.Stand(it.index, it.leaf, it.read)
+		}
+	}
+	if why != nil {
+		it.state = ledger.Faulty
+	}
+	return fact, why, nil
+}
+
+// lacking lists the entries in the mirror whose documents say who may sign, and
+// are not here.
+func (c *copying) lacking(ctx context.Context) ([]uint64, error) {
+	for rec, err := range c.f.Log.Facts(ctx, c.scanned, c.f.Log.Size()) {
+		if err != nil {
+			return nil, err
+		}
+		if bearsRights(rec.Leaf.Kind) && (rec.State == ledger.Missing || rec.State == ledger.Withheld) {
+			c.lacks = append(c.lacks, rec.Index)
+		}
+		c.scanned = rec.Index + 1
+	}
+	return c.lacks, nil
+}
