@@ -33,7 +33,15 @@ func openLeafCache(dir string) (*leafCache, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	c := &leafCache{loaded: make([]byte, 0, len(raw))}
+	c := &leafCache{loaded: parseLeafCache(raw)}
+	c.f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	return c, err
+}
+
+// parseLeafCache returns the records before the first that is damaged, without
+// their CRCs.
+func parseLeafCache(raw []byte) []byte {
+	loaded := make([]byte, 0, len(raw))
 	for ; len(raw) >= cachedSize; raw = raw[cachedSize:] {
 		record := raw[:statedSize]
 		if crc32.Checksum(record, castagnoli) != binary.BigEndian.Uint32(raw[statedSize:]) {
@@ -42,10 +50,9 @@ func openLeafCache(dir string) (*leafCache, error) {
 		if _, err := ParseLeaf(record[:LeafSize]); err != nil || int(record[LeafSize]) >= len(stateNames) {
 			break
 		}
-		c.loaded = append(c.loaded, record...)
+		loaded = append(loaded, record...)
 	}
-	c.f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	return c, err
+	return loaded
 }
 
 // size is how many valid records were found at open.

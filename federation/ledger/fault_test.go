@@ -318,10 +318,13 @@ func TestTornBatch(t *testing.T) {
 
 // cutLast damages the last message in the log's file, and removes what the
 // server knows about it otherwise.
-func (w *world) cutLast() {
+func (w *world) cutLast() { w.t.Helper(); w.cutLastOf(bus.LogStream) }
+
+// cutLastOf is cutLast of the streams whose folder's name holds name.
+func (w *world) cutLastOf(name string) {
 	w.t.Helper()
 	err := filepath.WalkDir(filepath.Join(w.dir, "nats"), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !strings.Contains(path, bus.LogStream) || d.IsDir() {
+		if err != nil || !strings.Contains(path, name) || d.IsDir() {
 			return err
 		}
 		switch {
