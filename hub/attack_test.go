@@ -52,17 +52,21 @@ func TestReceiptsFollowOneRule(t *testing.T) {
 	thief := r.another()
 	refused := r.sign(offering("r", "标识码有误", `"productCode":"691512081MA62K0260E31000000000A0"`))
 	r.submit(refused)
-	docs := map[string]bool{} // bytes → anybody may have the receipt
+	docs, taken := map[string]bool{}, map[string]bool{} // bytes, or id → anybody may have the receipt
 	for more, open := range map[string]bool{"": true, `"securityLevel":"002"`: false, `"securityLevel":"003"`: false, `"audience":"space"`: false} {
 		extra := []string{}
 		if more != "" {
 			extra = append(extra, more)
 		}
-		raw, _ := r.must(offering("o"+fmt.Sprint(len(docs)), "港口数据", extra...))
-		docs[string(raw)] = open
+		id := "o" + fmt.Sprint(len(docs))
+		raw, _ := r.must(offering(id, "港口数据", extra...))
+		docs[string(raw)], taken[id] = open, open
 	}
-	// What says that an offering is gone, or was refused, is its space's alone.
-	docs[string(r.mustTakeDown("o0"))] = false
+	// What says that an offering is gone is for whom the offering was; what was
+	// refused is its space's alone.
+	for id, open := range taken {
+		docs[string(r.mustTakeDown(id))] = open
+	}
 	docs[string(refused)] = false
 	for raw, open := range docs {
 		d := vocab.DigestOf([]byte(raw))

@@ -14,7 +14,6 @@ import (
 	"lianmu/federation/ledger"
 	"lianmu/federation/registry"
 	"lianmu/hub/bus"
-	"lianmu/hub/intake"
 	"lianmu/hub/view"
 	"lianmu/vocab/jsonld"
 	"lianmu/vocab/shape"

@@ -141,7 +141,9 @@ func (f *Fold) Add(rec ledger.Record) (vocab.Fact, error) {
 	fact := vocab.Fact{}
 	r, err := f.judge.Read(context.Background(), rec.Leaf, rec.Document)
 	if err == nil {
-		fact, err = f.judge.Stand(rec.Index, rec.Leaf, r)
+		if fact, err = f.judge.Stand(rec.Index, rec.Leaf, r); err != nil {
+			err = fmt.Errorf("it should not be in the log: %w", err)
+		}
 	}
 	if err != nil {
 		r = nil

@@ -127,7 +127,7 @@ func TestFoldChecksRights(t *testing.T) {
 		{"its descriptor, a key of which has not signed", vocab.KindSpace, first, describe(space, space, second.DID()), "should not be in the log", space, ""},
 		{"its descriptor", vocab.KindSpace, first, describe(space, space, second.DID()), "", space, ""},
 		{"an offering with its second key", vocab.KindOffering, second, offeringOf("a"), "", space, second.DID()},
-		{"another's descriptor", vocab.KindSpace, second, describe(stranger.DID(), stranger.DID()), "describes the space", space, second.DID()},
+		{"another's descriptor", vocab.KindSpace, second, describe(stranger.DID(), stranger.DID()), "signed by the space itself", space, second.DID()},
 		{"a stranger's offering", vocab.KindOffering, stranger, offeringOf("b"), "should not be in the log", stranger.DID(), ""},
 		{"a stranger's redaction", vocab.KindRedaction, stranger, m{"@type": "Redaction", "index": 2, "leaf": "AQ", "ground": "personal", "by": "x"}, "only the hub", stranger.DID(), ""},
 		{"a stranger's act", vocab.KindAct, stranger, admit(stranger.DID()), "only the hub", stranger.DID(), ""},
