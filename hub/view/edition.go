@@ -22,6 +22,7 @@ const (
 	notePurged     = "purged "   // + origin: redactions of which no word is in its files
 	noteDue        = "purge due" // a log was taken out of the index
 	noteSpace      = "space "    // + DID: see Catalog.basis
+	noteShared     = "shared "   // + DID: the own log knows the space, and a mirror does
 	noteProviders  = "providers" // see providers
 )
 

@@ -145,8 +145,9 @@ func (cat *Catalog) Detach(ctx context.Context, origin string, purge bool) error
 	}
 	if f != nil {
 		for _, s := range f.Registry.Spaces() {
-			if !cat.elsewhere(s.Space.DID) {
-				continue // all of it goes, or stays unseen
+			// What is of this log alone goes, or stays unseen.
+			if _, left := cat.c.Union.Space(s.Space.DID); !left {
+				continue
 			}
 			if err := cat.levelSpace(ctx, e, s.Space.DID, false); err != nil {
 				return err
@@ -157,14 +158,6 @@ func (cat *Catalog) Detach(ctx context.Context, origin string, purge bool) error
 		return nil
 	}
 	return e.forget(ctx, origin)
-}
-
-// elsewhere reports whether an attached log knows a space.
-func (cat *Catalog) elsewhere(space string) bool {
-	return slices.ContainsFunc(cat.feeds(), func(f *feed) bool {
-		_, ok := f.Registry.Space(space)
-		return ok
-	})
 }
 
 // feeds are all logs that are shown: the own one, then mirrors by origin.

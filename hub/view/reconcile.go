@@ -21,12 +21,20 @@ func (cat *Catalog) reconcile(ctx context.Context, e *edition, f *feed, items []
 	level := func(space string, again bool) { spaces[space] = spaces[space] || again }
 	notes = map[string]string{}
 	looked := map[string]bool{}
+	shared := map[string]bool{} // of the spaces that the items are of: several logs know it
 	for _, it := range items {
+		of := it.fact.Space
+		if _, known := shared[of]; !known && of != "" {
+			several, own := cat.shared(of)
+			if shared[of] = several; several && own {
+				notes[noteShared+of] = "yes"
+			}
+		}
 		space, all := concerns(it)
 		if space == "" {
 			continue
 		}
-		if all || it.fact.Kind == vocab.KindSpace && cat.shared(space) {
+		if all || it.fact.Kind == vocab.KindSpace && shared[space] {
 			// The keys that a descriptor lists decide what other logs may take away.
 			level(space, false)
 		}
@@ -91,15 +99,16 @@ func (cat *Catalog) basis(space string) string {
 	return strings.Join(b[:], " ")
 }
 
-// shared reports whether more than one log knows a space.
-func (cat *Catalog) shared(space string) bool {
+// shared reports whether several logs know a space, and whether the own one does.
+func (cat *Catalog) shared(space string) (several, own bool) {
 	n := 0
 	for _, f := range cat.feeds() {
 		if _, ok := f.Registry.Space(space); ok {
 			n++
+			own = own || f.own
 		}
 	}
-	return n > 1
+	return n > 1, own
 }
 
 // shown is an offering in the index.
@@ -182,10 +191,18 @@ func (cat *Catalog) levelLog(ctx context.Context, e *edition, f *feed) error {
 		if err := cat.levelSpace(ctx, e, space, other || was != now); err != nil {
 			return err
 		}
+		notes := map[string]string{}
 		if was != now {
-			if err := e.write(ctx, nil, nil, map[string]string{noteSpace + space: now}); err != nil {
-				return err
-			}
+			notes[noteSpace+space] = now
+		}
+		if several, own := cat.shared(space); several && own {
+			notes[noteShared+space] = "yes"
+		}
+		if len(notes) == 0 {
+			continue
+		}
+		if err := e.write(ctx, nil, nil, notes); err != nil {
+			return err
 		}
 	}
 	if other {

@@ -2,20 +2,20 @@ package view
 
 import (
 	"context"
-	"strings"
 
 	"lianmu/federation/registry"
 	"lianmu/vocab"
 )
 
 // States returns, of the own log, the state of its registry and of what the index
-// has of it, for comparing with a fold of that log. An offering that the log
-// gives, and that the index shows by another log instead, counts as shown as the
-// log gives it.
+// has of it, for comparing with a fold of that log. What the log alone would show
+// and another log has another version of, took down, or is the home of, counts as
+// the own log has it; where a mirror that the index was made of is not attached,
+// that is not looked at one by one, but taken for granted of the spaces that both
+// know.
 func (cat *Catalog) States(ctx context.Context) ([]State, error) {
-	now := cat.c.Now()
 	position := cat.c.Registry.Position()
-	digest, n := cat.c.Registry.Digest(now)
+	digest, n := cat.c.Registry.Digest(cat.c.Now())
 	states := []State{{View: "registry", Position: position, Offerings: n, Digest: digest}}
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
@@ -23,7 +23,7 @@ func (cat *Catalog) States(ctx context.Context) ([]State, error) {
 	cursor := e.Cursor()
 	shown, err := e.Holding(ctx, map[string]string{"hub": cat.own.origin})
 	if err == nil && len(e.mirrors()) > 0 {
-		err = cat.overruled(ctx, e, shown)
+		err = cat.overruled(e, shown)
 	}
 	if err != nil {
 		return nil, err
@@ -31,37 +31,25 @@ func (cat *Catalog) States(ctx context.Context) ([]State, error) {
 	return append(states, State{View: "index", Position: cursor, Offerings: len(shown), Digest: registry.DigestOf(shown)}), nil
 }
 
-// overruled adds to shown what the own log alone would show and the index does
-// not, because it shows the same offering, or has the home of its space, by
-// another log.
-func (cat *Catalog) overruled(ctx context.Context, e *edition, shown map[vocab.Key]vocab.Digest) error {
-	now := cat.c.Now()
-	add := func(k vocab.Key) {
-		if v, ok := cat.c.Registry.Version(k); ok && v.Shown(now) {
-			if _, there := shown[k]; !there {
-				shown[k] = v.Digest
-			}
-		}
-	}
-	for _, origin := range e.mirrors() {
-		held, err := e.Holding(ctx, map[string]string{"hub": origin})
-		if err != nil {
-			return err
-		}
-		for k := range held {
-			add(k)
-		}
-	}
+// overruled adds to shown what the own log alone would show, and the union does
+// not.
+func (cat *Catalog) overruled(e *edition, shown map[vocab.Key]vocab.Digest) error {
+	now, granted := cat.c.Now(), len(cat.unseen(e)) > 0
 	for _, s := range cat.c.Registry.Spaces() {
-		basis, err := e.Note(noteSpace + s.Space.DID)
+		both, err := e.Note(noteShared + s.Space.DID)
 		if err != nil {
 			return err
 		}
-		if home, _, _ := strings.Cut(basis, " "); home == "" {
+		if both == "" {
 			continue
 		}
-		for k := range cat.c.Registry.Offerings(s.Space.DID) {
-			add(k)
+		for k, v := range cat.c.Registry.Offerings(s.Space.DID) {
+			if _, there := shown[k]; there || !v.Shown(now) {
+				continue
+			}
+			if u, _ := cat.c.Union.Version(k); granted || u.Log != cat.own.origin || !u.Shown(now) {
+				shown[k] = v.Digest
+			}
 		}
 	}
 	return nil
