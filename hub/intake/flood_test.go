@@ -11,6 +11,7 @@ import (
 
 	"lianmu/hub/access"
 	"lianmu/hub/bus"
+	"lianmu/vocab"
 )
 
 func from(connection int, subject string, body []byte) *nats.Msg {
@@ -64,5 +65,30 @@ func BenchmarkTurnedAway(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		in.onSubmit(m)
+	}
+}
+
+// Wrong signatures in great number are not all kept, and those that are do not
+// take the place of what a space has signed.
+func TestQuarantineKeepsFewUnsigned(t *testing.T) {
+	b := newBench(t)
+	const many = 3 * unsignedAtOnce
+	kept := func(space string) (n int) {
+		for i := range many {
+			raw := fmt.Appendf(nil, "%s %d", space, i)
+			b.quarantine.Put(vocab.Receipt{Status: vocab.Refused, Space: space, Digest: vocab.DigestOf(raw)}, raw, false, false)
+		}
+		for i := range many {
+			if b.quarantine.seen.Contains(vocab.DigestOf(fmt.Appendf(nil, "%s %d", space, i))) {
+				n++
+			}
+		}
+		return n
+	}
+	if n := kept(""); n < unsignedAtOnce || n > unsignedAtOnce+many/10 {
+		t.Errorf("%d of %d are kept that nobody signed", n, many)
+	}
+	if n := kept(b.key.DID()); n != many {
+		t.Errorf("%d of %d are kept that a space signed", n, many)
 	}
 }

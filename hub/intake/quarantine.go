@@ -12,6 +12,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/time/rate"
 
 	"lianmu/hub/access"
 	"lianmu/hub/bus"
@@ -49,6 +50,11 @@ const (
 	quarantineBacklog = 1024 // refusals waiting to be written; beyond it they are only counted
 	publishTimeout    = 5 * time.Second
 	closeGrace        = time.Second // for writing the backlog when the hub stops
+
+	// Of what nobody has rightly signed few are kept: each is an fsync, for which
+	// the log would have to wait, and anybody can send as many as he likes.
+	unsignedAtOnce    = 200
+	unsignedPerSecond = 2
 )
 
 // Quarantine keeps refusals in their own stream, so that an operator can see
@@ -61,11 +67,12 @@ type Quarantine struct {
 
 	failed func(error) // hears that the store does not take a refusal
 
-	seen    *lru.Cache[vocab.Digest, uint64] // digest → stream sequence; 0 while being written
-	backlog chan Quarantined
-	done    sync.WaitGroup
-	run     context.Context // ends soon after Close began
-	cancel  context.CancelFunc
+	seen     *lru.Cache[vocab.Digest, uint64] // digest → stream sequence; 0 while being written
+	unsigned *rate.Limiter
+	backlog  chan Quarantined
+	done     sync.WaitGroup
+	run      context.Context // ends soon after Close began
+	cancel   context.CancelFunc
 }
 
 // OpenQuarantine reads the digests of what is already there. failed hears that
@@ -79,7 +86,7 @@ func OpenQuarantine(ctx context.Context, js jetstream.JetStream, now func() time
 	if err != nil {
 		return nil, err
 	}
-	q := &Quarantine{js: js, stream: stream, now: now, log: log, seen: seen, backlog: make(chan Quarantined, quarantineBacklog), failed: failed}
+	q := &Quarantine{js: js, stream: stream, now: now, log: log, seen: seen, backlog: make(chan Quarantined, quarantineBacklog), failed: failed, unsigned: rate.NewLimiter(unsignedPerSecond, unsignedAtOnce)}
 	if err := q.load(ctx); err != nil {
 		return nil, err
 	}
@@ -128,12 +135,17 @@ func (q *Quarantine) each(ctx context.Context, f func(seq uint64, d vocab.Digest
 	return nil
 }
 
-// Put keeps a refusal; the same bytes are kept once. read tells whether the
+// Put keeps a refusal; the same bytes are kept once, and of what no space has
+// signed, by its receipt, few. read tells whether the
 // document was read whole, secret whether it may hold what must not be kept.
 // Only of one that was read and is not secret are body and @id kept: of any
 // other it is not known that they are not classified and name no person.
 func (q *Quarantine) Put(r vocab.Receipt, raw []byte, read, secret bool) {
 	if found, _ := q.seen.ContainsOrAdd(r.Digest, 0); found {
+		return
+	}
+	if r.Space == "" && !q.unsigned.AllowN(q.now(), 1) {
+		q.seen.Remove(r.Digest)
 		return
 	}
 	item := Quarantined{
