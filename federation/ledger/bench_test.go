@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -143,4 +144,103 @@ func TestRedactionCost(t *testing.T) {
 	if l.Size() != uint64(n+redacted) {
 		t.Errorf("%d entries", l.Size())
 	}
+}
+
+// BenchmarkExtend extends a mirror by batches of 1,000 entries of 3.8 KB.
+func BenchmarkExtend(b *testing.B) {
+	w := newWorld(b)
+	l := w.open("a")
+	appendAll(b, l, big(1000))
+	es := mirrored(b, l, 0, 1000)
+	m := w.mirror(l.VerifierKey(), "m")
+	b.ReportAllocs()
+	b.ResetTimer()
+	for b.Loop() {
+		extend(b, m, es)
+	}
+	b.ReportMetric(float64(b.N*1000)/b.Elapsed().Seconds(), "entries/s")
+}
+
+// BenchmarkAccept accepts heartbeats: what one costs a mirror, and about what it
+// costs the signer.
+func BenchmarkAccept(b *testing.B) {
+	w := newWorld(b)
+	l := w.open("a")
+	appendAll(b, l, big(10))
+	m := w.mirror(l.VerifierKey(), "m")
+	extend(b, m, mirrored(b, l, 0, 10))
+	at, err := m.Root(10)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	for b.Loop() {
+		w.clock.move(time.Minute)
+		accept(b, m, w.claim(10, at, w.clock.now()))
+	}
+}
+
+// BenchmarkRootWith computes the root over 65,536 more entries.
+func BenchmarkRootWith(b *testing.B) {
+	w := newWorld(b)
+	l := w.open("a")
+	appendAll(b, l, big(10))
+	leaves := make([]byte, 0, 65536*ledger.LeafSize)
+	for i := range 65536 {
+		leaves = append(leaves, ledger.NewLeaf(vocab.KindOffering, time.UnixMilli(int64(i)), []byte{byte(i), byte(i >> 8)}).Bytes()...)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for b.Loop() {
+		if _, err := l.RootWith(leaves); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// TestMirrorStartup prints what opening a mirror costs with LIANMU_STARTUP
+// entries, half of them withheld and one in 1,000 filled later.
+func TestMirrorStartup(t *testing.T) {
+	var n int
+	if _, err := fmt.Sscan(os.Getenv("LIANMU_STARTUP"), &n); err != nil {
+		t.Skip("set LIANMU_STARTUP to a number of entries to measure a start")
+	}
+	w := newWorld(t)
+	l := w.open("a")
+	appendAll(t, l, big(1000))
+	es := mirrored(t, l, 0, 1000)
+	full := es[1]
+	for i := 1; i < len(es); i += 2 {
+		es[i] = in(ledger.Withheld, "", es[i])
+	}
+	m := w.mirror(l.VerifierKey(), "m")
+	for m.Size() < uint64(n) {
+		extend(t, m, es)
+	}
+	accept(t, m, w.claim(m.Size(), root(t, m, m.Size()), w.clock.now()))
+	begin := time.Now()
+	for i := 1; i < n; i += 1000 {
+		if err := m.Fill(t.Context(), uint64(i), full); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d late bodies in %v", (n+999)/1000, time.Since(begin))
+	for _, name := range []string{"with the leaf cache", "without it"} {
+		w.close(m)
+		if name == "without it" {
+			if err := os.Remove(filepath.Join(w.dir, "m", "leaves")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		begin := time.Now()
+		m = w.mirror(l.VerifierKey(), "m")
+		t.Logf("%d entries opened %s in %v", m.Size(), name, time.Since(begin))
+	}
+	begin = time.Now()
+	for _, err := range m.Facts(t.Context(), 0, m.Size()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("all facts read in %v", time.Since(begin))
 }

@@ -82,13 +82,16 @@ func (l *Log) Fill(ctx context.Context, index uint64, m Mirrored) error {
 func (l *Log) publishLate(ctx context.Context, index uint64, record []byte, m Mirrored) (seq uint64, err error) {
 	h := header(record, m)
 	h[hdrExpectedSubject] = []string{"0"}
-	ctx, cancel := context.WithTimeout(ctx, l.c.AckWait)
+	// As with a batch, the wait does not end with the caller's context.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.c.AckWait)
 	defer cancel()
 	answer, err := l.nc.RequestMsgWithContext(ctx, &nats.Msg{
 		Subject: fmt.Sprintf("%s%s.%d", latePrefix, l.id, index), Header: h, Data: m.Document,
 	})
 	if err != nil {
-		l.c.Failed(err)
+		if errors.Is(err, context.DeadlineExceeded) {
+			l.c.Failed(err)
+		}
 		return 0, fmt.Errorf("%w (the body of entry %d: %w)", ErrUnavailable, index, err)
 	}
 	var ack pubAck

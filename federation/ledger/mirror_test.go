@@ -330,6 +330,12 @@ func TestAccept(t *testing.T) {
 	if n := m.Latest().Size; n != 10 || m.Size() != 20 {
 		t.Errorf("published %d of %d", n, m.Size())
 	}
+	// The process ends between Extend and Accept: nothing is fetched twice.
+	w.close(m)
+	m = w.mirror(l.VerifierKey(), "m")
+	if n := m.Latest().Size; n != 10 || m.Size() != 20 {
+		t.Errorf("after a restart: published %d of %d", n, m.Size())
+	}
 	if _, err := m.Tile("tile/0/000.p/11"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a tile beyond what was accepted: %v", err)
 	}
