@@ -21,8 +21,9 @@ const (
 	purgeRetry = time.Minute // after a rebuild that failed
 )
 
-// purge has the index built anew after redactions, in the background and once
-// for all that come in meanwhile.
+// purge has the index built anew after redactions, in any log that is shown, and
+// after a log was taken out of it: in the background, and once for all that come
+// in meanwhile.
 type purge struct {
 	catalog *view.Catalog
 	ledger  *ledger.Log
@@ -49,10 +50,13 @@ func (p *purge) run(ctx context.Context) {
 		}
 		pause = purgeLook
 		n := p.ledger.Redactions()
-		if n == 0 || n == done {
+		due, err := p.catalog.PurgeDue()
+		if err == nil && !due && (n == 0 || n == done) {
 			continue
 		}
-		err := p.catalog.Purge(ctx)
+		if err == nil {
+			err = p.catalog.Purge(ctx)
+		}
 		if ctx.Err() != nil {
 			return // the next start goes on
 		}
