@@ -85,10 +85,7 @@ func (h *Hub) hear(e access.Event) {
 		roles[i] = string(r)
 	}
 	r := audit.Record{
-		Time: e.Time, Who: e.Who.Label(), Role: strings.Join(roles, " "), Via: e.Who.Via, From: e.Who.Client, Act: e.Action,
-	}
-	if e.Right != "" {
-		r.Act = string(e.Right)
+		Time: e.Time, Who: e.Who.Label(), Role: strings.Join(roles, " "), Via: e.Who.Via, From: e.Who.Client, Act: e.Act, Object: e.Object,
 	}
 	if len(e.Problems) > 0 {
 		r.Outcome, r.Code = audit.Refused, e.Problems[0].Code

@@ -9,10 +9,12 @@ import (
 	"strings"
 	"testing"
 
+	"lianmu/federation/identity"
 	"lianmu/hub"
 	"lianmu/hub/access"
 	"lianmu/hub/access/accesstest"
 	"lianmu/hub/admission"
+	"lianmu/hub/audit"
 )
 
 const peopleOrg = "91512081MA62K0260E"
@@ -120,4 +122,63 @@ func TestStandNobodyElseToAgree(t *testing.T) {
 	}
 	_, page := b.open("/admin/proposals", nil)
 	says(t, "the page", page, "没有人有权复核此事")
+}
+
+// What officers have no right to is recorded as what they tried, about what, and
+// by whom, though all of them come from one address; and they are told which right
+// they lack.
+func TestStandRefusalsSayWhoTriedWhat(t *testing.T) {
+	t.Parallel()
+	c := config(t, t.TempDir())
+	keys := map[access.Role]*identity.Key{}
+	for _, role := range []access.Role{access.System, access.Security, access.Audit, access.Review} {
+		k, err := identity.NewKey("ed25519")
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[role] = k
+		c.Operators = append(c.Operators, access.Operator{DID: k.DID(), Role: role})
+	}
+	r := start(t, c)
+	acts := "/api/v1/spaces/" + r.key.DID() + "/acts"
+	want := map[string]bool{}
+	for _, try := range []struct {
+		role             access.Role
+		path, body       string
+		act, object, may string
+	}{
+		{access.System, acts, `{"verb":"Suspension","reason":"x"}`, "space.suspend", r.key.DID(), "暂停与恢复"},
+		{access.System, acts, `{"verb":"Removal","offerings":["urn:a"],"reason":"x"}`, "offering.remove", r.key.DID(), "强制注销"},
+		{access.Audit, acts, `{"verb":"Resumption"}`, "space.resume", r.key.DID(), "暂停与恢复"},
+		{access.Security, acts, `{"verb":"Rejection","reason":"x"}`, "space.reject", r.key.DID(), "准入"},
+		{access.Review, acts, `{"verb":"KeyCompromise","key":"x"}`, "space.keys.compromise", r.key.DID(), "处置密钥"},
+		{access.Audit, "/api/v1/proposals/abc/approve", `{}`, "proposal.approve", "abc", "复核"},
+		{access.Security, "/api/v1/invitations", `{"note":"x"}`, "invitation.create", "", "准入"},
+	} {
+		code, body := r.post(keys[try.role], try.path, try.body)
+		if code != http.StatusForbidden || !strings.Contains(body, "“"+try.may+"”") {
+			t.Errorf("%s, %s: %d %s", try.role, try.body, code, body)
+		}
+		want[fmt.Sprintf("%s %s %s %s", keys[try.role].DID(), try.role, try.act, try.object)] = true
+	}
+	if code, body := r.post(nil, acts, `{"verb":"Suspension","reason":"x"}`); code != http.StatusUnauthorized {
+		t.Errorf("nobody: %d %s", code, body)
+	}
+	want["anonymous anonymous space.decide "+r.key.DID()] = true
+	r.stop() // writes what is still being added up
+	r = start(t, c)
+	var page struct{ Items []audit.Record }
+	if code := r.getAs(keys[access.Audit], "/api/v1/audit?outcome=refused&limit=100", &page); code != http.StatusOK {
+		t.Fatal(code)
+	}
+	for _, rec := range page.Items {
+		key := fmt.Sprintf("%s %s %s %s", rec.Who, rec.Role, rec.Act, rec.Object)
+		if !want[key] {
+			t.Errorf("recorded as %s", key)
+		}
+		delete(want, key)
+	}
+	for key := range want {
+		t.Errorf("not recorded: %s", key)
+	}
 }

@@ -225,7 +225,7 @@ func (g *Guard) finishOIDC(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *Guard) oidcFailed(w http.ResponseWriter, r *http.Request, err error) {
-	g.tell("session.open", Who{Via: ViaSession, Client: host(r.RemoteAddr)}, "", err)
+	g.tell("session.open", "", Who{Via: ViaSession, Client: host(r.RemoteAddr)}, err)
 	g.fail(w, r, err)
 }
 

@@ -291,7 +291,7 @@ func TestSessionsEnd(t *testing.T) {
 	if signedIn() {
 		t.Error("the cookie works after signing out")
 	}
-	if last := w.events[len(w.events)-1]; last.Action != "session.close" || last.Who.DID != w.hub.DID() {
+	if last := w.events[len(w.events)-1]; last.Act != "session.close" || last.Who.DID != w.hub.DID() {
 		t.Errorf("the audit heard %+v", last)
 	}
 }

@@ -32,7 +32,7 @@ func (g *Guard) SignIn(w http.ResponseWriter, r *http.Request) {
 		s, who, err = g.proven(token, host(r.RemoteAddr))
 	}
 	if err != nil {
-		g.tell("session.open", Who{Via: ViaSession, Client: host(r.RemoteAddr)}, "", err)
+		g.tell("session.open", "", Who{Via: ViaSession, Client: host(r.RemoteAddr)}, err)
 		g.fail(w, r, err)
 		return
 	}
@@ -57,7 +57,7 @@ func (g *Guard) begin(w http.ResponseWriter, r *http.Request, s *session, who Wh
 	cookie := store.open(s, g.now())
 	w.Header().Set("Cache-Control", "no-store")
 	g.cookies.set(w, r, g.cookies.name(r), cookie, int(SessionLife/time.Second))
-	g.tell("session.open", who, "", nil)
+	g.tell("session.open", "", who, nil)
 }
 
 func (g *Guard) answerSignIn(w http.ResponseWriter, s *session, who Who) {
@@ -140,14 +140,14 @@ func (g *Guard) SignOut(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := g.CheckCSRF(r); err != nil {
-		g.tell("csrf", Who{Via: ViaSession, Client: host(r.RemoteAddr)}, "", err)
+		g.tell("csrf", r.URL.Path, Who{Via: ViaSession, Client: host(r.RemoteAddr)}, err)
 		g.fail(w, r, err)
 		return
 	}
 	if id, err := g.cookies.session(r); err == nil && id != "" {
 		if s := g.findSession(sessionIDOf(id)); s != nil {
 			who, _ := g.whoOf(s, host(r.RemoteAddr), g.now()) // who may do nothing any more can still leave
-			g.tell("session.close", who, "", nil)
+			g.tell("session.close", "", who, nil)
 		}
 		g.closeSession(sessionIDOf(id))
 	}
@@ -202,7 +202,7 @@ func (g *Guard) bySession(cookie, client string) (Who, error) {
 	who, err := g.whoOf(s, client, now)
 	if err != nil {
 		g.closeSession(id)
-		g.tell("session.close", s.claimed(client), "", err)
+		g.tell("session.close", "", s.claimed(client), err)
 		return Who{}, err
 	}
 	if g.identities.wait(who.Identity(), now) > 0 {

@@ -95,14 +95,14 @@ func (w Who) Label() string {
 // Event is something that the audit trail should hear of.
 type Event struct {
 	Time     time.Time
-	Action   string         // "token", "right", "session.open", "session.close", "csrf"
+	Act      string         // "token", "session.open", "session.close", "csrf", or what one had no right to
+	Object   string         // what that was about, where it is known
 	Who      Who            // as far as it was found out
-	Right    Right          // what was asked for, where Action is "right"
 	Problems vocab.Problems // why it was refused; nil: it was done
 }
 
 // tell lets the audit trail hear. Without one nothing is kept.
-func (g *Guard) tell(action string, who Who, right Right, err error) {
+func (g *Guard) tell(act, object string, who Who, err error) {
 	if g.audit == nil {
 		return
 	}
@@ -110,7 +110,7 @@ func (g *Guard) tell(action string, who Who, right Right, err error) {
 	if err != nil {
 		ps = vocab.ProblemsOf(err, "internal")
 	}
-	g.audit(Event{Time: g.now(), Action: action, Who: who, Right: right, Problems: ps})
+	g.audit(Event{Time: g.now(), Act: act, Object: object, Who: who, Problems: ps})
 }
 
 // slot keeps what was found out about a request: a token works once, so it is
@@ -147,7 +147,7 @@ func (g *Guard) who(r *http.Request) (Who, error) {
 	if len(r.Header.Values("Authorization")) > 0 {
 		token, err := bearer(r)
 		if err != nil {
-			g.tell("token", Who{Via: ViaToken, Client: client}, "", err)
+			g.tell("token", "", Who{Via: ViaToken, Client: client}, err)
 			return Who{}, err
 		}
 		return g.token(token, client)
@@ -169,10 +169,16 @@ func (g *Guard) who(r *http.Request) (Who, error) {
 // Errors are those of Who, of CheckCSRF, and access.unauthenticated for nobody,
 // access.forbidden (403) for somebody without the right.
 func (g *Guard) Need(r *http.Request, right Right) (Who, error) {
-	return g.allowed(r, right, func(w Who) bool { return w.May(right) }, right.Name())
+	return g.NeedFor(r, right, string(right), "")
 }
 
-func (g *Guard) allowed(r *http.Request, right Right, may func(Who) bool, name vocab.Text) (Who, error) {
+// NeedFor is Need for something that the trail knows by a name of its own, such
+// as space.resume, and about an object, such as a space.
+func (g *Guard) NeedFor(r *http.Request, right Right, act, object string) (Who, error) {
+	return g.allowed(r, act, object, func(w Who) bool { return w.May(right) }, right.Name())
+}
+
+func (g *Guard) allowed(r *http.Request, act, object string, may func(Who) bool, name vocab.Text) (Who, error) {
 	who, err := g.Who(r)
 	if err != nil {
 		return Who{}, err
@@ -190,7 +196,7 @@ func (g *Guard) allowed(r *http.Request, right Right, may func(Who) bool, name v
 			who.Label(), name["zh"], name["en"])}
 	}
 	if err != nil {
-		g.tell("right", who, right, err)
+		g.tell(act, object, who, err)
 		return Who{}, err
 	}
 	return who, nil
@@ -198,7 +204,7 @@ func (g *Guard) allowed(r *http.Request, right Right, may func(Who) bool, name v
 
 // Operator returns the label of whoever holds any office; errors as Need's.
 func (g *Guard) Operator(r *http.Request) (string, error) {
-	who, err := g.allowed(r, "", Who.Officer, vocab.Text{"zh": "运维", "en": "operate this hub"})
+	who, err := g.allowed(r, "operate", "", Who.Officer, vocab.Text{"zh": "运维", "en": "operate this hub"})
 	return who.Label(), err
 }
 
@@ -216,7 +222,7 @@ func (g *Guard) Token(token, client string) (Who, error) {
 	}
 	if !tokenText(token) {
 		err := unauthenticated("这不是令牌。请用 lianmu token 生成。", "this is no token: make one with lianmu token")
-		g.tell("token", Who{Via: ViaToken, Client: host(client)}, "", err)
+		g.tell("token", "", Who{Via: ViaToken, Client: host(client)}, err)
 		return Who{}, err
 	}
 	return g.token(token, host(client))
@@ -229,7 +235,7 @@ func (g *Guard) token(token, client string) (who Who, err error) {
 	who = Who{Via: ViaToken, Client: client}
 	defer func() {
 		if err != nil {
-			g.tell("token", who, "", err)
+			g.tell("token", "", who, err)
 			who = Who{}
 		}
 	}()

@@ -224,10 +224,18 @@ func TestNeed(t *testing.T) {
 	}
 	refused := 0
 	for _, e := range w.events {
-		if e.Action != "right" || len(e.Problems) == 0 || e.Who.Client != "192.0.2.1" || e.Time.IsZero() {
+		if len(e.Problems) == 0 || e.Who.Client != "192.0.2.1" || e.Time.IsZero() {
 			t.Errorf("%+v", e)
 		}
 		refused++
+	}
+	if e := w.events[0]; e.Act != string(SpaceKeys) || e.Object != "" {
+		t.Errorf("%+v", e)
+	}
+	if _, err := g.NeedFor(request("Bearer "+w.token(review)), SpaceKeys, "space.keys.replace", space.DID()); err == nil {
+		t.Error("a reviewer replaces keys")
+	} else if e := w.events[5]; e.Act != "space.keys.replace" || e.Object != space.DID() || !strings.Contains(err.Error(), SpaceKeys.Name()["en"]) {
+		t.Errorf("%+v, %v", e, err)
 	}
 	if refused != 5 {
 		t.Errorf("the audit heard of %d refusals: %+v", refused, w.events)
@@ -301,7 +309,7 @@ func TestBadTokensAreNeverTakenForNone(t *testing.T) {
 			if who.DID != "" || who.Roles != nil {
 				t.Errorf("still tells %+v", who)
 			}
-			if last := w.events[len(w.events)-1]; last.Action != "token" || len(last.Problems) == 0 {
+			if last := w.events[len(w.events)-1]; last.Act != "token" || len(last.Problems) == 0 {
 				t.Errorf("the audit heard %+v", last)
 			}
 		})

@@ -76,6 +76,20 @@ func (d *Desk) Act(ctx context.Context, who access.Who, did string, o Order) (Re
 		"verb is one of Admission, Rejection, Suspension, Resumption, KeyReplacement, KeyCompromise and Removal.")}
 }
 
+// ActName is what the audit trail calls an act; "" for a verb that is none of an
+// officer's.
+func ActName(v vocab.Verb) string { return actNames[v] }
+
+var actNames = map[vocab.Verb]string{
+	vocab.Admission:      "space.admit",
+	vocab.Rejection:      "space.reject",
+	vocab.Suspension:     "space.suspend",
+	vocab.Resumption:     "space.resume",
+	vocab.KeyReplacement: "space.keys.replace",
+	vocab.KeyCompromise:  "space.keys.compromise",
+	vocab.Removal:        string(access.OfferingRemove),
+}
+
 // about checks who an act is about, and its reason.
 func about(did, reason string, required bool) (string, error) {
 	if !strings.HasPrefix(did, "did:") || len(did) > maxDID || vocab.Printable(did) != did || strings.ContainsAny(did, " \n") {
@@ -97,7 +111,7 @@ func (d *Desk) Admit(ctx context.Context, who access.Who, did, reason string, se
 	if reason, err = about(did, reason, false); err != nil {
 		return r, err
 	}
-	err = d.record(ctx, who, "space.admit", did, []access.Right{access.SpaceAdmit}, func(ctx context.Context) (string, error) {
+	err = d.record(ctx, who, ActName(vocab.Admission), did, []access.Right{access.SpaceAdmit}, func(ctx context.Context) (string, error) {
 		d.acting.Lock()
 		defer d.acting.Unlock()
 		st, _ := d.c.Registry.Space(did)
@@ -166,7 +180,7 @@ func (d *Desk) Reject(ctx context.Context, who access.Who, did, reason string, s
 	if reason, err = about(did, reason, true); err != nil {
 		return r, err
 	}
-	err = d.record(ctx, who, "space.reject", did, []access.Right{access.SpaceAdmit}, func(ctx context.Context) (string, error) {
+	err = d.record(ctx, who, ActName(vocab.Rejection), did, []access.Right{access.SpaceAdmit}, func(ctx context.Context) (string, error) {
 		d.acting.Lock()
 		defer d.acting.Unlock()
 		a, key, err := d.applicant(ctx, did, seen)
@@ -194,7 +208,7 @@ func (d *Desk) Suspend(ctx context.Context, who access.Who, did, reason string) 
 	if err != nil {
 		return vocab.Receipt{}, err
 	}
-	return d.turn(ctx, who, did, reason, turn{"space.suspend", vocab.Suspension, registry.Admitted, registry.Suspended, "was suspended before"})
+	return d.turn(ctx, who, did, reason, turn{vocab.Suspension, registry.Admitted, registry.Suspended, "was suspended before"})
 }
 
 // Resume takes a suspension back; errors are Suspend's.
@@ -203,19 +217,18 @@ func (d *Desk) Resume(ctx context.Context, who access.Who, did, reason string) (
 	if err != nil {
 		return vocab.Receipt{}, err
 	}
-	return d.turn(ctx, who, did, reason, turn{"space.resume", vocab.Resumption, registry.Suspended, registry.Admitted, "was not suspended"})
+	return d.turn(ctx, who, did, reason, turn{vocab.Resumption, registry.Suspended, registry.Admitted, "was not suspended"})
 }
 
 // turn is an act that takes a space from one standing to another.
 type turn struct {
-	act      string // in the trail
 	verb     vocab.Verb
 	from, to registry.Standing
 	already  string // detail where the space stands so already
 }
 
 func (d *Desk) turn(ctx context.Context, who access.Who, did, reason string, t turn) (r vocab.Receipt, err error) {
-	err = d.record(ctx, who, t.act, did, []access.Right{access.SpaceSuspend}, func(ctx context.Context) (string, error) {
+	err = d.record(ctx, who, ActName(t.verb), did, []access.Right{access.SpaceSuspend}, func(ctx context.Context) (string, error) {
 		d.acting.Lock()
 		defer d.acting.Unlock()
 		st, err := d.known(did)
@@ -248,7 +261,7 @@ func (d *Desk) ReplaceKeys(ctx context.Context, who access.Who, did string, keys
 	if err := checkKeys(keys); err != nil {
 		return r, err
 	}
-	err = d.record(ctx, who, "space.keys.replace", did, []access.Right{access.SpaceKeys}, func(ctx context.Context) (string, error) {
+	err = d.record(ctx, who, ActName(vocab.KeyReplacement), did, []access.Right{access.SpaceKeys}, func(ctx context.Context) (string, error) {
 		d.acting.Lock()
 		defer d.acting.Unlock()
 		st, err := d.known(did)
@@ -322,7 +335,7 @@ func (d *Desk) Compromise(ctx context.Context, who access.Who, did, key string, 
 		err := d.taken(ctx, did, key, from, &out)
 		return out, err
 	}
-	err = d.record(ctx, who, "space.keys.compromise", did, []access.Right{access.SpaceKeys}, func(ctx context.Context) (string, error) {
+	err = d.record(ctx, who, ActName(vocab.KeyCompromise), did, []access.Right{access.SpaceKeys}, func(ctx context.Context) (string, error) {
 		d.acting.Lock()
 		defer d.acting.Unlock()
 		if err := d.taken(ctx, did, key, from, &out); err != nil {

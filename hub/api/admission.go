@@ -48,7 +48,7 @@ func (a *api) act(w http.ResponseWriter, r *http.Request) error {
 			"verb 应为 Admission、Rejection、Suspension、Resumption、KeyReplacement、KeyCompromise 或 Removal。",
 			"verb is one of Admission, Rejection, Suspension, Resumption, KeyReplacement, KeyCompromise and Removal.")}
 	}
-	who, err := a.need(r, right)
+	who, err := a.needFor(r, right, admission.ActName(order.Verb))
 	if err != nil {
 		return err
 	}

@@ -65,8 +65,9 @@ type Log interface {
 // Guard knows who sends a request; *access.Guard is one.
 type Guard interface {
 	Who(r *http.Request) (access.Who, error)
-	// Need is Who, and refuses whoever does not have the right; the trail hears.
-	Need(r *http.Request, right access.Right) (access.Who, error)
+	// NeedFor is Who, and refuses whoever does not have the right; the trail hears
+	// of the act that it was for, and of the object.
+	NeedFor(r *http.Request, right access.Right, act, object string) (access.Who, error)
 	CheckCSRF(r *http.Request) error
 	CSRF(r *http.Request) string       // "" without a session
 	Until(r *http.Request) time.Time   // when the session is over; zero without one

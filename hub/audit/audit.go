@@ -78,6 +78,8 @@ const (
 	putTimeout   = 10 * time.Second
 	putAttempts  = 50 // against other processes of the hub that write too
 	maxTallies   = 1000
+	maxOfficial  = 200 // tallies kept free for officers
+	maxNamed     = 64  // tallies of people and keys at one address
 	flushEvery   = time.Minute
 	refusedRate  = 20  // records of refusals a minute, for long
 	refusedBurst = 200 // and at once, after a quiet time
@@ -103,7 +105,8 @@ type Trail struct {
 	mu      sync.Mutex // guards what follows; never held over I/O
 	head    Head       // the newest record known
 	tallies map[tallyKey]*Record
-	rest    int // refusals that found no room among the tallies
+	named   map[string]int // tallies of people and keys that hold no office, by address
+	rest    int            // refusals that found no room among the tallies
 
 	budget *rate.Limiter // of records of refusals; used by flush alone
 	run    context.Context
@@ -128,7 +131,7 @@ func Open(ctx context.Context, js jetstream.JetStream, c Config) (*Trail, error)
 		return nil, fmt.Errorf("audit trail: %w", err)
 	}
 	t := &Trail{
-		c: c, js: js, stream: stream, turn: make(chan struct{}, 1), tallies: map[tallyKey]*Record{},
+		c: c, js: js, stream: stream, turn: make(chan struct{}, 1), tallies: map[tallyKey]*Record{}, named: map[string]int{},
 		budget: rate.NewLimiter(rate.Limit(refusedRate/flushEvery.Seconds()), refusedBurst),
 	}
 	if err := t.catchUp(ctx); err != nil {

@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -30,6 +31,78 @@ func TestRefusalsAreAddedUp(t *testing.T) {
 	}
 	if err := trail.flush(t.Context()); err != nil || len(all(t, trail)) != 2 {
 		t.Error("counted twice")
+	}
+}
+
+// Behind one address, who tried what stays known; strangers do not.
+func TestRefusalsOfManyBehindOneAddress(t *testing.T) {
+	trail, c := newTrail(t)
+	const proxy = "192.0.2.9"
+	for range 3 {
+		for _, r := range []Record{
+			{Who: "did:key:a", Role: "system", Act: "space.suspend", Object: "did:key:s"},
+			{Who: "did:key:a", Role: "system", Act: "space.keys.replace", Object: "did:key:s"},
+			{Who: "did:key:b", Role: "review", Act: "audit.read"},
+			{Who: "org/op-07@did:key:s", Role: "participant", Act: "audit.read"},
+			{Who: "did:key:x", Role: "anonymous", Act: "audit.read"},
+			{Who: "did:key:y", Role: "anonymous", Act: "space.admit"},
+			{Who: "anonymous", Act: "space.decide"},
+		} {
+			r.From, r.Code = proxy, "access.forbidden"
+			trail.Refused(r)
+			c.move(time.Second)
+		}
+	}
+	if err := trail.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range all(t, trail) {
+		got = append(got, fmt.Sprintf("%d %s %s %s", r.Count, r.Who, r.Act, r.Object))
+	}
+	want := []string{
+		"3 did:key:a space.suspend did:key:s", "3 did:key:a space.keys.replace did:key:s", "3 did:key:b audit.read ",
+		"3 org/op-07@did:key:s audit.read ", "9 * * ",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the trail has %q", got)
+	}
+}
+
+// However many names somebody has vouched for, memory and records are bounded,
+// nothing goes uncounted, and what an officer tried is still told by itself.
+func TestNamesCannotHideAnOfficer(t *testing.T) {
+	trail, _ := newTrail(t)
+	total := 0
+	refuse := func(r Record) {
+		r.Code, r.Act = "access.forbidden", "audit.read"
+		trail.Refused(r)
+		total++
+	}
+	for i := range 40 {
+		for j := range 100 {
+			refuse(Record{Who: fmt.Sprintf("org/p%d@did:key:s", j), Role: "participant", From: fmt.Sprint("192.0.2.", i)})
+		}
+	}
+	refuse(Record{Who: "did:key:officer", Role: "system", From: "192.0.2.1"})
+	if n := len(trail.tallies); n > maxTallies+maxOfficial {
+		t.Errorf("%d tallies in memory", n)
+	}
+	if n := trail.named["192.0.2.1"]; n != maxNamed {
+		t.Errorf("%d names of one address", n)
+	}
+	if err := trail.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	list := all(t, trail)
+	if len(list) > refusedBurst+1 || list[0].Who != "did:key:officer" || list[0].Count != 1 {
+		t.Errorf("%d records, first %+v", len(list), list[0])
+	}
+	for _, r := range list {
+		total -= r.Count
+	}
+	if total != 0 {
+		t.Errorf("%d refusals are not counted", total)
 	}
 }
 

@@ -12,17 +12,21 @@ import (
 	"lianmu/vocab"
 )
 
-// need lets through whoever has every one of the rights, which the audit trail
-// hears where they do not; to others the page says whose office it is.
-func (s *Site) need(q *request, rights ...access.Right) bool {
-	for _, r := range rights {
-		who, err := s.config.Guard.Need(q.Request, r)
-		if err != nil {
-			s.refuse(q, err, rights...)
-			return false
-		}
-		q.who, q.reader = who, who.Reader()
+// need lets through whoever has the right, of which the audit trail hears where
+// they do not; to others the page says whose office it is.
+func (s *Site) need(q *request, right access.Right) bool {
+	return s.needFor(q, right, string(right), "")
+}
+
+// needFor is need for an act that the trail knows by a name of its own, and about
+// an object.
+func (s *Site) needFor(q *request, right access.Right, act, object string) bool {
+	who, err := s.config.Guard.NeedFor(q.Request, right, act, object)
+	if err != nil {
+		s.refuse(q, err, right)
+		return false
 	}
+	q.who, q.reader = who, who.Reader()
 	return true
 }
 
@@ -145,7 +149,7 @@ func (s *Site) showInvitations(q *request, status int, b *invitationsBody) {
 // cannot be loaded again, because the code is kept nowhere.
 func (s *Site) invite(q *request) {
 	q.home = "/admin/invitations"
-	if !s.need(q, access.SpaceAdmit) {
+	if !s.needFor(q, access.SpaceAdmit, "invitation.create", "") {
 		return
 	}
 	b := &invitationsBody{Note: q.form.Get("note")}
@@ -171,7 +175,7 @@ func (s *Site) invite(q *request) {
 
 func (s *Site) revoke(q *request) {
 	q.home = "/admin/invitations"
-	if !s.need(q, access.SpaceAdmit) {
+	if !s.needFor(q, access.SpaceAdmit, "invitation.revoke", cut(q.form.Get("id"), 64)) {
 		return
 	}
 	if err := s.config.Desk.Revoke(q.Context(), q.who, cut(q.form.Get("id"), 64)); err != nil {
@@ -221,7 +225,7 @@ func (s *Site) proposals(q *request) {
 // approve does what another officer proposed, once the box is ticked.
 func (s *Site) approve(q *request) {
 	q.home = "/admin/proposals"
-	if !s.need(q, access.Approve) {
+	if !s.needFor(q, access.Approve, "proposal.approve", cut(q.form.Get("id"), 64)) {
 		return
 	}
 	if q.form.Get("confirm") != "yes" {

@@ -27,7 +27,7 @@ type Catalog interface {
 // Guard knows who sends a request; *access.Guard is one.
 type Guard interface {
 	Who(r *http.Request) (access.Who, error)
-	Need(r *http.Request, right access.Right) (access.Who, error)
+	NeedFor(r *http.Request, right access.Right, act, object string) (access.Who, error)
 	CSRF(r *http.Request) string
 }
 

@@ -54,7 +54,7 @@ func (s *Site) orderBody(q *request, given url.Values) (*orderBody, bool) {
 	if verb == vocab.Admission || verb == vocab.Rejection {
 		q.home = "/admin/waiting"
 	}
-	if !s.need(q, right) {
+	if !s.needFor(q, right, admission.ActName(verb), did) {
 		return nil, false
 	}
 	b := &orderBody{
