@@ -84,7 +84,7 @@ func TestCollapseByRelevance(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		ix := newIndex(t)
 		m := someHistory(rt, ix)
-		for range 5 {
+		for range 3 {
 			r := Request{Query: someQuery(rt, 1), Reader: rapid.SampledFrom(readers).Draw(rt, "reader"), Without: someWithout(rt), Limit: 100, Facets: facetFields}
 			whole, err := ix.Search(context.Background(), r)
 			if err != nil {
@@ -129,7 +129,7 @@ func TestWithoutLeavesNoTrace(t *testing.T) {
 			}
 		}
 		apply(t, clean, rest...)
-		for range 5 {
+		for range 3 {
 			r := Request{
 				Query: someQuery(rt, 1), Reader: rapid.SampledFrom(readers).Draw(rt, "reader"), Collapse: rapid.Bool().Draw(rt, "collapse"),
 				Sort: rapid.SampledFrom([]string{"relevance", "-modified"}).Draw(rt, "sort"), Limit: 100, Facets: facetFields, FacetSize: 100,
