@@ -179,6 +179,7 @@ var helpInChinese = map[string]string{
 	"Reject a space that waits; it may present itself again.":                                  "不准入一个等待中的空间；对方可以重新提交。",
 	"Resume a suspended space: all that it had is back.":                                       "恢复被暂停的空间：原有内容全部恢复。",
 	"Roles of the space: provider, consumer, operator, …":                                      "空间的角色：提供方、使用方、运营方……",
+	"Home hub of the space, where it is not the one that it joins.":                            "空间的归属节点（DID），不写就是所接入的节点。",
 	"Rule schemes that the space follows.":                                                     "空间遵循的规则代码集。",
 	"Show a space: its description, standing and keys.":                                        "显示一个空间的描述、状态和密钥。",
 	"Show the audit trail, newest first.":                                                      "显示审计记录，新的在前。",

@@ -32,6 +32,7 @@ type descriptor struct {
 	Keys        []string `json:"keys" name:"also-key" placeholder:"FILE|DID" help:"Further keys that may sign for the space: the file of a new one, which signs this too, or the DID of one that it has. The one that signs this is always among them."`
 	Audience    string   `json:"audience" placeholder:"WHO" help:"Who may see offerings that do not say: public, recognised or space."`
 	Schemes     []string `json:"schemes" name:"scheme" placeholder:"IRI" sep:"none" help:"Rule schemes that the space follows."`
+	Hub         string   `json:"hub" name:"home-hub" placeholder:"DID" help:"Home hub of the space, where it is not the one that it joins."`
 }
 
 // chineseNames are the names that a file may use instead.
@@ -40,7 +41,7 @@ var chineseNames = map[string]string{
 	"类型": "type", "空间类型": "type", "运营方": "operator", "运营单位": "operator", "统一社会信用代码": "uscc",
 	"地域": "region", "地区": "region", "所属地域": "region", "行业": "industry", "所属行业": "industry",
 	"联系方式": "contact", "主页": "homepage", "网址": "homepage", "角色": "roles", "接入点": "endpoints",
-	"密钥": "keys", "可见范围": "audience", "默认可见范围": "audience", "规则代码集": "schemes",
+	"密钥": "keys", "可见范围": "audience", "默认可见范围": "audience", "规则代码集": "schemes", "归属节点": "hub",
 }
 
 // lists are those of which there may be several.
@@ -113,7 +114,7 @@ func englishNames() []string {
 // empty reports whether nothing was said.
 func (d *descriptor) empty() bool {
 	return d.Name == "" && d.NameEN == "" && d.Description == "" && d.Type == "" && d.Operator == "" && d.USCC == "" &&
-		d.Region == "" && d.Industry == "" && d.Contact == "" && d.Homepage == "" && d.Audience == "" &&
+		d.Region == "" && d.Industry == "" && d.Contact == "" && d.Homepage == "" && d.Audience == "" && d.Hub == "" &&
 		len(d.Roles)+len(d.Endpoints)+len(d.Keys)+len(d.Schemes) == 0
 }
 
@@ -123,6 +124,7 @@ func (d descriptor) overlay(over descriptor) descriptor {
 		{&d.Name, &over.Name}, {&d.NameEN, &over.NameEN}, {&d.Description, &over.Description}, {&d.Type, &over.Type},
 		{&d.Operator, &over.Operator}, {&d.USCC, &over.USCC}, {&d.Region, &over.Region}, {&d.Industry, &over.Industry},
 		{&d.Contact, &over.Contact}, {&d.Homepage, &over.Homepage}, {&d.Audience, &over.Audience},
+		{&d.Hub, &over.Hub},
 	} {
 		if *f.from != "" {
 			*f.to = *f.from
@@ -183,9 +185,10 @@ func (d *descriptor) document(did string, keys []string) ([]byte, error) {
 		Key         []string   `json:"key,omitempty"`
 		Audience    string     `json:"defaultAudience,omitempty"`
 		Scheme      []string   `json:"ruleScheme,omitempty"`
+		Hub         string     `json:"hub,omitempty"`
 	}{
 		Context: "https://w3id.org/lianmu/v1", Type: "Space", ID: did, Description: d.Description, SpaceType: d.Type,
-		Region: d.Region, Industry: d.Industry, Contact: d.Contact, Homepage: d.Homepage, Role: d.Roles, Audience: d.Audience, Scheme: d.Schemes,
+		Region: d.Region, Industry: d.Industry, Contact: d.Contact, Homepage: d.Homepage, Role: d.Roles, Audience: d.Audience, Scheme: d.Schemes, Hub: d.Hub,
 	}
 	switch {
 	case d.NameEN != "" && d.Name != "":

@@ -71,6 +71,9 @@ func (c *joinCmd) Run(ctx context.Context, s *streams) error {
 		}
 		described = file.overlay(c.Space)
 	}
+	if !described.empty() {
+		described.Hub = cmp.Or(described.Hub, info.Hub)
+	}
 	key, sent, err := c.before(described)
 	if err != nil {
 		return err
@@ -189,6 +192,7 @@ func (c *joinCmd) agree(s *streams, key *identity.Key, base, hubDID string, raw 
 		{"operator", "运营方", "operator"}, {"region", "地域", "region"}, {"industry", "行业", "industry"}, {"contact", "联系方式", "contact"},
 		{"homepage", "主页", "homepage"}, {"role", "角色", "roles"}, {"endpoint", "接入点", "endpoints"}, {"key", "密钥", "keys"},
 		{"defaultAudience", "默认可见范围", "default audience"}, {"ruleScheme", "规则代码集", "rule schemes"},
+		{"hub", "归属节点", "home hub"},
 	} {
 		if v, ok := shown[m.name]; ok {
 			t.add(tr(m.zh, m.en), cut(flat(v), 100))

@@ -71,7 +71,7 @@ func TestDescriptorOfAFile(t *testing.T) {
 	if err := also.Write(file); err != nil {
 		t.Fatal(err)
 	}
-	d = d.overlay(descriptor{Region: "3201", Keys: []string{file, key.DID()}})
+	d = d.overlay(descriptor{Region: "3201", Keys: []string{file, key.DID()}, Hub: "did:key:z6MkpTHR8VNsBxYAAWHut2Geadd9jSwuBV8xRoAnwWsdvktH"})
 	keys, signers, err := d.further()
 	if err != nil || len(signers) != 1 || signers[0].DID() != also.DID() {
 		t.Fatalf("%v, %v", signers, err)
@@ -91,7 +91,7 @@ func TestDescriptorOfAFile(t *testing.T) {
 	sp := r.Space
 	if sp == nil || sp.DID != key.DID() || sp.Name["zh"] != "港口数据空间" || sp.Name["en"] != "Harbour data space" || sp.Type.Code != "industry" ||
 		sp.Operator.Code != "91512081MA62K0260E" || sp.Operator.Name["zh"] != "某某港口科技有限公司" || sp.Region.Code != "3201" || sp.Contact != "desk@example.cn" ||
-		sp.Audience != vocab.AudiencePublic || len(sp.Roles) != 1 || len(sp.Schemes) != 1 || sp.Description["zh"] == "" {
+		sp.Audience != vocab.AudiencePublic || len(sp.Roles) != 1 || len(sp.Schemes) != 1 || sp.Hub != "did:key:z6MkpTHR8VNsBxYAAWHut2Geadd9jSwuBV8xRoAnwWsdvktH" || sp.Description["zh"] == "" {
 		t.Errorf("%+v", sp)
 	}
 	if want := []vocab.Endpoint{{Type: "dsp", URL: "https://space.example.cn/dsp"}, {URL: "https://space.example.cn/api?v=1"}}; !slices.Equal(sp.Endpoints, want) {
@@ -174,8 +174,8 @@ func TestJoin(t *testing.T) {
 	}
 	// Again without a word: how does it stand? The same bytes are sent.
 	sent, err := os.ReadFile(key + sentSuffix)
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || !strings.Contains(string(sent), `"hub":"`+info.DID+`"`) {
+		t.Fatalf("%s, %v", sent, err)
 	}
 	for _, args := range [][]string{{}, {"--descriptor", file}} {
 		code, out, errs = runCLI(t, "", append([]string{"join", info.HTTP, "--key", key, "--json"}, args...)...)
@@ -203,5 +203,15 @@ func TestJoin(t *testing.T) {
 	code, _, errs = runCLI(t, "", "publish", "--hub", open.HTTP, "--key", key, writeFile(t, "in.json", titled("urn:j:1", "潮位")))
 	if code != 0 {
 		t.Errorf("the second key: exit %d\n%s", code, errs)
+	}
+	// It is at home there now, and a hub that does not know it is the wrong one.
+	code, _, errs = runCLI(t, "", "join", info.HTTP, "--key", filepath.Join(dir, "third.key"), "--yes", "--name", "甲", "--home-hub", open.DID)
+	if code != 1 || !strings.Contains(errs, "present it there") {
+		t.Errorf("to another hub: exit %d\n%s", code, errs)
+	}
+	// It moves: the old hub says what that means.
+	code, out, errs = runCLI(t, "", "join", open.HTTP, "--key", other, "--yes", "--json", "--name", "工业空间", "--home-hub", info.DID)
+	if code != 0 || !strings.Contains(out, "space.moves") {
+		t.Errorf("a move: exit %d\n%s%s", code, out, errs)
 	}
 }

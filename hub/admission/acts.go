@@ -27,7 +27,7 @@ type Order struct {
 // Result is what came of an order.
 type Result struct {
 	Receipt  *vocab.Receipt  `json:"receipt,omitempty"`  // of the act, where it was done
-	Receipts []vocab.Receipt `json:"receipts,omitempty"` // of redactions, one a request
+	Receipts []vocab.Receipt `json:"receipts,omitempty"` // of redactions, one a request; of a removal, where it took two acts
 	Taken    []Taken         `json:"taken,omitempty"`    // by a compromise: at most maxTaken
 	Total    int             `json:"taken_total,omitempty"`
 	Proposal *Proposal       `json:"proposal,omitempty"` // where a second officer must agree first

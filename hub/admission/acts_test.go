@@ -297,3 +297,25 @@ func TestRemoval(t *testing.T) {
 		t.Errorf("%+v, %v", out, err)
 	}
 }
+
+// What everybody could see and what was hidden are removed by acts of their own.
+func TestRemovalKeepsHiddenNamesApart(t *testing.T) {
+	h := newHub(t)
+	k := h.admitted("港口空间")
+	h.want(h.publish(k, "a", `"audience":"public"`), vocab.Accepted, "")
+	h.want(h.publish(k, "b", `"audience":"space"`), vocab.Accepted, "")
+	a, b := "https://space.example/a", "https://space.example/b"
+	out, err := h.Remove(t.Context(), h.review, k.DID(), []string{b, a}, "主管部门要求")
+	if err != nil || len(out.Receipts) != 2 || out.Receipt.Log == nil || *out.Receipt.Log != *out.Receipts[0].Log {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	for i, want := range []string{a, b} {
+		rec, err := h.log.Get(t.Context(), out.Receipts[i].Log.Index)
+		if err != nil || !strings.Contains(string(rec.Document), `["`+want+`"]`) {
+			t.Errorf("act %d is not about %s alone: %s, %v", i, want, rec.Document, err)
+		}
+		if v, _ := h.registry.Version(vocab.KeyOf(k.DID(), want)); !v.Final {
+			t.Errorf("%s stands: %+v", want, v)
+		}
+	}
+}

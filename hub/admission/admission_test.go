@@ -169,9 +169,9 @@ func (h *hub) present(k *identity.Key, name, more, invite string) vocab.Receipt 
 	return h.intake.Submit(intake.WithInvite(ctx, invite), raw)
 }
 
-func (h *hub) publish(k *identity.Key, id string) vocab.Receipt {
+func (h *hub) publish(k *identity.Key, id string, more ...string) vocab.Receipt {
 	h.t.Helper()
-	return h.intake.Submit(h.t.Context(), h.sign(k, `"@type":"Dataset","@id":"https://space.example/%s","title":"港口数据"`, id))
+	return h.intake.Submit(h.t.Context(), h.sign(k, `"@type":"Dataset","@id":"https://space.example/%s","title":"港口数据"%s`, id, strings.Join(append([]string{""}, more...), ",")))
 }
 
 // admitted is a space that was let in.

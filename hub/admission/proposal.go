@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -222,15 +223,34 @@ func (d *Desk) do(ctx context.Context, p Proposal) (out Result, err error) {
 	}
 	d.acting.Lock()
 	defer d.acting.Unlock()
-	if !slices.ContainsFunc(p.Offerings, func(id string) bool { return d.stands(p.Space, id) }) {
-		r := unchanged(p.Space)
-		return Result{Receipt: &r}, nil
+	// Apart, for an act is public only if all that it names was: other hubs must
+	// learn what to stop showing, and nobody the name of what was hidden.
+	var public, hidden []string
+	for _, id := range p.Offerings {
+		if d.c.Registry.PublicBefore(vocab.KeyOf(p.Space, id), math.MaxUint64) {
+			public = append(public, id)
+		} else {
+			hidden = append(hidden, id)
+		}
 	}
-	r, err := d.enact(ctx, vocab.Act{Verb: vocab.Removal, Space: p.Space, Reason: p.Reason, By: p.By, Second: p.Second, Offerings: p.Offerings})
-	if err != nil {
-		return Result{}, err
+	for _, ids := range [][]string{public, hidden} {
+		if !slices.ContainsFunc(ids, func(id string) bool { return d.stands(p.Space, id) }) {
+			continue
+		}
+		r, err := d.enact(ctx, vocab.Act{Verb: vocab.Removal, Space: p.Space, Reason: p.Reason, By: p.By, Second: p.Second, Offerings: ids})
+		if err != nil {
+			return Result{}, err // what is done already is unchanged when it is done again
+		}
+		out.Receipts = append(out.Receipts, r)
 	}
-	return Result{Receipt: &r}, nil
+	if len(out.Receipts) == 0 {
+		out.Receipts = []vocab.Receipt{unchanged(p.Space)}
+	}
+	out.Receipt = &out.Receipts[0]
+	if len(out.Receipts) == 1 {
+		out.Receipts = nil
+	}
+	return out, nil
 }
 
 // stands reports whether an offering has not been deregistered.
