@@ -118,7 +118,7 @@ func (cat *Catalog) serve(ctx context.Context, f *feed) (worked bool, err error)
 	if err := cat.apply(ctx, e, f, from, to); err != nil {
 		return false, err
 	}
-	f.fresh.drop(from, to)
+	f.fresh.drop(to)
 	return true, nil
 }
 

@@ -65,20 +65,13 @@ func (f *fresh) get(from, to uint64) map[uint64]item {
 	return got
 }
 
-// drop forgets [from, to), which the index has now, and, where there is no room
-// left, what is older.
-func (f *fresh) drop(from, to uint64) {
+// drop forgets what is before to: the index has it now.
+func (f *fresh) drop(to uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	full := len(f.items) >= f.most
-	for i := from; i < to; i++ {
-		f.remove(i)
-	}
-	if full {
-		for i := range f.items {
-			if i < from {
-				f.remove(i)
-			}
+	for i := range f.items {
+		if i < to {
+			f.remove(i)
 		}
 	}
 }

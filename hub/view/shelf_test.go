@@ -23,7 +23,7 @@ import (
 
 // hub is a log with its registry, filled by a real intake.
 type hub struct {
-	t        *testing.T
+	t        testing.TB
 	log      *ledger.Log
 	registry *registry.Registry
 	intake   *intake.Intake
@@ -45,7 +45,7 @@ type shelf struct {
 	reader    *shape.Reader
 }
 
-func newShelf(t *testing.T) *shelf {
+func newShelf(t testing.TB) *shelf {
 	t.Helper()
 	dir, log := t.TempDir(), slog.New(slog.DiscardHandler)
 	s := &shelf{states: map[string]LogState{}, now: time.Now, processor: jsonld.New(jsonld.Limits{}), space: newKey(t)}
@@ -72,7 +72,7 @@ func newShelf(t *testing.T) *shelf {
 	return s
 }
 
-func newKey(t *testing.T) *identity.Key {
+func newKey(t testing.TB) *identity.Key {
 	t.Helper()
 	k, err := identity.NewKey("ed25519")
 	if err != nil {
@@ -82,7 +82,7 @@ func newKey(t *testing.T) *identity.Key {
 }
 
 // open opens a log of an open hub.
-func (s *shelf) open(t *testing.T, c ledger.Config, appended func(uint64, time.Time, vocab.Fact, *shape.Reading)) *hub {
+func (s *shelf) open(t testing.TB, c ledger.Config, appended func(uint64, time.Time, vocab.Fact, *shape.Reading)) *hub {
 	t.Helper()
 	h := &hub{t: t, key: newKey(t), stamp: &identity.Stamp{}, registry: registry.New()}
 	c.JetStream, c.Dir, c.Seed, c.Now, c.Logger = s.bus.JetStream, t.TempDir(), bytes.Repeat([]byte{1}, 32), time.Now, slog.New(slog.DiscardHandler)
