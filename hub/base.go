@@ -27,7 +27,10 @@ type base struct {
 	hubKey    *identity.Key
 	bus       *bus.Bus
 	log       *ledger.Log
+	epoch     int // of log
 	registry  *registry.Registry
+	union     *registry.Union // over registry and those of mirrored logs
+	states    logStates
 	processor *jsonld.Processor
 	reader    *shape.Reader
 	catalog   *view.Catalog
@@ -53,8 +56,7 @@ func openBase(ctx context.Context, c Config, listen string) (_ *base, err error)
 		return nil, err
 	}
 	b.did = b.hubKey.DID()
-	epoch, err := readEpoch(c.Dir)
-	if err != nil {
+	if b.epoch, err = readEpoch(c.Dir); err != nil {
 		return nil, err
 	}
 	logKey, err := ensureKey(filepath.Join(c.Dir, "log.key"))
@@ -78,7 +80,7 @@ func openBase(ctx context.Context, c Config, listen string) (_ *base, err error)
 	}
 	b.log, err = ledger.Open(ctx, ledger.Config{
 		JetStream: b.bus.JetStream, Stream: bus.LogStream, State: b.bus.State(), Dir: filepath.Join(c.Dir, "log"),
-		Origin: origin(b.did, epoch), Seed: logKey.Seed(), Now: c.Now, Logger: c.Logger,
+		Origin: origin(b.did, b.epoch), Seed: logKey.Seed(), Now: c.Now, Logger: c.Logger,
 		Ready: b.bus.Healthy, Failed: b.bus.Report, Damaged: b.damage.report,
 	})
 	if err != nil {
@@ -89,15 +91,16 @@ func openBase(ctx context.Context, c Config, listen string) (_ *base, err error)
 	}
 	c.Open = b.openUntil == always // offline nobody says so
 	b.registry = registry.New()
-	b.registry.Hub(b.did)
 	b.registry.SetOrigin(b.log.Origin())
+	b.registry.Hub(b.did)
 	b.registry.OpenUntil(b.openUntil)
 	if err := judge.Fold(ctx, b.log, b.registry, b.processor, b.reader); err != nil {
 		return nil, fmt.Errorf("folding the log: %w", err)
 	}
+	b.union = registry.NewUnion(b.registry)
 	b.catalog, err = view.Open(ctx, view.Config{
-		Dir: filepath.Join(c.Dir, "index"), Log: b.log, Registry: b.registry, Processor: b.processor, Reader: b.reader,
-		Fallback: c.fallback(), Every: c.IndexEvery, Now: c.Now, Logger: c.Logger,
+		Dir: filepath.Join(c.Dir, "index"), Log: b.log, Registry: b.registry, Union: b.union, Processor: b.processor, Reader: b.reader,
+		Fallback: c.fallback(), Every: c.IndexEvery, States: b.states.states, StaleAfter: c.Peering.StaleAfter, Now: c.Now, Logger: c.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("index: %w", err)

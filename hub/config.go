@@ -10,6 +10,7 @@ import (
 
 	"lianmu/hub/access"
 	"lianmu/hub/bus"
+	"lianmu/hub/peering"
 	"lianmu/hub/tlsfiles"
 	"lianmu/vocab"
 	"lianmu/vocab/jsonld"
@@ -35,6 +36,8 @@ type Config struct {
 	Operators []access.Operator `json:"operators"` // who holds which office, beside the hub's own key
 	Sessions  access.Sessions   `json:"sessions"`  // of people in browsers
 	OIDC      *access.OIDC      `json:"oidc"`      // an OpenID Connect provider; nil: none
+
+	Peering peering.Settings `json:"peering"` // what other hubs are told of this one, and when they count as silent
 
 	// AuditAge is how long audit records are kept: 180 days, the default, or
 	// longer. What was once to be kept longer stays so.

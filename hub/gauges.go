@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"lianmu/hub/peering"
 	"lianmu/hub/view"
 )
 
@@ -21,6 +22,7 @@ type gauges struct {
 
 	logSize, indexed, behind, logBytes, indexBytes, healthy *prometheus.Desc
 	damaged                                                 *prometheus.Desc
+	peers, mirrors, mirrored, lag, age, exchanged           *prometheus.Desc
 
 	mu       sync.Mutex
 	measured time.Time
@@ -32,7 +34,9 @@ type gauges struct {
 }
 
 func newGauges(h *Hub) *gauges {
-	desc := func(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
 	return &gauges{
 		h:          h,
 		logSize:    desc("lianmu_log_entries", "Committed entries of the log."),
@@ -42,13 +46,20 @@ func newGauges(h *Hub) *gauges {
 		indexBytes: desc("lianmu_index_bytes", "Disk used by the index."),
 		healthy:    desc("lianmu_healthy", "1 when submissions and search work."),
 		damaged:    desc("lianmu_log_damaged_total", "Entries of the log found missing or altered since the start."),
+		peers:      desc("lianmu_peers", "Other hubs, by how this one stands to them.", "state"),
+		mirrors:    desc("lianmu_mirrors", "Mirrored logs, by state; stopped ones contradict themselves.", "state"),
+		mirrored:   desc("lianmu_mirror_entries", "Entries held of a mirrored log.", "origin"),
+		lag:        desc("lianmu_mirror_lag_entries", "Entries that somebody offers of a mirrored log and that are not here yet.", "origin"),
+		age:        desc("lianmu_mirror_age_seconds", "Since the hub of a mirrored log was last known to be alive.", "origin"),
+		exchanged:  desc("lianmu_peer_bytes", "Bytes exchanged over the connections to peers that are open.", "direction"),
 	}
 }
 
 // Describe implements prometheus.Collector. It measures nothing: that would be
 // kept before the hub has anything to measure.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.healthy, g.damaged, g.logSize, g.behind, g.indexed, g.logBytes, g.indexBytes} {
+	for _, d := range []*prometheus.Desc{g.healthy, g.damaged, g.logSize, g.behind, g.indexed, g.logBytes, g.indexBytes,
+		g.peers, g.mirrors, g.mirrored, g.lag, g.age, g.exchanged} {
 		ch <- d
 	}
 }
@@ -70,6 +81,32 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	logBytes, indexBytes := g.disk()
 	set(g.logBytes, logBytes)
 	set(g.indexBytes, indexBytes)
+	if g.h.peers != nil {
+		g.exchange(ch)
+	}
+}
+
+// exchange tells of peers and of the logs that are mirrored.
+func (g *gauges) exchange(ch chan<- prometheus.Metric) {
+	s := g.h.peers.Stats()
+	set := func(d *prometheus.Desc, v float64, label string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, label)
+	}
+	for _, state := range []peering.State{peering.Waiting, peering.Approved, peering.Paused, peering.Blocked} {
+		set(g.peers, float64(s.Peers[state]), string(state))
+	}
+	for _, state := range []peering.LogState{
+		peering.Current, peering.Ageing, peering.Stale, peering.Stopped, peering.OnHold, peering.Offered, peering.Ended,
+	} {
+		set(g.mirrors, float64(s.Mirrors[state]), string(state))
+	}
+	for _, l := range s.Logs {
+		set(g.mirrored, float64(l.Size), l.Origin)
+		set(g.lag, float64(l.Lag), l.Origin)
+		set(g.age, float64(l.AgeS), l.Origin)
+	}
+	set(g.exchanged, float64(s.In), "in")
+	set(g.exchanged, float64(s.Out), "out")
 }
 
 // offerings counts what the public sees; NaN where that cannot be told now.

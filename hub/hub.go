@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,11 +20,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"lianmu/federation/exchange"
 	"lianmu/hub/access"
 	"lianmu/hub/admission"
 	"lianmu/hub/api"
 	"lianmu/hub/audit"
 	"lianmu/hub/intake"
+	"lianmu/hub/peering"
 	"lianmu/hub/web"
 	"lianmu/vocab"
 	"lianmu/vocab/shape"
@@ -51,6 +54,7 @@ type Hub struct {
 	redactions *redactions
 	trail      *audit.Trail
 	desk       *admission.Desk
+	peers      *peering.Peers
 	pages      *web.Site
 	severing   chan struct{} // the rights of spaces may have changed
 	outcasts   *outcasts
@@ -131,6 +135,12 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 		return err
 	}
 	h.stopNATS = append(h.stopNATS, stop)
+	if err := h.openPeers(ctx); err != nil {
+		return err
+	}
+	if err := h.servePeers(excess); err != nil {
+		return err
+	}
 	h.tasks.Go(h.followOthers)
 	h.tasks.Go(h.sever)
 	return h.serveHTTP(listener, registry)
@@ -159,8 +169,9 @@ func (h *Hub) serveHTTP(listener net.Listener, registry *prometheus.Registry) er
 		MayRead: h.readable.mayRead,
 		Context: h.run, Ready: h.Ready, Healthy: h.Healthy, Logger: h.c.Logger, Now: h.c.Now,
 	})
+	handler = beside(exchange.PathPrefix, h.PeerHandler(), handler)
 	if nats := b.bus.WebSocketHandler(); nats != nil {
-		handler = beside(h.guard.Limit(nats), handler)
+		handler = beside("/nats", h.guard.Limit(nats), handler)
 	}
 	h.server = api.Server(handler)
 	// What clients do wrong below HTTP, such as in a TLS handshake: anybody can
@@ -178,13 +189,13 @@ func (h *Hub) serveHTTP(listener net.Listener, registry *prometheus.Registry) er
 	return nil
 }
 
-// beside serves NATS over WebSocket at /nats, before the API: that wraps its
-// answers, and these become connections. No http.ServeMux: it would tidy paths,
-// and ids of offerings have two slashes in a row.
-func beside(nats, api http.Handler) http.Handler {
+// beside serves one path, or with a slash at its end all below it, before the API:
+// that wraps its answers, of which some become connections. No http.ServeMux: it
+// would tidy paths, and ids of offerings have two slashes in a row.
+func beside(path string, one, api http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/nats" {
-			nats.ServeHTTP(w, r)
+		if r.URL.Path == path || strings.HasSuffix(path, "/") && strings.HasPrefix(r.URL.Path, path) {
+			one.ServeHTTP(w, r)
 			return
 		}
 		api.ServeHTTP(w, r)
@@ -271,6 +282,9 @@ func (h *Hub) close(ctx context.Context) error {
 	for _, stop := range h.stopNATS {
 		stop()
 	}
+	if h.peers != nil {
+		h.peers.Hush() // long polls would hold HTTP up
+	}
 	if h.server != nil {
 		graceful, cancel := context.WithTimeout(ctx, 2*time.Second)
 		if h.server.Shutdown(graceful) != nil {
@@ -286,6 +300,9 @@ func (h *Hub) close(ctx context.Context) error {
 	}
 	h.cancel()
 	h.tasks.Wait()
+	if h.peers != nil {
+		errs = append(errs, h.peers.Close(ctx))
+	}
 	if h.desk != nil {
 		h.desk.Close()
 	}

@@ -59,7 +59,7 @@ const (
 type Mirror struct {
 	Origin string   `json:"origin"`
 	Hub    string   `json:"hub"` // DID
-	Card   []byte   `json:"card"`
+	Card   []byte   `json:"card,omitempty"`
 	State  LogState `json:"state"` // as stored: Current, Stopped, Offered, Ended or purging
 	// Why tells why it was stopped, and Evidence the two signed notes, or cards,
 	// that contradict each other.

@@ -28,8 +28,8 @@ type Settings struct {
 	// told its SHA-256, so that both can see that they mean the same text.
 	Agreement string `json:"agreement"`
 	// Addresses are where peers reach this hub: nats://, tls://, ws://, wss://,
-	// http:// and https://, the best first. Default: none, which is enough for a
-	// hub that nobody dials.
+	// http:// and https://, the best first. Default: where the hub listens, which
+	// is good for a trial on one machine.
 	Addresses   []string      `json:"addresses"`
 	AgeingAfter time.Duration `json:"ageing_after"` // default 24 hours
 	StaleAfter  time.Duration `json:"stale_after"`  // default 120 hours

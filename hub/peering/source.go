@@ -2,7 +2,7 @@ package peering
 
 import (
 	"cmp"
-	"slices"
+	"context"
 	"time"
 )
 
@@ -42,9 +42,6 @@ func (r *rest) fail(now time.Time, jitter float64) {
 	r.until = now.Add(pause/2 + time.Duration(float64(pause/2)*jitter))
 }
 
-// succeed forgets all failures.
-func (r *rest) succeed() { *r = rest{} }
-
 // choose picks from whom to copy: of those that have something new and need not
 // rest, the log's own hub before relays, and then who has most. wait is how long
 // until one that rests may be asked; 0 where nobody has anything new.
@@ -74,10 +71,14 @@ func better(a, b offer) bool {
 	return cmp.Or(cmp.Compare(a.size, b.size), a.time.Compare(b.time), cmp.Compare(b.peer, a.peer)) > 0
 }
 
-// largest is the most entries that anybody offers.
-func largest(offers []offer) uint64 {
-	if len(offers) == 0 {
-		return 0
+// sleep waits, or reports false once ctx ends.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
 	}
-	return slices.MaxFunc(offers, func(a, b offer) int { return cmp.Compare(a.size, b.size) }).size
 }

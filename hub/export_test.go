@@ -1,0 +1,12 @@
+package hub
+
+import (
+	"context"
+
+	"lianmu/hub/view"
+)
+
+// Find asks the catalogue as whoever q.Reader is.
+func (h *Hub) Find(ctx context.Context, q view.Question) (*view.Answer, error) {
+	return h.searches.Find(ctx, q)
+}

@@ -1,0 +1,344 @@
+package peering
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"lianmu/hub/access"
+	"lianmu/hub/audit"
+	"lianmu/vocab"
+)
+
+// Bounds of what officers write.
+const (
+	maxReason = 500 // characters
+	mainland  = "CN"
+)
+
+// act does what an officer wants and has the trail say so; who has not the right
+// does nothing, and is recorded as refused. The store changes under one act at a
+// time.
+func (p *Peers) act(ctx context.Context, who access.Who, name, object string, do func(context.Context) (detail string, err error)) error {
+	return p.carry(ctx, who, name, object, func(ctx context.Context) (string, error) {
+		p.acting.Lock()
+		defer p.acting.Unlock()
+		return do(ctx)
+	})
+}
+
+// carry is act without holding up others: for what takes long.
+func (p *Peers) carry(ctx context.Context, who access.Who, name, object string, do func(context.Context) (detail string, err error)) error {
+	names := make([]string, len(who.Roles))
+	for i, r := range who.Roles {
+		names[i] = string(r)
+	}
+	r := audit.Record{Who: who.Label(), Role: strings.Join(names, " "), Via: who.Via, From: who.Client, Act: name, Object: object}
+	if err := forbidden(who, access.PeerManage); err != nil {
+		r.Code = "access.forbidden"
+		p.c.Audit.Refused(r)
+		return err
+	}
+	return p.c.Audit.Do(ctx, r, do)
+}
+
+// Invite is what somebody wants to be a peer of: a card file, or an address where
+// a hub answers.
+type Invite struct {
+	Card []byte `json:"card,omitempty"`
+	URL  string `json:"url,omitempty"` // where Card is empty
+}
+
+// Add makes a hub a peer and approves it: from then on it may have public
+// documents, and what it offers is mirrored. A hub outside the mainland needs
+// Terms.Outbound. With an address alone the hub is asked for its card there; its
+// fingerprint should be compared with what its operator says.
+//
+// Errors are vocab.Problems: access.forbidden, peer.card, peer.address,
+// peer.unreachable, peer.self, peer.outbound, peer.many, request.…,
+// audit.unavailable, hub.unavailable.
+func (p *Peers) Add(ctx context.Context, who access.Who, invite Invite, terms Terms) (info PeerInfo, err error) {
+	object := invite.URL
+	var card *Card
+	if len(invite.Card) > 0 {
+		if card, err = p.cards.read(ctx, invite.Card); err != nil {
+			return info, err
+		}
+		object = card.Hub
+	}
+	err = p.act(ctx, who, "peer.add", object, func(ctx context.Context) (string, error) {
+		var addresses []string
+		if card == nil {
+			if card, err = p.discover(ctx, invite.URL); err != nil {
+				return "", err
+			}
+			addresses = []string{invite.URL}
+		}
+		if card.Hub == p.did() {
+			return "", vocab.Problems{vocab.NewProblem("", "peer.self",
+				"这是本节点自己的名片。请使用对方节点生成的名片。", "this is this hub's own card: use the one that the other hub made")}
+		}
+		return p.approve(ctx, who, card.Hub, card, addresses, terms)
+	})
+	if err != nil {
+		return info, err
+	}
+	return p.info(card.Hub)
+}
+
+// Approve lets a hub that waits, or that was paused or blocked, be a peer, or
+// changes the terms of one that is. Terms are meant wholly: what is not said anew
+// lapses, but for Outbound, without which such a peer cannot be one.
+//
+// Errors are vocab.Problems: those of Add, and peer.unknown.
+func (p *Peers) Approve(ctx context.Context, who access.Who, did string, terms Terms) (info PeerInfo, err error) {
+	err = p.act(ctx, who, "peer.approve", did, func(ctx context.Context) (string, error) {
+		peer, ok := p.store.peer(did)
+		if !ok {
+			return "", unknown(did)
+		}
+		card, err := p.cards.read(ctx, peer.Card)
+		if err != nil {
+			return "", err
+		}
+		return p.approve(ctx, who, did, card, nil, terms)
+	})
+	if err != nil {
+		return info, err
+	}
+	return p.info(did)
+}
+
+// approve writes the decision. addresses go before those of the card.
+func (p *Peers) approve(ctx context.Context, who access.Who, did string, card *Card, addresses []string, terms Terms) (detail string, err error) {
+	for path, text := range map[string]*string{"/outbound": &terms.Outbound, "/important": &terms.Important, "/note": &terms.Note} {
+		if *text, err = line(path, *text); err != nil {
+			return "", err
+		}
+	}
+	now := p.c.Now().UTC()
+	approval := func(reason string) *Approval {
+		if reason == "" {
+			return nil
+		}
+		return &Approval{Reason: reason, By: who.Label(), At: now}
+	}
+	peer, err := p.store.changePeer(ctx, did, func(peer *Peer, known bool) error {
+		if !known {
+			if n := len(p.store.decidedPeers()); n >= maxPeers {
+				return vocab.Problems{vocab.NewProblem("", "peer.many",
+					"对等节点已有 %d 个，不能再添加；请先移除不用的。", "there are %d peers already: remove some first", n)}
+			}
+			*peer = Peer{DID: did, Added: now}
+		}
+		if card.Jurisdiction == mainland {
+			peer.Outbound = nil
+		} else if a := approval(terms.Outbound); a != nil {
+			peer.Outbound = a
+		} else if peer.Outbound == nil {
+			return outbound(card)
+		}
+		peer.Card, peer.State, peer.Why = card.Raw, Approved, ""
+		if all := slices.Concat(addresses, card.Addresses, peer.Addresses); len(all) > 0 {
+			peer.Addresses = distinct(all)
+		}
+		peer.Important, peer.Relays, peer.By = approval(terms.Important), terms.Relays, who.Label()
+		if terms.Note != "" {
+			peer.Note = terms.Note
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	detail = "jurisdiction " + card.Jurisdiction
+	if peer.Outbound != nil {
+		detail += "; outbound: " + peer.Outbound.Reason
+	}
+	if peer.Important != nil {
+		detail += "; important: " + peer.Important.Reason
+	}
+	if peer.Relays {
+		detail += "; relays"
+	}
+	return detail, nil
+}
+
+// outbound refuses what would leave the mainland without a decision.
+func outbound(card *Card) error {
+	return vocab.Problems{vocab.NewProblem("/outbound", "peer.outbound",
+		"对方节点的法域为 %[1]s，向它提供目录属于向境外提供。请先完成出境评估，再用 --outbound 写明批准的依据。",
+		"the peer is under the law of %[1]s, so what it is given leaves the mainland: have that assessed first, then say with --outbound on what ground it was approved", card.Jurisdiction)}
+}
+
+// Pause stops the exchange with a peer for a while: it gets no documents and is
+// not asked. What was mirrored stays and ages.
+func (p *Peers) Pause(ctx context.Context, who access.Who, did string) error {
+	return p.turnTo(ctx, who, "peer.pause", did, Paused, Approved)
+}
+
+// Resume goes on after Pause.
+func (p *Peers) Resume(ctx context.Context, who access.Who, did string) error {
+	return p.turnTo(ctx, who, "peer.resume", did, Approved, Paused)
+}
+
+// Block refuses a hub for good: it cannot present itself again, gets nothing, and
+// its logs are taken from nobody. What was mirrored stays until Remove.
+func (p *Peers) Block(ctx context.Context, who access.Who, did string) error {
+	return p.turnTo(ctx, who, "peer.block", did, Blocked, Waiting, Approved, Paused)
+}
+
+func (p *Peers) turnTo(ctx context.Context, who access.Who, act, did string, to State, from ...State) error {
+	return p.act(ctx, who, act, did, func(ctx context.Context) (string, error) {
+		_, err := p.store.changePeer(ctx, did, func(peer *Peer, known bool) error {
+			switch {
+			case !known:
+				return unknown(did)
+			case peer.State == to:
+				return nil
+			case !slices.Contains(from, peer.State):
+				return vocab.Problems{vocab.NewProblem("", "peer.state",
+					"对等节点 %[1]s 现在的状态是 %[2]s，不能这样做；见 lianmu peer list。",
+					"the peer %[1]s is %[2]s, so this cannot be done; see lianmu peer list", did, string(peer.State))}
+			}
+			peer.State = to
+			return nil
+		})
+		return "", err
+	})
+}
+
+// Remove ends being peers. With purge the mirrors of that hub's logs, and of those
+// that came from it alone, leave the index and the disk; else they stay, and age
+// unless another peer relays them.
+func (p *Peers) Remove(ctx context.Context, who access.Who, did string, purge bool) error {
+	name := "peer.remove"
+	if purge {
+		name = "peer.purge"
+	}
+	return p.act(ctx, who, name, did, func(ctx context.Context) (string, error) {
+		_, known := p.store.peer(did)
+		marked := 0
+		for _, m := range p.store.allMirrors() {
+			other, kept := p.store.peer(m.Hub)
+			relayed := m.From == did && (!kept || other.State != Approved)
+			if m.Hub != did && !relayed || m.State == purging {
+				continue
+			}
+			known = true
+			if !purge {
+				continue
+			}
+			if _, err := p.store.changeMirror(ctx, m.Origin, func(m *Mirror, _ bool) error {
+				m.State = purging
+				return nil
+			}); err != nil {
+				return "", err
+			}
+			marked++
+		}
+		if !known {
+			return "", unknown(did)
+		}
+		if err := p.store.dropPeer(ctx, did); err != nil {
+			return "", err
+		}
+		return map[bool]string{true: "mirrors purged", false: "mirrors kept"}[marked > 0], nil
+	})
+}
+
+// Accept says that the log of this name is to be mirrored: a new epoch of a hub,
+// which then takes the place of the former one; or a log that was stopped, which
+// goes on from where it was, its evidence kept.
+//
+// Errors are vocab.Problems: access.forbidden, peer.log, audit.unavailable,
+// hub.unavailable.
+func (p *Peers) Accept(ctx context.Context, who access.Who, origin string) error {
+	return p.act(ctx, who, "peer.accept", origin, func(ctx context.Context) (string, error) {
+		rec, ok := p.store.mirror(origin)
+		if !ok || rec.State != Offered && rec.State != Stopped {
+			return "", vocab.Problems{vocab.NewProblem("", "peer.log",
+				"没有等待确认的账本 %s；见 lianmu peer list。", "no log %s waits to be accepted; see lianmu peer list", origin)}
+		}
+		if rec.State == Offered {
+			for _, m := range p.store.allMirrors() {
+				if m.Hub != rec.Hub || m.Origin == origin || m.State == Offered || m.State == purging {
+					continue
+				}
+				if _, err := p.store.changeMirror(ctx, m.Origin, func(m *Mirror, _ bool) error {
+					m.State = Ended
+					return nil
+				}); err != nil {
+					return "", err
+				}
+			}
+		}
+		if rec.State == Offered {
+			if _, known := p.store.peer(rec.Hub); known {
+				if _, err := p.store.changePeer(ctx, rec.Hub, func(peer *Peer, _ bool) error {
+					peer.Card = rec.Card
+					return nil
+				}); err != nil {
+					return "", err
+				}
+			}
+		}
+		was := rec.State
+		_, err := p.store.changeMirror(ctx, origin, func(m *Mirror, _ bool) error {
+			m.State, m.Why = Current, nil
+			return nil
+		})
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, l := range p.links {
+			l.again()
+		}
+		return "was " + string(was), err
+	})
+}
+
+func unknown(did string) error {
+	return vocab.Problems{vocab.NewProblem("", "peer.unknown",
+		"没有对等节点 %s；见 lianmu peer list。", "there is no peer %s; see lianmu peer list", clip(did))}
+}
+
+// line checks a text that an officer wrote; "" is allowed.
+func line(path, text string) (string, error) {
+	text = strings.TrimSpace(text)
+	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > maxReason || vocab.Printable(text) != text || strings.Contains(text, "\n") {
+		return "", vocab.Problems{vocab.NewProblem(path, "request.text",
+			"%[1]s 应为一行文字，不超过 %[2]d 个字符，不含控制字符。", "%[1]s is one line of at most %[2]d characters without control characters.", strings.TrimPrefix(path, "/"), maxReason)}
+	}
+	return text, nil
+}
+
+// distinct keeps the first of each, at most maxAddresses.
+func distinct(all []string) []string {
+	var out []string
+	for _, a := range all {
+		if !slices.Contains(out, a) && len(out) < maxAddresses {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// waitingNow lists who waits, the one that has waited longest first.
+func (s *store) waitingNow() []Peer {
+	return slices.DeleteFunc(s.allPeers(), func(p Peer) bool { return p.State != Waiting })
+}
+
+// decidedPeers are those about whom somebody decided.
+func (s *store) decidedPeers() []Peer {
+	return slices.DeleteFunc(s.allPeers(), func(p Peer) bool { return p.State == Waiting })
+}
+
+// seconds rounds a time to whole ones; -1 stands for never.
+func seconds(since, now time.Time) int64 {
+	if since.IsZero() {
+		return -1
+	}
+	return int64(max(now.Sub(since), 0) / time.Second)
+}

@@ -1,0 +1,253 @@
+package peering
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"lianmu/federation/exchange"
+	"lianmu/federation/ledger"
+	"lianmu/vocab"
+)
+
+// held tells a peer how far the mirrors are, so that it answers only once there is
+// more, and how many redactions of each log have been carried out here. What is not
+// mirrored is not waited for either; nor is the own log, once the peer has shown
+// what it has of it: then it tells only if it has more than there is.
+func (p *Peers) held(l *link, answered bool) map[string]exchange.Held {
+	out := map[string]exchange.Held{}
+	for origin, size := range l.unwanted() {
+		out[origin] = exchange.Held{Size: size}
+	}
+	for _, m := range p.open() {
+		// What it has told already and is still being copied, it need not tell again.
+		out[m.origin] = exchange.Held{Size: max(m.log.Size(), m.offeredBy(l.did).size), Redacted: m.log.Redactions()}
+	}
+	if answered {
+		out[p.c.Log.Origin()] = exchange.Held{Size: p.c.Log.Size()}
+	}
+	return out
+}
+
+// take looks through what a peer offers: which logs are mirrored, which are new,
+// and whether any checkpoint contradicts what is known of its log.
+func (p *Peers) take(ctx context.Context, l *link, card *Card, offers []exchange.Offered) {
+	p.learn(ctx, l.did, card)
+	for _, o := range offers {
+		if err := p.takeOne(ctx, l, o); err != nil && ctx.Err() == nil {
+			l.complain(err)
+		}
+	}
+}
+
+// learn keeps a peer's newest card. One that says that the hub has moved out of the
+// mainland ends the approval: an officer decides again.
+func (p *Peers) learn(ctx context.Context, did string, card *Card) {
+	peer, known := p.store.peer(did)
+	if !known || sameCard(peer.Card, card.Raw) {
+		return
+	}
+	old, err := p.cards.read(ctx, peer.Card)
+	if err == nil && (!card.Created.After(old.Created) || card.Origin != old.Origin) {
+		return // an older one; or of a new epoch, which an officer accepts
+	}
+	if err == nil && onlySigned(old.LogCard, card.LogCard) {
+		return
+	}
+	_, err = p.store.changePeer(ctx, did, func(peer *Peer, known bool) error {
+		if !known {
+			return unknown(did)
+		}
+		peer.Card = card.Raw
+		peer.Addresses = distinct(slices.Concat(peer.Addresses, card.Addresses))
+		if card.Jurisdiction != mainland && peer.Outbound == nil && peer.State == Approved {
+			peer.State, peer.Why = Waiting, "peer.outbound"
+		}
+		return nil
+	})
+	if err != nil {
+		p.c.Logger.Warn("a peer's new card could not be kept", "peer", did, "err", err)
+	}
+}
+
+// onlySigned reports whether two cards of one hub say the same.
+func onlySigned(a, b vocab.LogCard) bool {
+	same := a.Origin == b.Origin && a.VerifierKey == b.VerifierKey && a.Jurisdiction == b.Jurisdiction &&
+		a.Retention == b.Retention && a.Agreement == b.Agreement && a.Contact == b.Contact &&
+		a.Open == b.Open && a.OpenUntil == b.OpenUntil && slices.Equal(a.Addresses, b.Addresses) && len(a.Name) == len(b.Name)
+	for lang, name := range a.Name {
+		same = same && b.Name[lang] == name
+	}
+	return same
+}
+
+// takeOne looks at one log that a peer offers.
+func (p *Peers) takeOne(ctx context.Context, l *link, o exchange.Offered) error {
+	card, err := p.cards.read(ctx, o.Card)
+	if err != nil {
+		return err
+	}
+	note := []byte(o.Checkpoint)
+	if card.Hub == p.did() {
+		if card.Origin != p.c.Log.Origin() {
+			return nil // a former epoch of our own
+		}
+		cp, err := ledger.ParseCheckpoint(note, p.c.Log.VerifierKey())
+		if err != nil {
+			return err
+		}
+		return p.c.Log.Witness(ctx, cp)
+	}
+	rec, known := p.store.mirror(card.Origin)
+	if !known {
+		if rec, known, err = p.admit(ctx, l.did, card); err != nil {
+			return err
+		}
+	}
+	if !known || rec.State == Offered || rec.State == Ended || rec.State == purging || p.decided(rec) == OnHold {
+		l.unwant(card.Origin, sizeOf(note))
+		return nil
+	}
+	if rec, err = p.renew(ctx, rec, card); err != nil {
+		return err
+	}
+	m := p.openOf(card.Origin)
+	if m == nil || m.vkey != card.VerifierKey {
+		return nil // opened in a moment, or just stopped
+	}
+	cp, err := ledger.ParseCheckpoint(note, m.vkey)
+	if err != nil {
+		return err
+	}
+	if rec.State == Stopped {
+		l.unwant(card.Origin, cp.Size)
+		return nil
+	}
+	if bytes.Equal(m.offeredBy(l.did).note, note) {
+		return nil
+	}
+	var fork *ledger.Contradiction
+	if err := m.log.Compare(cp); errors.As(err, &fork) {
+		return p.halt(ctx, m.origin, contradicts(m.origin, fork.Why), fork.Have, fork.Got)
+	} else if err != nil {
+		return err
+	}
+	m.offer(offer{peer: l.did, own: card.Hub == l.did, size: cp.Size, time: cp.Time, note: note, card: card.Raw})
+	return nil
+}
+
+// admit begins to mirror a log that was not known, if it is one to be mirrored:
+// the log of an approved peer, from whomever it comes, or of a hub unknown here
+// where the peer is trusted to relay such. Of a hub that has a log here already it
+// is a new epoch, which an officer accepts.
+func (p *Peers) admit(ctx context.Context, peer string, card *Card) (Mirror, bool, error) {
+	owner, known := p.store.peer(card.Hub)
+	from, _ := p.store.peer(peer)
+	switch {
+	case from.State != Approved:
+		return Mirror{}, false, nil
+	case known && owner.State == Approved:
+	case known && owner.State != Waiting, !from.Relays:
+		return Mirror{}, false, nil
+	}
+	state := Current
+	if known && owner.State == Approved {
+		if approved, err := p.cards.read(ctx, owner.Card); err == nil && approved.Origin != card.Origin {
+			state = Offered // another log than that of the card that was approved
+		}
+	}
+	all, ofPeer := p.store.allMirrors(), 0
+	for _, m := range all {
+		if m.From == peer {
+			ofPeer++
+		}
+		if m.Hub == card.Hub && m.State != purging {
+			state = Offered
+		}
+	}
+	if len(all) >= maxLogs || ofPeer >= maxPeerLogs {
+		return Mirror{}, false, vocab.Problems{vocab.NewProblem("", "peer.logs",
+			"已镜像 %[1]d 个账本（其中来自该节点 %[2]d 个），不再增加。", "%[1]d logs are mirrored already (%[2]d from this peer), and no more are taken", len(all), ofPeer)}
+	}
+	rec, err := p.store.changeMirror(ctx, card.Origin, func(m *Mirror, known bool) error {
+		if !known {
+			*m = Mirror{Origin: card.Origin, Hub: card.Hub, Card: card.Raw, State: state, Added: p.c.Now().UTC(), From: peer}
+		}
+		return nil
+	})
+	if err != nil {
+		return Mirror{}, false, err
+	}
+	if state == Offered {
+		p.c.Logger.Warn("a hub shows another log than before; accept it or not", "hub", card.Hub, "origin", card.Origin)
+		p.c.Event(Event{What: string(Offered), Origin: card.Origin})
+	}
+	return rec, true, nil
+}
+
+// renew keeps the newest card of a log. One with another key contradicts: a log
+// has one key for ever.
+func (p *Peers) renew(ctx context.Context, rec Mirror, card *Card) (Mirror, error) {
+	if sameCard(rec.Card, card.Raw) {
+		return rec, nil
+	}
+	old, err := p.cards.read(ctx, rec.Card)
+	if err != nil {
+		return rec, err
+	}
+	if old.VerifierKey != card.VerifierKey {
+		return rec, p.halt(ctx, rec.Origin, contradicts(rec.Origin, "its hub names another key for the same log"), rec.Card, card.Raw)
+	}
+	if !card.Created.After(old.Created) || onlySigned(old.LogCard, card.LogCard) {
+		return rec, nil
+	}
+	return p.store.changeMirror(ctx, rec.Origin, func(m *Mirror, known bool) error {
+		if !known {
+			return unknown(rec.Hub)
+		}
+		m.Card = card.Raw
+		return nil
+	})
+}
+
+// halt stops a log that contradicts itself or breaks its own rules: nothing more
+// is taken from it, by whomever it is offered, until an officer decides.
+func (p *Peers) halt(ctx context.Context, origin string, why vocab.Problem, evidence ...[]byte) error {
+	stopped := false
+	_, err := p.store.changeMirror(ctx, origin, func(m *Mirror, known bool) error {
+		if !known {
+			return unknown(origin)
+		}
+		if stopped = m.State == Current; stopped {
+			m.State, m.Why, m.Evidence = Stopped, &why, evidence
+		}
+		return nil
+	})
+	if err != nil || !stopped {
+		return err
+	}
+	if m := p.openOf(origin); m != nil {
+		m.halt()
+	}
+	p.c.Logger.Error("a mirrored log is stopped", "origin", origin, "why", why.Message.In("en"))
+	p.c.Event(Event{What: string(Stopped), Origin: origin})
+	return vocab.Problems{why}
+}
+
+func contradicts(origin, why string) vocab.Problem {
+	return vocab.NewProblem("", "log.contradiction",
+		"账本 %[1]s 前后矛盾，已停止镜像：%[2]s。两份证据已保存；请与对方核实后决定继续（lianmu peer accept）还是移除。",
+		"the log %[1]s contradicts itself and is not mirrored any more: %[2]s. Both notes are kept; clear it up with its hub, then accept or remove it", origin, why)
+}
+
+// sizeOf reads how many entries a checkpoint says that there are, believing
+// nothing: 0 where it cannot be read.
+func sizeOf(note []byte) uint64 {
+	_, rest, _ := strings.Cut(string(note[:min(len(note), exchange.MaxNote)]), "\n")
+	line, _, _ := strings.Cut(rest, "\n")
+	n, _ := strconv.ParseUint(line, 10, 64)
+	return n
+}
