@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,9 @@ import (
 	"lianmu/hub/access/accesstest"
 	"lianmu/hub/admission"
 	"lianmu/hub/audit"
+	"lianmu/hub/bus"
+	"lianmu/hub/bus/bustest"
+	"lianmu/hub/view"
 )
 
 const peopleOrg = "91512081MA62K0260E"
@@ -180,5 +184,39 @@ func TestStandRefusalsSayWhoTriedWhat(t *testing.T) {
 	}
 	for key := range want {
 		t.Errorf("not recorded: %s", key)
+	}
+}
+
+// The table of roles holds over NATS as over HTTP: who sees every audience there
+// sees it here, and nobody else.
+func TestStandOfficesSeeTheSameOverNATS(t *testing.T) {
+	t.Parallel()
+	c := config(t, t.TempDir())
+	keys := map[access.Role]*identity.Key{}
+	for _, row := range access.Table() {
+		k, err := identity.NewKey("ed25519")
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[row.Role] = k
+		if row.Role.Office() {
+			c.Operators = append(c.Operators, access.Operator{DID: k.DID(), Role: row.Role})
+		}
+	}
+	r := start(t, c)
+	r.must(offering("inner", "内部船期", `"audience":"space"`))
+	r.level()
+	for role, key := range keys {
+		want := 0
+		if role.May(access.ReadAll) {
+			want = 1
+		}
+		over := &running{t: t, hub: r.hub, info: r.info}
+		over.conn = bustest.Connect(t, r.info.NATS, r.info.DID, key)
+		var nats, http view.Answer
+		over.ask(bus.Search, []byte(`{"q":"船期"}`), &nats)
+		if code := r.getAs(key, "/api/v1/search?q="+url.QueryEscape("船期"), &http); code != 200 || int(http.Total) != want || int(nats.Total) != want {
+			t.Errorf("%s: %d, over HTTP %d, over NATS %d, want %d", role, code, http.Total, nats.Total, want)
+		}
 	}
 }

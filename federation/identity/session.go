@@ -2,12 +2,14 @@ package identity
 
 import (
 	"encoding/base64"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/go-jose/go-jose/v4/json"
 	"github.com/go-jose/go-jose/v4/jwt"
+	"golang.org/x/text/unicode/norm"
 
 	"lianmu/vocab"
 )
@@ -62,8 +64,8 @@ func VerifySessionToken(token, audience string, now time.Time) (SessionToken, er
 }
 
 // CheckPerson refuses an organisation code that does not hold, and a pseudonym
-// that is none: an identity number, a mobile number, an e-mail address. The
-// errors are vocab.Problems (token.person, identifier.…) and do not repeat it.
+// that is none: one that holds an identity number, a mobile number or an e-mail
+// address. The errors are vocab.Problems (token.person, identifier.…) and do not repeat it.
 func CheckPerson(p Person) error {
 	if err := vocab.CheckSubject(p.Org); err != nil {
 		return err
@@ -73,35 +75,65 @@ func CheckPerson(p Person) error {
 	}
 	if p.Name == "" || len(p.Name) > maxPerson || strings.ContainsFunc(p.Name, func(r rune) bool {
 		return r == '@' || r == '/' || r == unicode.ReplacementChar || !unicode.IsGraphic(r) || unicode.IsSpace(r)
-	}) || vocab.IsPersonal(bareNumber(p.Name)) || mobile(bareNumber(p.Name)) {
+	}) || holdsNumber(p.Name) {
 		return vocab.Problems{vocab.NewProblem("", "token.person",
-			"人员代号应为 1 至 %d 字节、不含空格、“@”和“/”的假名，例如 op-07；不要用证件号、手机号或邮箱。",
-			"a person is named by a pseudonym of 1 to %d bytes without spaces, @ and /, such as op-07; not by an identity number, a mobile number or an e-mail address", maxPerson)}
+			"人员代号应为 1 至 %d 字节、不含空格、“@”和“/”的假名，例如 op-07；其中不得有证件号、手机号或邮箱。",
+			"a person is named by a pseudonym of 1 to %d bytes without spaces, @ and /, such as op-07, in which there is no identity number, mobile number or e-mail address", maxPerson)}
 	}
 	return nil
 }
 
+// uuidIn is a UUID within a name (RFC 9562), whose groups of digits are no number.
+var uuidIn = regexp.MustCompile(`(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
+
+const (
+	personDigits = 18 // of an identity number
+	mobileDigits = 11
+	mostPrefix   = 4 // digits of the country's or the trunk prefix, or of what else touches a number
+)
+
+// holdsNumber reports whether a name holds, anywhere, what may be a person's
+// identity number or mobile number of the mainland, however it is grouped. What
+// only looks like one is refused too: a pseudonym is easily another, and what once
+// is in the trail stays there.
+func holdsNumber(name string) bool {
+	s := bareNumber(uuidIn.ReplaceAllString(name, "u"))
+	for i := range s {
+		if i+personDigits <= len(s) && vocab.MaybePersonal(s[i:i+personDigits]) {
+			return true
+		}
+	}
+	for _, run := range strings.FieldsFunc(s, func(r rune) bool { return r < '0' || r > '9' }) {
+		switch n := len(run); {
+		case n == mobileDigits && run[0] == '1',
+			n > mobileDigits && n <= mobileDigits+mostPrefix && (mobile(run) || mobile(run[n-mobileDigits:])):
+			return true
+		}
+	}
+	return false
+}
+
+// mobile reports whether digits, eleven at least, begin as a mobile number does.
+func mobile(s string) bool { return s[0] == '1' && s[1] >= '3' }
+
 // bareNumber is s without the signs that part the groups of a number, and with
-// its digits in ASCII.
+// its digits, of whatever script or width, in ASCII.
 func bareNumber(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
-		case r >= '０' && r <= '９':
-			return r - '０' + '0'
-		case unicode.IsPunct(r), unicode.IsSymbol(r):
+		case r < unicode.MaxASCII && unicode.IsDigit(r):
+			return r
+		case unicode.IsDigit(r):
+			v := rune(0) // digits of a script stand in a row from nought
+			for v < 9 && unicode.IsDigit(r-v-1) {
+				v++
+			}
+			return '0' + v
+		case unicode.IsPunct(r), unicode.IsSymbol(r), unicode.IsMark(r):
 			return -1
 		}
 		return r
-	}, s)
-}
-
-// mobile reports whether a bare number is a mobile number of the mainland, with
-// or without the country's or the trunk prefix.
-func mobile(s string) bool {
-	if s = strings.TrimLeft(s, "0"); len(s) == 13 {
-		s = strings.TrimPrefix(s, "86")
-	}
-	return len(s) == 11 && s[0] == '1' && strings.Trim(s, "0123456789") == ""
+	}, norm.NFKC.String(s))
 }
 
 // IsSessionToken reports whether a token says that it is a session token. It

@@ -138,7 +138,7 @@ func New(c Config) (*Guard, error) {
 	}
 	if c.Fail != nil {
 		g.fail = func(w http.ResponseWriter, r *http.Request, err error) {
-			if strings.Contains(r.Header.Get("Accept"), "text/html") {
+			if wantsPage(r) {
 				c.Fail(w, r, err)
 				return
 			}

@@ -250,6 +250,41 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
+// What is refused here is told as everywhere: to programs in the language they ask
+// for, to browsers on a page, for a flood one that costs nothing.
+func TestRefusalsInTheReadersLanguage(t *testing.T) {
+	c := &clock{t: start}
+	g := newGuard(t, Config{PerSecond: 0.1, Burst: 4, Now: c.now})
+	h := g.Limit(http.HandlerFunc(g.SignIn))
+	ask := func(lang, accept string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("POST", "/session", nil)
+		r.Header.Set("Accept-Language", lang)
+		r.Header.Set("Accept", accept)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	for i, c := range []struct {
+		lang, title, detail string
+		status              int
+	}{
+		{"zh", "需要身份凭证", "没有收到令牌", 401}, {"zh-CN,en;q=0.8", "需要身份凭证", "没有收到令牌", 401}, {"en-GB", "Unauthorized", "there is no token", 401}, {"", "需要身份凭证", "没有收到令牌", 401},
+		{"zh", "请求过于频繁", "请求过于频繁", 429}, {"en", "Too Many Requests", "too many requests", 429}, {"fr", "请求过于频繁", "请求过于频繁", 429},
+	} {
+		w := ask(c.lang, "*/*")
+		var p Problem
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != c.status || p.Status != c.status || p.Title != c.title || !strings.HasPrefix(p.Detail, c.detail) ||
+			w.Header().Get("Vary") != "Accept-Language" || w.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%d, %q: %d %s", i, c.lang, w.Code, w.Body)
+		}
+	}
+	w := ask("en", "text/html,application/xhtml+xml,*/*;q=0.8")
+	if w.Code != 429 || w.Header().Get("Content-Type") != "text/html; charset=utf-8" || w.Header().Get("Retry-After") == "" ||
+		!strings.Contains(w.Body.String(), "请求过于频繁") || !strings.Contains(w.Body.String(), "Too many requests") || !strings.HasPrefix(w.Header().Get("Content-Security-Policy"), "default-src 'none'") {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+}
+
 func TestSlowRatesSayHowLong(t *testing.T) {
 	c := &clock{t: start}
 	g := newGuard(t, Config{PerSecond: 0.1, Burst: 1, Now: c.now})

@@ -1,18 +1,13 @@
 package access
 
 import (
-	"encoding/json"
-	"math"
 	"net"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
-
-	"lianmu/vocab"
 )
 
 // maxParties is how many addresses, and how many identities, are told apart;
@@ -95,68 +90,19 @@ func networkOf(client string) string {
 func ClientOf(host string) string { return network(net.JoinHostPort(host, "0")).String() }
 
 // Limit wraps h with the rate limit by address; beyond it the answer is 429
-// with Retry-After in whole seconds, as problem+json. The address is that of
-// the connection: forwarded headers are anyone's to write, so they are not
+// with Retry-After in whole seconds, as problem+json or, in a browser, a page. The
+// address is that of the connection: forwarded headers are anyone's to write, so they are not
 // believed. The request's context says whose claim it is (see ClaimOf), and keeps
 // what Who found out.
 func (g *Guard) Limit(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		from := network(r.RemoteAddr).String()
 		if delay := g.addresses.wait(from, g.now()); delay > 0 {
-			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(delay.Seconds()))))
-			writeProblem(w, r, tooOften())
+			refuseFlood(w, r, delay)
 			return
 		}
 		g.dropDeadCookie(w, r)
 		ctx := withSlot(WithClaim(r.Context(), Claim{Client: from}))
 		h.ServeHTTP(w, r.WithContext(ctx))
 	})
-}
-
-// tooOften says that an address or an identity has asked for too much.
-func tooOften() error {
-	return vocab.Problems{vocab.NewProblem("", "access.rate",
-		"请求过于频繁，请稍后重试。", "too many requests: try again in a little while")}
-}
-
-// statusOf is the status of this package's own answers.
-func statusOf(code string) int {
-	switch code {
-	case "access.rate":
-		return http.StatusTooManyRequests // RFC 6585, section 4
-	case "access.unauthenticated":
-		return http.StatusUnauthorized
-	case "access.forbidden", "access.csrf", "access.origin":
-		return http.StatusForbidden
-	case "access.oidc":
-		return http.StatusBadGateway
-	case "access.method":
-		return http.StatusMethodNotAllowed
-	}
-	return http.StatusBadRequest
-}
-
-// writeProblem answers with what err says (RFC 9457).
-func writeProblem(w http.ResponseWriter, _ *http.Request, err error) {
-	ps := vocab.ProblemsOf(err, "internal")
-	status := statusOf(ps[0].Code)
-	body, err := json.Marshal(map[string]any{
-		"type":     "about:blank",
-		"title":    http.StatusText(status),
-		"status":   status,
-		"detail":   ps[0].Message["en"],
-		"code":     ps[0].Code,
-		"problems": ps,
-	})
-	if err != nil { // strings and numbers always marshal
-		panic(err)
-	}
-	h := w.Header()
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("Cache-Control", "no-store")
-	if status == http.StatusTooManyRequests && h.Get("Retry-After") == "" {
-		h.Set("Retry-After", "1")
-	}
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that hung up needs no answer
 }

@@ -169,6 +169,8 @@ func TestProvidersClaims(t *testing.T) {
 		"no organisation":       {map[string]any{"alias": "op-01", "realm_access": map[string]any{"roles": "user"}}, nil},
 		"organisation a person": {claims("11010519491231002X", "op-01", []string{"user"}), nil},
 		"a mobile number":       {claims(orgA, "13800138000", []string{"user"}), nil},
+		"one after a name":      {claims(orgA, "张三13800138000", []string{"user"}), nil},
+		"an identity number":    {claims(orgA, "op11010519491231002X", []string{"user"}), nil},
 		"an e-mail address":     {claims(orgA, "li@example.cn", []string{"user"}), nil},
 		"no alias":              {claims(orgA, "", []string{"user"}), nil},
 	} {

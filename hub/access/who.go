@@ -314,6 +314,13 @@ func (g *Guard) byDID(did, client string, now time.Time) (Who, error) {
 	return w, nil
 }
 
+// SeesAll reports whether the holder of this DID has an office that sees every
+// audience, whatever way they come.
+func (g *Guard) SeesAll(did string) bool {
+	o := g.officers[did]
+	return o != nil && Who{Roles: o.roles}.May(ReadAll)
+}
+
 // Office reports whether somebody with this DID holds an office, or the DID is
 // the hub's own.
 func (g *Guard) Office(did string) bool { return did == g.hub || g.officers[did] != nil }

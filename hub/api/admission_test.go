@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"lianmu/hub/access"
 	"lianmu/hub/admission"
 	"lianmu/hub/audit"
 	"lianmu/vocab"
@@ -130,7 +131,7 @@ func TestRedactions(t *testing.T) {
 		vocab.NewProblem("/0/ground", "redact.ground", "错", "wrong"), vocab.NewProblem("/1/ground", "redact.ground", "错", "wrong"),
 		vocab.NewProblem("/9/index", "redact.index", "别", "else"), vocab.NewProblem("", "redact.by", "谁", "who"),
 	}
-	p := read[problem](t, s.send(t, s.as(operator(), jsonRequest("/api/v1/redactions", `{"entries":[3,9],"ground":"fun"}`))))
+	p := read[access.Problem](t, s.send(t, s.as(operator(), jsonRequest("/api/v1/redactions", `{"entries":[3,9],"ground":"fun"}`))))
 	var paths []string
 	for _, one := range p.Problems {
 		paths = append(paths, one.Path)
@@ -140,7 +141,7 @@ func TestRedactions(t *testing.T) {
 	}
 	// One named twice is one, and what is wrong with the next is told at its place.
 	s.desk.asked = nil
-	p = read[problem](t, s.send(t, s.as(operator(), jsonRequest("/api/v1/redactions", `{"entries":[3,3,9],"ground":"fun"}`))))
+	p = read[access.Problem](t, s.send(t, s.as(operator(), jsonRequest("/api/v1/redactions", `{"entries":[3,3,9],"ground":"fun"}`))))
 	if fmt.Sprint(s.desk.asked) != "[redact [{3 fun } {9 fun }]]" || p.Problems[0].Path != "/entries/2" {
 		t.Errorf("asked %v, %+v", s.desk.asked, p.Problems)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"lianmu/hub/access"
 	"lianmu/hub/view"
 	"lianmu/index"
 	"lianmu/vocab"
@@ -205,7 +206,7 @@ func TestBadQuestions(t *testing.T) {
 
 func TestAllFaultsAreTold(t *testing.T) {
 	s := newSite(t)
-	p := read[problem](t, s.get(t, "/api/v1/search?limit=x&offset=y&nope=1&sort=a&sort=b"))
+	p := read[access.Problem](t, s.get(t, "/api/v1/search?limit=x&offset=y&nope=1&sort=a&sort=b"))
 	if len(p.Problems) != 4 {
 		t.Errorf("told %v", p.Problems)
 	}

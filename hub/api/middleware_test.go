@@ -110,7 +110,7 @@ func TestProblemSpeaksTheReadersLanguage(t *testing.T) {
 		r := request("GET", "/api/v1/offerings/a/b", "")
 		r.Header.Set("Accept-Language", header)
 		got := s.send(t, r)
-		p := read[problem](t, got)
+		p := read[access.Problem](t, got)
 		title, detail := "未找到", p.Problems[0].Message["zh"]
 		if want == "en" {
 			title, detail = "Not Found", p.Problems[0].Message["en"]

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode"
 
+	"lianmu/hub/access"
 	"lianmu/hub/view"
 	"lianmu/vocab"
 )
@@ -128,7 +129,7 @@ func (a *api) ndiQuery(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.failNDI(w, r, err)
 	}
-	lang := languageOf(r)
+	lang := access.LanguageOf(r)
 	page := ndiPage{Total: found.Total, Results: make([]ndiProduct, 0, len(found.Hits))}
 	for _, h := range found.Hits {
 		p := ndiProduct{
@@ -174,7 +175,7 @@ func (a *api) ndiDetail(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.failNDI(w, r, err)
 	}
-	lang := languageOf(r)
+	lang := access.LanguageOf(r)
 	o := d.Offering
 	updated := o.Modified
 	if updated.IsZero() {
@@ -279,7 +280,7 @@ func ndiError(code int, zh, en string) *ndiRefusal {
 }
 
 func refuseNDI(w http.ResponseWriter, r *http.Request, n *ndiRefusal) error {
-	return answer(w, n.status, ndiAnswer{Code: n.code, Message: n.message.In(languageOf(r))})
+	return answer(w, n.status, ndiAnswer{Code: n.code, Message: n.message.In(access.LanguageOf(r))})
 }
 
 // failNDI maps the errors of the catalogue to national codes.

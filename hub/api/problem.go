@@ -2,32 +2,16 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"net/http"
-	"strings"
-
-	"golang.org/x/text/language"
 
 	"lianmu/federation/ledger"
+	"lianmu/hub/access"
 	"lianmu/hub/view"
 	"lianmu/index"
 	"lianmu/vocab"
 )
-
-// problem is an RFC 9457 answer. Type stays about:blank, as the code member
-// tells programs more than a URI that leads nowhere; title and detail follow
-// Accept-Language, problems carry both languages.
-type problem struct {
-	Type      string         `json:"type"`
-	Title     string         `json:"title"`
-	Status    int            `json:"status"`
-	Detail    string         `json:"detail,omitempty"`
-	Code      string         `json:"code"`
-	Problems  vocab.Problems `json:"problems"`
-	RequestID string         `json:"request_id,omitempty"`
-}
 
 // statusOf is the one table from problem codes to HTTP status. A code that is
 // not here is a fault of the question: 400.
@@ -62,7 +46,7 @@ var statusOf = map[string]int{
 	"receipt.not_found":      http.StatusNotFound,
 	"redact.incomplete":      http.StatusInternalServerError,
 	"redact.unavailable":     http.StatusNotImplemented,
-	"request.cancelled":      statusClientClosed,
+	"request.cancelled":      access.StatusClientClosed,
 	"request.media_type":     http.StatusUnsupportedMediaType,
 	"request.method":         http.StatusMethodNotAllowed,
 	"request.not_found":      http.StatusNotFound,
@@ -76,9 +60,6 @@ var statusOf = map[string]int{
 	"space.suspended":        http.StatusGone,
 	"space.unknown":          http.StatusNotFound,
 }
-
-// statusClientClosed is seen in metrics only: nobody is there to read it.
-const statusClientClosed = 499
 
 // sentinels is the one table from errors of lower rooms to problems.
 var sentinels = []struct {
@@ -131,79 +112,5 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if !known {
 		a.Logger.ErrorContext(r.Context(), "request failed", "request", x.id, "route", x.route, "error", err)
 	}
-	lang := languageOf(r)
-	head := w.Header()
-	switch status {
-	case http.StatusUnauthorized:
-		head.Set("WWW-Authenticate", `Bearer realm="lianmu"`)
-	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		if head.Get("Retry-After") == "" {
-			head.Set("Retry-After", "1")
-		}
-	}
-	details := make([]string, 0, len(ps))
-	for _, p := range ps {
-		details = append(details, p.Message.In(lang))
-	}
-	b, err := json.Marshal(problem{
-		Type: "about:blank", Title: titleOf(status, lang), Status: status,
-		Detail: strings.Join(details, " "), Code: ps[0].Code, Problems: ps, RequestID: x.id,
-	})
-	if err != nil { // a Problem is strings: cannot be
-		b = []byte(`{"type":"about:blank","title":"Internal Server Error","status":500,"code":"internal","problems":[]}`)
-		status = http.StatusInternalServerError
-	}
-	head.Set("Content-Type", "application/problem+json")
-	head.Set("Content-Language", lang)
-	head.Add("Vary", "Accept-Language")
-	head.Set("Cache-Control", "no-store")
-	write(w, status, b)
-}
-
-// titleOf is the status phrase, which RFC 9457 asks for beside about:blank.
-func titleOf(status int, lang string) string {
-	if lang == "zh" {
-		if t, ok := titlesZH[status]; ok {
-			return t
-		}
-	}
-	if t := http.StatusText(status); t != "" {
-		return t
-	}
-	return "Error"
-}
-
-var titlesZH = map[int]string{
-	http.StatusBadRequest:            "请求有误",
-	http.StatusUnauthorized:          "需要身份凭证",
-	http.StatusForbidden:             "无权访问",
-	http.StatusNotFound:              "未找到",
-	http.StatusMethodNotAllowed:      "方法不允许",
-	http.StatusConflict:              "状态冲突",
-	http.StatusGone:                  "已停止提供",
-	http.StatusNotImplemented:        "不支持此操作",
-	http.StatusRequestEntityTooLarge: "内容过大",
-	http.StatusUnsupportedMediaType:  "内容类型不支持",
-	http.StatusTooManyRequests:       "请求过于频繁",
-	http.StatusInternalServerError:   "系统内部错误",
-	http.StatusServiceUnavailable:    "暂时不可用",
-	statusClientClosed:               "请求已取消",
-}
-
-var languages = language.NewMatcher([]language.Tag{language.Chinese, language.English})
-
-// languageOf returns "zh" or "en" by Accept-Language; zh where it does not say.
-func languageOf(r *http.Request) string {
-	header := r.Header.Get("Accept-Language")
-	if header == "" || len(header) > 200 {
-		return "zh"
-	}
-	tags, _, err := language.ParseAcceptLanguage(header)
-	if err != nil || len(tags) == 0 {
-		return "zh"
-	}
-	if _, i, confidence := languages.Match(tags...); i == 1 && confidence > language.No {
-		return "en"
-	}
-	return "zh"
+	access.WriteProblem(w, r, status, ps)
 }

@@ -180,7 +180,7 @@ func byGuard(route string) bool {
 
 func (s *site) holdToProblem(t *testing.T, got *reply) {
 	t.Helper()
-	var p problem
+	var p access.Problem
 	if err := json.Unmarshal(got.body, &p); err != nil || got.header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("not a problem: %v %s %s", err, got.header.Get("Content-Type"), got.body)
 		return
@@ -197,7 +197,7 @@ func (s *site) holdToProblem(t *testing.T, got *reply) {
 
 // code returns the problem's code, or "" where the answer is none.
 func (r *reply) code() string {
-	var p problem
+	var p access.Problem
 	if r.header.Get("Content-Type") != "application/problem+json" || json.Unmarshal(r.body, &p) != nil {
 		return ""
 	}
