@@ -87,7 +87,7 @@ func (cat *Catalog) at(ctx context.Context, f *feed, positions []uint64) ([]item
 }
 
 // read fills in missing readings of what stands and of what the hub decided, on
-// all cores. What it returns is ctx's error alone: a document that cannot be
+// all cores, of a mirror on all but one. What it returns is ctx's error alone: a document that cannot be
 // read although intake could is left out and reported, and the rest goes on.
 func (cat *Catalog) read(ctx context.Context, f *feed, items []item) error {
 	var wg sync.WaitGroup
@@ -102,7 +102,11 @@ func (cat *Catalog) read(ctx context.Context, f *feed, items []item) error {
 	if len(next) == 0 {
 		return nil
 	}
-	for range runtime.GOMAXPROCS(0) {
+	workers := runtime.GOMAXPROCS(0)
+	if !f.own { // of these there may be very many at once
+		workers = max(1, workers-1)
+	}
+	for range workers {
 		wg.Go(func() {
 			for it := range next {
 				r, err := cat.c.Reader.ReadDocument(ctx, cat.c.Processor, it.document, it.receivedAt)

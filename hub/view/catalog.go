@@ -61,6 +61,7 @@ type Catalog struct {
 	turn     string        // origin of the mirror served last; follower's own
 	wake     chan struct{} // a mirror has something
 
+	asked  atomic.Int64  // when somebody last searched, as UnixNano
 	reads  atomic.Uint64 // documents read to show one, or not to
 	faults atomic.Pointer[string]
 

@@ -11,7 +11,7 @@ func (cat *Catalog) Coverage() []Coverage {
 }
 
 func (cat *Catalog) coverage(e *edition, states map[string]LogState) []Coverage {
-	feeds := cat.feeds()
+	feeds, stale := cat.feeds(), cat.stale(states)
 	all := make([]Coverage, len(feeds))
 	for i, f := range feeds {
 		size, s := f.Log.Size(), states[f.origin]
@@ -28,6 +28,7 @@ func (cat *Catalog) coverage(e *edition, states map[string]LogState) []Coverage 
 		if c.State == Current && c.Indexed < size {
 			c.State = Behind
 		}
+		c.LeftOut = slices.Contains(stale, f.origin)
 		all[i] = c
 	}
 	return all

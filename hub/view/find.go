@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"lianmu/index"
 	"lianmu/index/query"
@@ -28,6 +29,7 @@ func (cat *Catalog) Find(ctx context.Context, q Question) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	cat.asked.Store(time.Now().UnixNano())
 	states := cat.c.States()
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()

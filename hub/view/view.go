@@ -77,6 +77,8 @@ type Coverage struct {
 	Indexed uint64     `json:"indexed"`        // entries applied to the index
 	AgeS    int64      `json:"age_s"`          // since the origin was last heard
 	State   string     `json:"state"`
+	// LeftOut: it has been silent for so long that only Question.Stale shows it.
+	LeftOut bool `json:"left_out,omitempty"`
 }
 
 // Answer is the search answer, as JSON on HTTP and NATS alike.
