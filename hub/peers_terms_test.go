@@ -2,12 +2,17 @@ package hub_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
+	"lianmu/federation/identity"
 	"lianmu/federation/ledger"
 	"lianmu/hub"
 	"lianmu/hub/access"
@@ -262,4 +267,122 @@ func signed(w *town) uint64 {
 	var n uint64
 	_, _ = fmt.Sscanf(strings.Split(string(answer), "\n")[1], "%d", &n) // 0 where it is none
 	return n
+}
+
+// A hub that begins a new epoch is shown, and copied once an officer accepts it;
+// then the new log takes the place of the former one.
+func TestNewEpochOfAPeer(t *testing.T) {
+	a, b := settle(t, "甲", "0a"), settle(t, "乙", "0b")
+	a.publish("a1", "a2")
+	befriend(t, a, b)
+	b.finds(2, view.Question{})
+	former := a.info.Origin
+	a.close()
+	if _, _, err := hub.NewEpoch(t.Context(), a.config); err != nil {
+		t.Fatal(err)
+	}
+	a.open(t)
+	if a.info.Origin == former {
+		t.Fatal("no new epoch")
+	}
+	a.publish("a3")
+	b.inState(a, peering.Offered)
+	if got, err := b.hub.Find(t.Context(), view.Question{}); err != nil || got.Total != 2 {
+		t.Errorf("before anybody accepts it %d are found, %v", got.Total, err)
+	}
+	if err := b.peers().Accept(t.Context(), security, a.info.Origin); err != nil {
+		t.Fatal(err)
+	}
+	b.inState(a, peering.Current)
+	answer := b.finds(3, view.Question{})
+	for _, c := range answer.Coverage {
+		if c.Hub == former {
+			t.Errorf("the former log is still shown: %+v", c)
+		}
+	}
+	if err := b.peers().Accept(t.Context(), security, a.info.Origin); code(err) != "peer.log" {
+		t.Errorf("accepted twice: %v", err)
+	}
+}
+
+// Of the hubs that ask to be peers, the one that has waited longest makes room.
+func TestWaitingListIsBounded(t *testing.T) {
+	var hours clock
+	a := settle(t, "甲", "0a", hours.set)
+	ask := func(k *identity.Key, card []byte) error {
+		q, err := json.Marshal(map[string]any{"card": json.RawMessage(card)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = a.peers().Answer(t.Context(), peering.Caller{DID: k.DID()}, "logs", q)
+		return err
+	}
+	var dids []string
+	for i := range 105 {
+		k := newKey(t)
+		dids = append(dids, k.DID())
+		if err := ask(k, stranger(t, k, hours.now())); err != nil {
+			t.Fatalf("%d: %v", i, err)
+		}
+		hours.pass(10 * time.Second)
+	}
+	list, err := a.peers().List(t.Context(), security)
+	if err != nil || len(list) != 100 {
+		t.Fatalf("%d wait, %v", len(list), err)
+	}
+	if list[0].DID != dids[5] || list[99].DID != dids[104] {
+		t.Error("others than those that waited longest made room")
+	}
+	// A flood of new keys turns the list over slowly.
+	for range 60 {
+		k := newKey(t)
+		if err := ask(k, stranger(t, k, hours.now())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, _ = a.peers().List(t.Context(), security)
+	kept := 0
+	for _, p := range list {
+		if slices.Contains(dids, p.DID) {
+			kept++
+		}
+	}
+	if kept < 70 {
+		t.Errorf("60 new keys left %d of 100 on the list", kept)
+	}
+	// Nobody brings another's card.
+	hours.pass(time.Hour)
+	if err := ask(newKey(t), stranger(t, newKey(t), hours.now())); code(err) != "peer.card" {
+		t.Errorf("another's card: %v", err)
+	}
+}
+
+func newKey(t *testing.T) *identity.Key {
+	t.Helper()
+	k, err := identity.NewKey("ed25519")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// stranger is the log card of a hub that does not run.
+func stranger(t *testing.T, k *identity.Key, now time.Time) []byte {
+	t.Helper()
+	origin := "lianmu/" + strings.TrimPrefix(k.DID(), "did:key:") + "/1"
+	log, err := identity.PublicKey(newKey(t).DID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	vkey, err := note.NewEd25519VerifierKey(origin, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := fmt.Sprintf(`{"@context":"https://w3id.org/lianmu/v1","@type":"Log","@id":"urn:uuid:6a4c1f0e-7c7e-4d0e-9c56-0d6c5b8f7a10","origin":%q,"hub":%q,"verifierKey":%q,"epoch":1,"name":{"zh":"生"},"jurisdiction":"CN"}`,
+		origin, k.DID(), vkey)
+	card, err := identity.Sign([]byte(doc), k, identity.SignOptions{Created: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return card
 }
