@@ -127,7 +127,7 @@ func TestStaleLogs(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, a, err)
 			continue
 		}
-		if c := a.Coverage; c[0].State != Current || c[0].AgeS != 0 || c[0].Name["zh"] != "本节点" || c[1].AgeS != int64(test.state.Age.Seconds()) || test.mark != "" && c[1].State != test.mark {
+		if c := a.Coverage; c[0].State != Current || c[0].AgeS != 0 || c[0].Name["zh"] != "本节点" || c[1].AgeS != int64(test.state.Age.Seconds()) || test.mark != "" && c[1].State != test.mark || c[0].LeftOut || c[1].LeftOut == test.shown {
 			t.Errorf("%s: coverage %+v", name, c)
 		}
 		suggested, err := s.Suggest(t.Context(), "港口泊", vocab.Reader{}, 5)
