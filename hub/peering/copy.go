@@ -1,0 +1,269 @@
+package peering
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"lianmu/federation/exchange"
+	"lianmu/federation/ledger"
+	"lianmu/hub/bus"
+	"lianmu/vocab"
+	"lianmu/vocab/shape"
+)
+
+// run copies what is offered until ctx ends.
+func (m *mirror) run(ctx context.Context) {
+	for {
+		best, pause := m.choose()
+		if best != nil {
+			pause = m.copy(ctx, *best)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if best != nil && pause == 0 {
+			continue
+		}
+		if best == nil {
+			m.mend(ctx)
+		}
+		if pause == 0 {
+			pause = firstMend // or until something is offered
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+		case <-m.wake:
+		case <-t.C:
+		}
+		t.Stop()
+	}
+}
+
+// choose picks from whom to copy next.
+func (m *mirror) choose() (best *offer, wait time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.halted {
+		return nil, 0
+	}
+	offers := make([]offer, 0, len(m.offers))
+	for _, o := range m.offers {
+		offers = append(offers, o)
+	}
+	return choose(offers, m.rests, m.log.Size(), m.accepted, m.p.c.Now())
+}
+
+// busyPause is how long a copy waits where its source, or this hub, has enough to
+// do.
+const busyPause = 100 * time.Millisecond
+
+// copy takes one turn at copying from a source; pause is how long to wait before
+// choosing anew.
+func (m *mirror) copy(ctx context.Context, o offer) (pause time.Duration) {
+	m.p.mu.Lock()
+	l := m.p.links[o.peer]
+	m.p.mu.Unlock()
+	if l == nil {
+		m.withdraw(o.peer)
+		return 0
+	}
+	source := l.from()
+	if source == nil {
+		m.withdraw(o.peer)
+		return 0
+	}
+	for _, slots := range []chan struct{}{l.slots, m.p.room} {
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
+		default:
+			return busyPause
+		}
+	}
+	return m.follow(ctx, source, o, l)
+}
+
+// follow copies as far as an offer goes, for one turn at most.
+func (m *mirror) follow(ctx context.Context, source exchange.Source, o offer, l *link) (pause time.Duration) {
+	limited, cancel := context.WithTimeout(ctx, turn)
+	defer cancel()
+	before := m.log.Size()
+	_, err := m.advance(limited, source, o)
+	if ctx.Err() != nil {
+		return 0
+	}
+	var fork *ledger.Contradiction
+	var broken *exchange.LogFault
+	var fault *exchange.SourceFault
+	switch {
+	case err == nil:
+		m.went(o)
+		m.keep(ctx, false)
+		if o.beyond(m.log.Size(), m.log.Accepted().Time) { // older than what was accepted once
+			m.withdraw(o.peer)
+		}
+	case errors.As(err, &fork):
+		m.halt()
+		if err := m.p.halt(ctx, m.origin, contradicts(m.origin, fork.Why), fork.Have, fork.Got); err != nil {
+			l.complain(err)
+		}
+	case errors.As(err, &broken):
+		m.halt()
+		if err := m.p.halt(ctx, m.origin, broken.Problem, o.note); err != nil {
+			l.complain(err)
+		}
+	case limited.Err() != nil && m.log.Size() > before: // its turn is over; it did something
+	case errors.As(err, &fault), limited.Err() != nil:
+		m.failed(o.peer, err)
+		l.complain(err)
+	default: // it is not the source's fault
+		m.complain(err)
+		m.p.c.Logger.Warn("a mirror cannot be continued just now", "origin", m.origin, "err", err)
+		return 2 * time.Second
+	}
+	return 0
+}
+
+// went notes that all of an offer is here.
+func (m *mirror) went(o offer) {
+	accepted := m.log.Accepted().Time
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.rests, o.peer)
+	m.source, m.err, m.accepted = o.peer, nil, accepted
+	m.heard = later(m.heard, alive(o.time, m.p.c.Now()))
+}
+
+// failed has a source rest.
+func (m *mirror) failed(peer string, err error) {
+	now := m.p.c.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.rests[peer]
+	if r == nil {
+		r = &rest{}
+		m.rests[peer] = r
+	}
+	r.fail(now, m.p.c.Jitter())
+	m.err = complaint(err, now)
+}
+
+func (m *mirror) complain(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.err = complaint(err, m.p.c.Now())
+}
+
+// keep tells the store when the log was last heard of, now and then.
+func (m *mirror) keep(ctx context.Context, always bool) {
+	m.mu.Lock()
+	heard := m.heard
+	due := heard.After(m.kept) && (always || heard.Sub(m.kept) >= heardEvery)
+	m.mu.Unlock()
+	if !due {
+		return
+	}
+	_, err := m.p.store.changeMirror(ctx, m.origin, func(rec *Mirror, known bool) error {
+		if !known {
+			return unknown(m.hub)
+		}
+		rec.Heard = later(rec.Heard, heard)
+		return nil
+	})
+	if err != nil {
+		m.p.c.Logger.Debug("when a log was last heard of could not be kept", "origin", m.origin, "err", err)
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.kept = heard
+}
+
+// advance copies entries, judges them and shows them.
+func (m *mirror) advance(ctx context.Context, source exchange.Source, o offer) (exchange.Progress, error) {
+	return m.follower.Advance(ctx, source, o.own, o.note)
+}
+
+// appended shows an entry that has just been taken in.
+func (m *mirror) appended(index uint64, leaf ledger.Leaf, fact vocab.Fact, read any) {
+	var reading *shape.Reading
+	if r := asRead(read); r != nil {
+		reading = r.Reading
+	}
+	m.p.c.Catalog.AppendedTo(m.origin, index, leaf.ReceivedAt, fact, reading)
+	if reading != nil && reading.Redaction != nil && leaf.Kind == vocab.KindRedaction {
+		m.p.c.Catalog.ForgetIn(m.origin, reading.Redaction.Index)
+	}
+	m.p.c.Catalog.PaceOf(m.origin)
+}
+
+// keepToward keeps the checkpoint up to which entries are being copied: with it a
+// fork between that and a later one is proven, after a restart too.
+func (m *mirror) keepToward(note []byte) error {
+	ctx, cancel := context.WithTimeout(context.Background(), kvTimeout)
+	defer cancel()
+	_, err := m.p.store.kv.Put(ctx, towardPrefix+bus.MirrorID(m.origin), note)
+	return err
+}
+
+// others are the sources there are, the log's own hub first.
+func (m *mirror) others() (out []exchange.Source) {
+	m.mu.Lock()
+	var peers []string
+	for peer, o := range m.offers {
+		if o.own {
+			peers = append([]string{peer}, peers...)
+		} else {
+			peers = append(peers, peer)
+		}
+	}
+	m.mu.Unlock()
+	m.p.mu.Lock()
+	defer m.p.mu.Unlock()
+	for _, peer := range peers {
+		if l := m.p.links[peer]; l != nil {
+			if source := l.from(); source != nil {
+				out = append(out, source)
+			}
+		}
+	}
+	return out
+}
+
+// Bounds of asking again for what is lacking.
+const (
+	firstMend = 10 * time.Second
+	mostMend  = time.Hour
+	mendTime  = 15 * time.Second
+)
+
+// mend asks again for documents that were missing or withheld: another source may
+// have them, and terms change.
+func (m *mirror) mend(ctx context.Context) {
+	now := m.p.c.Now()
+	if now.Before(m.mendAt) {
+		return
+	}
+	missing, _ := m.log.Lacking(ledger.Missing)
+	withheld, _ := m.log.Lacking(ledger.Withheld)
+	filled := 0
+	if missing+withheld > 0 {
+		limited, cancel := context.WithTimeout(ctx, mendTime)
+		defer cancel()
+		own := m.offeredBy(m.hub).own
+		for i, source := range m.others() {
+			n, err := m.follower.Mend(limited, source, own && i == 0)
+			filled += n
+			if err != nil {
+				m.p.c.Logger.Debug("what is lacking of a mirror could not be had", "origin", m.origin, "err", err)
+			}
+		}
+	}
+	m.mendWait = min(max(2*m.mendWait, firstMend), mostMend)
+	if filled > 0 || missing+withheld == 0 {
+		m.mendWait = firstMend
+	}
+	m.mendAt = now.Add(m.mendWait)
+}
