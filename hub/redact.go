@@ -234,11 +234,12 @@ func signRedaction(r vocab.Redaction, key identity.Signer, now time.Time) ([]byt
 		Created     string   `json:"created,omitempty"`
 		Content     string   `json:"contentDigest,omitempty"`
 		Audience    string   `json:"audience,omitempty"`
+		Hub         string   `json:"hub,omitempty"`
 	}{
 		Context: "https://w3id.org/lianmu/v1", Type: "Redaction", ID: uuid.New().URN(),
 		Index: r.Index, Leaf: base64.RawURLEncoding.EncodeToString(r.Leaf),
 		Ground: r.Ground, Reason: r.Reason, By: r.By, Second: r.Second,
-		Space: r.Space, Signer: r.Signer, Keys: r.Keys, Audience: string(r.Audience),
+		Space: r.Space, Signer: r.Signer, Keys: r.Keys, Audience: string(r.Audience), Hub: r.Hub,
 	}
 	if r.Key != (vocab.Key{}) {
 		text.OfferingKey = r.Key.String()

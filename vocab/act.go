@@ -67,4 +67,5 @@ type Redaction struct {
 	// Audience is public for the first entry under its name that everybody could
 	// see, and of a descriptor its default.
 	Audience Audience `json:"audience,omitempty"`
+	Hub      string   `json:"hub,omitempty"` // Space.Hub of a descriptor
 }

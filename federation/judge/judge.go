@@ -223,7 +223,7 @@ func remains(index uint64, leaf ledger.Leaf, d *vocab.Redaction) registry.Entry 
 	e := blank(index, leaf)
 	if leaf.Kind == vocab.KindSpace && d.Space != "" {
 		e.Fact.Space, e.Fact.Signer, e.Fact.Created, e.Fact.ID = d.Space, d.Signer, d.Created, d.Space
-		e.Space = &vocab.Space{DID: d.Space, Keys: d.Keys, Audience: d.Audience}
+		e.Space = &vocab.Space{DID: d.Space, Keys: d.Keys, Audience: d.Audience, Hub: d.Hub}
 	}
 	return e
 }

@@ -47,13 +47,19 @@ func (f *fold) act(e Entry, a *vocab.Act) {
 			f.merge(vocab.KeyOf(s.did, id), v, false)
 		}
 	case vocab.Withholding:
-		// Where the entry itself is held it is of the same time and goes before,
-		// so nothing changes.
 		v := pack(e, s.number)
 		v.position, v.first, v.created = a.From, a.From, nano(a.Created)
 		v.kind, v.content, v.expires, v.marks = vocab.KindWithdrawal, vocab.Digest{}, 0, withheld|hubs
 		for _, id := range a.Offerings[:min(len(a.Offerings), 1)] {
-			f.merge(vocab.KeyOf(s.did, id), v, false)
+			k := vocab.KeyOf(s.did, id)
+			// The place among the versions is that of the entry itself: of one that
+			// is held nothing changes.
+			if there, ok := f.version(k); ok && there.position == a.From {
+				v.digest = there.digest
+			} else if b, ok := f.blank(a.From); ok {
+				v.digest = b.digest
+			}
+			f.merge(k, v, false)
 		}
 	}
 }
@@ -93,7 +99,7 @@ func (f *fold) redact(d *vocab.Redaction) {
 		}
 		s = f.edit(s)
 		s.ring.events = slices.DeleteFunc(slices.Clone(s.ring.events), func(e event) bool { return e.position == d.Index })
-		s.ring.events = slices.Insert(s.ring.events, s.ring.find(d.Index), event{version: gone, keys: f.own(s, d.Keys)})
+		s.ring.events = slices.Insert(s.ring.events, s.ring.find(d.Index), event{version: gone, keys: f.own(s, d.Keys), home: d.Hub})
 		s.ring.refold()
 		f.ring(s, true)
 		return
@@ -147,7 +153,7 @@ func (r *Registry) Remains(index uint64, f vocab.Fact) (vocab.Redaction, bool) {
 	for _, k := range e.keys {
 		d.Keys = append(d.Keys, r.signer(k).did)
 	}
-	if e.text != nil {
+	if d.Hub = e.home; e.text != nil {
 		d.Audience = e.text.Audience
 	}
 	return d, ok

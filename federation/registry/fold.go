@@ -32,6 +32,8 @@ type fold struct {
 	barred  map[contentKey]bool // what was redacted, and the space that had published it
 	blanks  map[uint64]blank    // entries whose bodies are gone, until their redaction tells whose they were
 
+	arrived bool // a space has had its first entry; whoever asks resets it
+
 	// The lowest fold tells whoever keeps counts: of a version, before it goes
 	// and after it has come; and of a space, when worth may have changed in any
 	// of its versions.
@@ -133,6 +135,7 @@ func (f *fold) seen(s *space, e Entry) bool {
 // count notes an entry of a space, where counts are kept.
 func (f *fold) count(s *space, received int64) {
 	if f.below == nil {
+		f.arrived = f.arrived || s.entries == 0
 		s.entries++
 		s.last = max(s.last, received)
 	}
@@ -207,7 +210,7 @@ func (f *fold) describe(s *space, v version, d *vocab.Space) {
 	if len(d.Keys) > 0 {
 		keys = f.own(s, d.Keys)
 	}
-	f.ring(s, s.ring.add(event{version: v, keys: keys, text: &text}))
+	f.ring(s, s.ring.add(event{version: v, keys: keys, text: &text, home: d.Hub}))
 }
 
 // own enrols keys as the space's, and leaves out those that are another's.

@@ -37,11 +37,12 @@ func (h home) counts() bool {
 type claim struct {
 	known   bool
 	entries bool
-	text    bool   // a descriptor can be read
-	hub     string // that the descriptor which stands names; "": none
-	word    string // that the descriptor which stands of those the space itself signed names
-	version version
-	signer  string // DID that signed the descriptor which stands
+	named   bool    // the space itself has named a hub here, whatever became of that
+	hub     string  // that the descriptor which stands names; "": none
+	word    string  // that the one which stands of those names that the space itself signed
+	version version // of the descriptor which stands
+	signer  string  // DID that signed it
+	text    int64   // when the last that can be read was created; 0: there is none
 	keys    map[uint32]bool
 }
 
@@ -54,23 +55,40 @@ func (r *Registry) claim(did string) (c claim) {
 		return c
 	}
 	c.known, c.entries = true, s.entries > 0
-	if s.ring.text >= 0 {
-		e := s.ring.events[s.ring.text]
-		c.text, c.hub, c.version, c.signer = true, e.text.Hub, e.version, r.signer(e.signer).did
+	g, own := s.ring, s.ring
+	if slices.ContainsFunc(g.events, func(e event) bool { return e.hub }) {
+		own = g.own()
+		c.keys = make(map[uint32]bool, len(own.keys))
+		for _, k := range own.keys {
+			c.keys[k.key] = true
+		}
 	}
-	if !slices.ContainsFunc(s.ring.events, func(e event) bool { return e.hub }) {
-		c.word = c.hub
-		return c
+	c.named = slices.ContainsFunc(own.events, func(e event) bool { return e.home != "" })
+	if g.text >= 0 {
+		c.text = g.events[g.text].created
 	}
-	own := s.ring.own()
-	if own.text >= 0 {
-		c.word = own.events[own.text].text.Hub
+	if e, ok := g.says(own); ok {
+		c.hub, c.version, c.signer = e.home, e.version, r.signer(e.signer).did
 	}
-	c.keys = make(map[uint32]bool, len(own.keys))
-	for _, k := range own.keys {
-		c.keys[k.key] = true
+	if e, ok := own.says(own); ok {
+		c.word = e.home
 	}
 	return c
+}
+
+// says is the descriptor that stands. Where all are void, as after the theft of
+// the first key, it is the last of them that the space signed: it is still at
+// home where it was.
+func (g ring) says(own ring) (last event, ok bool) {
+	if g.stands >= 0 {
+		return g.events[g.stands], true
+	}
+	for _, e := range own.events {
+		if e.home != "" && (!ok || later(e.version, last.version)) {
+			last, ok = e, true
+		}
+	}
+	return last, ok
 }
 
 // own is the ring as the space alone made it: without the keys that the hub gave
@@ -123,7 +141,7 @@ func homeOf(did string, parts []part) home {
 		if p.own {
 			word = c.hub
 		}
-		named = named || word != ""
+		named = named || c.named || word != ""
 		if word != "" && word == p.hub && c.hub == p.hub {
 			candidates = append(candidates, i)
 		}
@@ -170,8 +188,7 @@ func teller(claims []claim) int {
 	for i, c := range claims {
 		switch {
 		case !c.known:
-		case best < 0, c.text && !claims[best].text, c.text && later(c.version, claims[best].version),
-			!claims[best].text && c.entries && !claims[best].entries:
+		case best < 0, c.text > claims[best].text, c.text == claims[best].text && c.entries && !claims[best].entries:
 			best = i
 		}
 	}

@@ -25,6 +25,7 @@ type event struct {
 	version
 	keys []uint32     // that may sign from here on; none where redacted: they stay as they were
 	text *vocab.Space // nil: not a descriptor, or redacted
+	home string       // of a descriptor: DID of the hub that it names
 	hub  bool         // a replacement by the hub, which nothing voids
 }
 

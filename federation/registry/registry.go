@@ -184,9 +184,10 @@ func (r *Registry) Apply(entries ...Entry) {
 // apply folds an entry, and what it says of a participant if it stands.
 func (r *Registry) apply(e Entry) {
 	r.fold.apply(e)
-	switch e.Fact.Kind {
-	case vocab.KindSpace, vocab.KindAct, vocab.KindRedaction:
+	switch k := e.Fact.Kind; {
+	case r.arrived, k == vocab.KindSpace, k == vocab.KindAct, k == vocab.KindRedaction:
 		r.turns.Add(1)
+		r.arrived = false
 	}
 	switch {
 	case e.Fact.Kind == vocab.KindAct || e.Fact.Kind == vocab.KindRedaction:

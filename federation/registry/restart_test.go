@@ -22,12 +22,13 @@ type state struct {
 	May          map[string]string
 	Signed       map[string][]uint64
 	Barred       map[string]int // space → contents that were redacted
+	Public       map[vocab.Key]uint64
 }
 
 func snapshot(r *Registry) state {
 	st := state{
 		Position: r.Position(), Spaces: r.Spaces(), Participants: map[string][]vocab.Participant{},
-		Versions: map[vocab.Key]Version{}, Of: map[string][]string{}, May: map[string]string{}, Signed: map[string][]uint64{}, Barred: map[string]int{},
+		Versions: map[vocab.Key]Version{}, Of: map[string][]string{}, May: map[string]string{}, Signed: map[string][]uint64{}, Barred: map[string]int{}, Public: map[vocab.Key]uint64{},
 	}
 	for _, after := range []time.Duration{0, 5 * time.Hour} {
 		d, n := r.Digest(day0.Add(after))
@@ -38,6 +39,9 @@ func snapshot(r *Registry) state {
 	}
 	for k := range r.versions {
 		st.Versions[k], _ = r.Version(k)
+		for st.Public[k] <= st.Position && !r.PublicBefore(k, st.Public[k]) {
+			st.Public[k]++ // the position after the first that everybody could see
+		}
 	}
 	for _, s := range st.Spaces {
 		st.Participants[s.Space.DID] = r.ParticipantsOf(s.Space.DID)
@@ -130,8 +134,9 @@ func entitled(t interface{ Fatalf(string, ...any) }, r *Registry) {
 }
 
 var (
-	codes = []string{"1", "2"}
-	names = []string{"A", "B"}
+	codes     = []string{"1", "2"}
+	audiences = []vocab.Audience{"", "", vocab.AudiencePublic, vocab.AudiencePublic, vocab.AudienceSpace}
+	names     = []string{"A", "B"}
 	// Every key that the property draws. Those that are names are spaces unless
 	// another space takes them first.
 	pool = []string{"A", "B", "K", "L", "M", "N"}
@@ -150,6 +155,7 @@ func (s *story) draw(rt *rapid.T, first int) Entry {
 		if rapid.Bool().Draw(rt, "expires") {
 			e.Fact.Expires = e.Fact.Created.Add(4 * time.Hour)
 		}
+		e.Fact.Audience = rapid.SampledFrom(audiences).Draw(rt, "audience")
 		e.Fact.Content = vocab.DigestOf([]byte(id + rapid.SampledFrom([]string{"1", "2", "3"}).Draw(rt, "content")))
 		return e
 	case what == 4:
@@ -157,13 +163,17 @@ func (s *story) draw(rt *rapid.T, first int) Entry {
 	case what == 5:
 		return s.doc(dereg, key, id, hour)
 	case what < 8:
-		return s.participant(key, id, rapid.SampledFrom(codes).Draw(rt, "code"), hour)
+		e := s.participant(key, id, rapid.SampledFrom(codes).Draw(rt, "code"), hour)
+		e.Fact.Audience = rapid.SampledFrom(audiences).Draw(rt, "audience")
+		return e
 	case what < 11:
 		name := s.r.SpaceOf(did(key))[len(did("")):]
 		if rapid.IntRange(0, 9).Draw(rt, "other") == 0 {
 			name = rapid.SampledFrom(names).Draw(rt, "name")
 		}
-		return s.descriptor(key, name, hour, rapid.SliceOfNDistinct(rapid.SampledFrom(pool), 0, 3, rapid.ID).Draw(rt, "keys")...)
+		e := s.descriptor(key, name, hour, rapid.SliceOfNDistinct(rapid.SampledFrom(pool), 0, 3, rapid.ID).Draw(rt, "keys")...)
+		e.Space.Audience = rapid.SampledFrom(audiences).Draw(rt, "audience")
+		return e
 	case what == 11 && first > 0:
 		index := uint64(rapid.IntRange(0, first-1).Draw(rt, "redacted"))
 		if d, ok := s.r.Remains(index, s.log[index].Fact); ok {
@@ -237,6 +247,9 @@ func TestUndecidedLog(t *testing.T) {
 			e := s.draw(rt, i)
 			e.Index, e.ReceivedAt = uint64(i), day0
 			switch {
+			case rapid.IntRange(0, 9).Draw(rt, "withholds") == 0:
+				e = s.withholding(Entry{Index: uint64(rapid.IntRange(0, i+2).Draw(rt, "from")), Fact: e.Fact})
+				e.Index, e.ReceivedAt = uint64(i), day0
 			case e.Act != nil || e.Redaction != nil:
 			case rapid.IntRange(0, 4).Draw(rt, "hint") == 0:
 				e.Fact.Space, e.Fact.Signer = did(rapid.SampledFrom(pool).Draw(rt, "claimed")), e.Fact.Space

@@ -226,7 +226,8 @@ func (f *fold) decideRedaction(d *vocab.Redaction) Decision {
 		return wrong
 	}
 	if e, ok := f.home(n).ring.at(d.Index); ok {
-		if e.signer != n || e.created != nano(d.Created) || !slices.Equal(e.keys, f.numbered(d.Keys)) || e.text != nil && e.text.Audience != d.Audience {
+		if e.signer != n || e.created != nano(d.Created) || !slices.Equal(e.keys, f.numbered(d.Keys)) || e.home != d.Hub ||
+			e.text != nil && e.text.Audience != d.Audience {
 			return wrong
 		}
 	} else if v, ok := f.version(d.Key); !ok || (f.publicOf(d.Key, v) == d.Index+1) != (d.Audience == vocab.AudiencePublic) || v.position == d.Index && (v.signer != n || v.created != nano(d.Created) || v.marks&hubs != 0 ||

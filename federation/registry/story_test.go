@@ -68,6 +68,11 @@ func (s *story) act(a vocab.Act) Entry {
 	return e
 }
 
+// withholding is the act that goes along with an entry that hides what was public.
+func (s *story) withholding(e Entry) Entry {
+	return s.act(vocab.Act{Verb: vocab.Withholding, Space: e.Fact.Space, Offerings: []string{e.Fact.ID}, From: e.Index, Created: e.Fact.Created})
+}
+
 // redaction is one of an entry of the log, as the hub makes it.
 func (s *story) redaction(index uint64) Entry {
 	d, ok := s.r.Remains(index, s.log[index].Fact)
@@ -89,6 +94,14 @@ func (s *story) put(es ...Entry) []Decision {
 		if d.Logged() {
 			e.Index, e.Fact = first+uint64(b.Len()-1), d.Fact
 			s.log = append(s.log, e)
+		}
+		if d.Withholds {
+			act := s.withholding(e)
+			if a := b.Decide(act); !a.Logged() {
+				s.t.Fatalf("what is hidden cannot be said: %+v", a)
+			}
+			act.Index = e.Index + 1
+			s.log = append(s.log, act)
 		}
 		ds = append(ds, d)
 	}
@@ -162,7 +175,8 @@ func (s *story) keys(want string) {
 }
 
 // restarted is the registry of the story's first n entries after a restart: of
-// those that were redacted, kind and digest are left.
+// those that were redacted, kind and digest are left, and of descriptors what
+// the redaction says of them.
 func (s *story) restarted(n int, open bool) *Registry {
 	r := New()
 	if open {
@@ -173,6 +187,10 @@ func (s *story) restarted(n int, open bool) *Registry {
 		if d := e.Redaction; d != nil {
 			gone := &log[d.Index]
 			*gone = Entry{Index: gone.Index, ReceivedAt: gone.ReceivedAt, Fact: vocab.Fact{Kind: gone.Fact.Kind, Digest: gone.Fact.Digest}}
+			if gone.Fact.Kind == vocab.KindSpace {
+				gone.Fact.Space, gone.Fact.Signer, gone.Fact.ID, gone.Fact.Created = d.Space, d.Signer, d.Space, d.Created
+				gone.Space = &vocab.Space{Keys: d.Keys, Audience: d.Audience, Hub: d.Hub}
+			}
 		}
 	}
 	r.Apply(log...)

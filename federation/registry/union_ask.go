@@ -19,10 +19,11 @@ type found struct {
 type removal struct {
 	found
 	received int64
+	void     bool // as that log has it
 }
 
 // look asks one log for a key: what stands there, whose it is, and what the
-// space itself said to take it down, as far as that log thinks that it counts.
+// space itself said to take it down.
 func (p part) look(i int, k vocab.Key) (f found, space string, removals []removal, ok bool) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -36,17 +37,15 @@ func (p part) look(i int, k vocab.Key) (f found, space string, removals []remova
 		return found{log: i, version: v, signer: p.signer(v.signer).did, shown: shown}
 	}
 	for _, w := range p.withdrawn[k] {
-		if !p.stolen(w.signer, w.position) {
-			removals = append(removals, removal{at(w), w.received})
-		}
+		removals = append(removals, removal{at(w), w.received, p.stolen(w.signer, w.position)})
 	}
 	for _, e := range p.ends(k) {
-		if e.hubs || p.stolen(e.signer, e.position) {
+		if e.hubs {
 			continue
 		}
 		d := at(version{position: e.position, first: v.first, signer: e.signer, kind: vocab.KindDeregistration, received: e.received, marks: ended})
 		d.shown.Final = true
-		removals = append(removals, removal{d, e.received})
+		removals = append(removals, removal{d, e.received, p.stolen(e.signer, e.position)})
 	}
 	return at(v), p.home(v.signer).did, removals, true
 }
@@ -145,7 +144,7 @@ func amongAll(all []found, removals []removal, h home, parts []part, space strin
 	out.Void = out.Void || barred(*best, parts, space)
 	for _, r := range removals {
 		switch {
-		case r.log == best.log || !counts(r.found):
+		case r.log == best.log || r.void || !counts(r.found):
 		case r.version.kind == vocab.KindDeregistration:
 			out.Final = true
 		case later(r.version, version):

@@ -95,7 +95,7 @@ func merge(old, v version, known bool) version {
 }
 
 // later orders versions by created, withdrawal before offering, digest. What
-// stands in place of another is before all of its time: also before that one.
+// stands in place of another has that one's place, and makes room for it.
 func later(a, b version) bool {
 	if a.created != b.created {
 		return a.created > b.created
@@ -103,16 +103,17 @@ func later(a, b version) bool {
 	if x, y := rank(a), rank(b); x != y {
 		return x > y
 	}
-	return bytes.Compare(a.digest[:], b.digest[:]) > 0
+	if c := bytes.Compare(a.digest[:], b.digest[:]); c != 0 {
+		return c > 0
+	}
+	return b.marks&withheld != 0 && a.marks&withheld == 0
 }
 
 func rank(v version) int {
 	switch {
-	case v.marks&withheld != 0:
-		return -1
 	case v.kind == vocab.KindDeregistration:
 		return 2
-	case says(v.kind):
+	case says(v.kind), v.marks&withheld != 0: // only what says something is withheld
 		return 1
 	}
 	return 0

@@ -28,20 +28,22 @@ func TestActs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for doc, want := range map[string]vocab.Act{
-		anAct("Admission", `,"descriptor":"`+digest+`"`):                                         {Verb: vocab.Admission, Descriptor: d},
-		anAct("准入", `,"空间描述摘要":"`+digest+`","理由":"材料齐全","复核":"did:web:b.example"`):               {Verb: vocab.Admission, Descriptor: d, Reason: "材料齐全", Second: "did:web:b.example"},
-		anAct("Rejection", `,"reason":"no code"`):                                                {Verb: vocab.Rejection, Reason: "no code"},
-		anAct("不予准入", `,"reason":"no code"`):                                                     {Verb: vocab.Rejection, Reason: "no code"},
-		anAct("暂停", `,"理由":"整改"`):                                                                {Verb: vocab.Suspension, Reason: "整改"},
-		anAct("Resumption", ``):                                                                  {Verb: vocab.Resumption},
-		anAct("恢复", ``):                                                                          {Verb: vocab.Resumption},
-		anAct("KeyReplacement", `,"keys":["`+otherKey+`"],"evidence":"2026-017"`):                {Verb: vocab.KeyReplacement, Keys: []string{otherKey}, Evidence: "2026-017"},
-		anAct("更换密钥", `,"密钥":["`+otherKey+`","`+spaceKey+`"],"备案编号":"2026-017"`):                 {Verb: vocab.KeyReplacement, Keys: []string{otherKey, spaceKey}, Evidence: "2026-017"},
-		anAct("KeyCompromise", `,"key":"`+spaceKey+`","from":123,"reason":"UKey lost"`):          {Verb: vocab.KeyCompromise, Key: spaceKey, From: 123, Reason: "UKey lost"},
-		anAct("密钥失窃", `,"密钥":"`+spaceKey+`","起始位置":0`):                                           {Verb: vocab.KeyCompromise, Key: spaceKey},
-		anAct("KeyCompromise", `,"key":"`+spaceKey+`"`):                                          {Verb: vocab.KeyCompromise, Key: spaceKey},
-		anAct("Removal", `,"offerings":["https://space.example/1",{"@id":"urn:x:2"},"urn:x:2"]`): {Verb: vocab.Removal, Offerings: []string{"https://space.example/1", "urn:x:2"}},
-		anAct("强制注销", `,"目录条目":"urn:x:2"`):                                                       {Verb: vocab.Removal, Offerings: []string{"urn:x:2"}},
+		anAct("Admission", `,"descriptor":"`+digest+`"`):                                              {Verb: vocab.Admission, Descriptor: d},
+		anAct("准入", `,"空间描述摘要":"`+digest+`","理由":"材料齐全","复核":"did:web:b.example"`):                    {Verb: vocab.Admission, Descriptor: d, Reason: "材料齐全", Second: "did:web:b.example"},
+		anAct("Rejection", `,"reason":"no code"`):                                                     {Verb: vocab.Rejection, Reason: "no code"},
+		anAct("不予准入", `,"reason":"no code"`):                                                          {Verb: vocab.Rejection, Reason: "no code"},
+		anAct("暂停", `,"理由":"整改"`):                                                                     {Verb: vocab.Suspension, Reason: "整改"},
+		anAct("Resumption", ``):                                                                       {Verb: vocab.Resumption},
+		anAct("恢复", ``):                                                                               {Verb: vocab.Resumption},
+		anAct("KeyReplacement", `,"keys":["`+otherKey+`"],"evidence":"2026-017"`):                     {Verb: vocab.KeyReplacement, Keys: []string{otherKey}, Evidence: "2026-017"},
+		anAct("更换密钥", `,"密钥":["`+otherKey+`","`+spaceKey+`"],"备案编号":"2026-017"`):                      {Verb: vocab.KeyReplacement, Keys: []string{otherKey, spaceKey}, Evidence: "2026-017"},
+		anAct("KeyCompromise", `,"key":"`+spaceKey+`","from":123,"reason":"UKey lost"`):               {Verb: vocab.KeyCompromise, Key: spaceKey, From: 123, Reason: "UKey lost"},
+		anAct("密钥失窃", `,"密钥":"`+spaceKey+`","起始位置":0`):                                                {Verb: vocab.KeyCompromise, Key: spaceKey},
+		anAct("KeyCompromise", `,"key":"`+spaceKey+`"`):                                               {Verb: vocab.KeyCompromise, Key: spaceKey},
+		anAct("Removal", `,"offerings":["https://space.example/1",{"@id":"urn:x:2"},"urn:x:2"]`):      {Verb: vocab.Removal, Offerings: []string{"https://space.example/1", "urn:x:2"}},
+		anAct("Withholding", `,"offerings":["urn:x:2"],"from":7,"created":"2026-11-21T08:00:00.25Z"`): {Verb: vocab.Withholding, Offerings: []string{"urn:x:2"}, From: 7, Created: time.Date(2026, 11, 21, 8, 0, 0, 25e7, time.UTC)},
+		anAct("收回公开", `,"目录条目":"urn:x:2","起始位置":0,"签署时间":"2026-11-21T16:00:00+08:00"`):                {Verb: vocab.Withholding, Offerings: []string{"urn:x:2"}, Created: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)},
+		anAct("强制注销", `,"目录条目":"urn:x:2"`):                                                            {Verb: vocab.Removal, Offerings: []string{"urn:x:2"}},
 	} {
 		want.ID, want.Space, want.By = anID, spaceKey, otherKey
 		rd := accept(t, doc)
@@ -84,6 +86,9 @@ func TestActsRefused(t *testing.T) {
 		"a person's number":     {anAct("Rejection", `,"reason":"`+personal+`"`), "identifier.personal", "/reason"},
 		"suspended without why": {anAct("Suspension", ""), "member.missing", ""},
 		"digest":                {anAct("Admission", `,"descriptor":"abc"`), "digest.form", "/descriptor"},
+		"two withheld":          {anAct("Withholding", `,"offerings":["urn:x:1","urn:x:2"],"from":1,"created":"2026-11-21T08:00:00Z"`), "member.several", ""},
+		"withheld nowhere":      {anAct("Withholding", `,"offerings":["urn:x:1"],"created":"2026-11-21T08:00:00Z"`), "member.missing", ""},
+		"withheld at no time":   {anAct("Withholding", `,"offerings":["urn:x:1"],"from":1`), "member.missing", ""},
 		"no keys":               {anAct("KeyReplacement", `,"evidence":"1"`), "member.missing", ""},
 		"no evidence":           {anAct("KeyReplacement", `,"keys":"`+otherKey+`"`), "member.missing", ""},
 		"a key of another sort": {anAct("KeyReplacement", `,"keys":"did:web:x.example","evidence":"1"`), "key.form", "/keys"},
@@ -113,13 +118,13 @@ func TestRedactions(t *testing.T) {
 	leaf := slices.Repeat([]byte{1, 250}, 37)
 	text := base64.RawURLEncoding.EncodeToString(leaf)
 	key, content := vocab.KeyOf(spaceKey, "urn:x:1"), vocab.DigestOf([]byte("content"))
-	whole := `{` + lianmu + `,"@type":"Redaction","@id":"` + anID + `","index":12,"leaf":"` + text + `","ground":"personal","reason":"r","by":"a","second":"b","space":"` + spaceKey + `","signer":"` + otherKey + `","keys":["` + spaceKey + `"],"offeringKey":"` + key.String() + `","created":"2026-11-21T08:00:00.123456789+08:00","contentDigest":"` + content.String() + `"}`
+	whole := `{` + lianmu + `,"@type":"Redaction","@id":"` + anID + `","index":12,"leaf":"` + text + `","ground":"personal","reason":"r","by":"a","second":"b","space":"` + spaceKey + `","signer":"` + otherKey + `","keys":["` + spaceKey + `"],"offeringKey":"` + key.String() + `","created":"2026-11-21T08:00:00.123456789+08:00","contentDigest":"` + content.String() + `","audience":"public","hub":"` + otherKey + `"}`
 	want := &vocab.Redaction{
-		ID: anID, Index: 12, Leaf: leaf, Ground: "personal", Reason: "r", By: "a", Second: "b", Space: spaceKey, Signer: otherKey, Keys: []string{spaceKey}, Key: key, Content: content,
+		ID: anID, Index: 12, Leaf: leaf, Ground: "personal", Reason: "r", By: "a", Second: "b", Space: spaceKey, Signer: otherKey, Keys: []string{spaceKey}, Key: key, Content: content, Audience: vocab.AudiencePublic, Hub: otherKey,
 		Created: time.Date(2026, 11, 21, 0, 0, 0, 123456789, time.UTC),
 	}
 	chinese := strings.NewReplacer(`"Redaction"`, `"删除正文"`, `"index"`, `"记录序号"`, `"leaf"`, `"叶记录"`, `"ground":"personal"`, `"依据":"个人信息"`, `"reason"`, `"理由"`, `"by"`, `"经办"`,
-		`"second"`, `"复核"`, `"space"`, `"所属空间"`, `"signer"`, `"签名密钥"`, `"keys"`, `"密钥"`, `"offeringKey"`, `"条目键"`, `"created"`, `"签署时间"`, `"contentDigest"`, `"内容摘要"`).Replace(whole)
+		`"second"`, `"复核"`, `"space"`, `"所属空间"`, `"signer"`, `"签名密钥"`, `"keys"`, `"密钥"`, `"offeringKey"`, `"条目键"`, `"created"`, `"签署时间"`, `"contentDigest"`, `"内容摘要"`, `"audience"`, `"可见范围"`, `"hub"`, `"归属节点"`).Replace(whole)
 	for _, doc := range []string{whole, chinese} {
 		rd := accept(t, doc)
 		if rd.Kind != vocab.KindRedaction || !reflect.DeepEqual(rd.Redaction, want) || len(rd.Warnings) > 0 {
@@ -147,6 +152,7 @@ func TestRedactions(t *testing.T) {
 		"by himself":       {`"second":"b"`, `"second":"a"`, "second.same", ""},
 		"key":              {key.String(), "ab", "digest.form", "/offeringKey"},
 		"content":          {content.String(), "ab", "digest.form", "/contentDigest"},
+		"audience":         {`"audience":"public"`, `"audience":"some"`, "redaction.audience", "/audience"},
 		"signer no key":    {`"signer":"` + otherKey, `"signer":"did:web:a.example`, "key.form", "/signer"},
 		"date alone":       {"2026-11-21T08:00:00.123456789+08:00", "2026-11-21", "date.form", "/created"},
 		"@id":              {anID, "urn:x:1", "id.uuid", "/@id"},

@@ -18,7 +18,7 @@ var grounds = map[string]string{
 	"retention": "retention", "保存期满": "retention",
 }
 
-var redactionMembers = []string{"index", "leaf", "ground", "signer", "keys", "key", "offeringKey", "created", "contentDigest", "audience"}
+var redactionMembers = []string{"index", "leaf", "ground", "signer", "keys", "key", "offeringKey", "created", "contentDigest", "audience", "hub"}
 
 // redaction reads that the body of an entry was deleted, as strictly as an act.
 func (rd *reading) redaction(s subject) *vocab.Redaction {
@@ -53,6 +53,7 @@ func (rd *reading) redaction(s subject) *vocab.Redaction {
 	if v, ok := rd.one(s, "contentDigest"); ok {
 		r.Content = rd.digest(v)
 	}
+	r.Hub = rd.homeHub(s)
 	if v, ok := rd.one(s, "audience"); ok {
 		text, _, _ := v.text()
 		switch a := vocab.Audience(text); a {

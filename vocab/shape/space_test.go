@@ -27,16 +27,16 @@ func TestSpaceInFull(t *testing.T) {
 		"Chinese keys": `{` + lianmu + `,"@id":"` + spaceKey + `","类型":"数据空间","名称":{"zh":"示例航运空间","en":"Shipping"},"空间类型":"行业","描述":"港航。",
 			"运营方":{"名称":"示例港航公司","统一社会信用代码":"91512081MA62K0260E"},"地域分类":"上海市","行业分类":"G","角色":["运营方","提供方"],
 			"接入点":[{"接入点类型":"dsp","接入点地址":"https://s.example/dsp"},"https://s.example/ndi"],"联系方式":"数据服务台 021-60000000",
-			"密钥":["` + spaceKey + `","` + otherKey + `"],"默认可见范围":"互认","规则代码集":["https://r.example/1","urn:x:r2","urn:x:r2"]}`,
+			"密钥":["` + spaceKey + `","` + otherKey + `"],"默认可见范围":"互认","规则代码集":["https://r.example/1","urn:x:r2","urn:x:r2"],"归属节点":"` + otherKey + `"}`,
 		"English keys": `{` + lianmu + `,"@id":"` + spaceKey + `","@type":"Space","name":{"zh":"示例航运空间","en":"Shipping"},"spaceType":"industry","description":{"zh":"港航。"},
 			"operator":{"name":{"zh":"示例港航公司"},"uscc":"91512081MA62K0260E"},"region":"3100","industry":"G","role":["operator","provider"],
 			"endpoint":[{"@type":"Endpoint","endpointType":"dsp","endpointURL":"https://s.example/dsp"},{"endpointURL":"https://s.example/ndi"}],"contact":"数据服务台 021-60000000",
-			"key":["` + spaceKey + `","` + otherKey + `"],"defaultAudience":"recognised","ruleScheme":["https://r.example/1",{"@id":"urn:x:r2"}]}`,
+			"key":["` + spaceKey + `","` + otherKey + `"],"defaultAudience":"recognised","ruleScheme":["https://r.example/1",{"@id":"urn:x:r2"}],"hub":"` + otherKey + `"}`,
 		"prefixes": `{"@context":{"lm":"https://w3id.org/lianmu/ns#","foaf":"http://xmlns.com/foaf/0.1/","dct":"http://purl.org/dc/terms/","dcat":"http://www.w3.org/ns/dcat#"},"@id":"` + spaceKey + `","@type":"lm:Space",
 			"foaf:name":[{"@value":"示例航运空间","@language":"zh"},{"@value":"Shipping","@language":"en"}],"lm:spaceType":"行业","dct:description":"港航。",
 			"lm:operator":{"foaf:name":"示例港航公司","lm:uscc":"91512081MA62K0260E"},"lm:region":"3100","lm:industry":"G","lm:role":"运营方、提供方",
 			"lm:endpoint":{"@list":[{"lm:endpointType":"dsp","dcat:endpointURL":{"@id":"https://s.example/dsp"}},{"@id":"https://s.example/ndi"}]},"dcat:contactPoint":"数据服务台 021-60000000",
-			"lm:key":[{"@id":"` + spaceKey + `"},"` + otherKey + `"],"lm:defaultAudience":"recognized","lm:ruleScheme":[{"@id":"https://r.example/1"},"urn:x:r2"]}`,
+			"lm:key":[{"@id":"` + spaceKey + `"},"` + otherKey + `"],"lm:defaultAudience":"recognized","lm:ruleScheme":[{"@id":"https://r.example/1"},"urn:x:r2"],"lm:hub":{"@id":"` + otherKey + `"}}`,
 	} {
 		rd := accept(t, d)
 		term := func(l *vocab.CodeList, code string) vocab.Term { return vocab.Term{Code: code, Label: l.Label(code)} }
@@ -46,7 +46,7 @@ func TestSpaceInFull(t *testing.T) {
 			Region: term(vocab.Regions, "3100"), Industry: term(vocab.Industries, "G"), Contact: "数据服务台 021-60000000",
 			Roles:     []vocab.Term{term(vocab.Roles, "operator"), term(vocab.Roles, "provider")},
 			Endpoints: []vocab.Endpoint{{Type: "dsp", URL: "https://s.example/dsp"}, {URL: "https://s.example/ndi"}},
-			Keys:      []string{spaceKey, otherKey}, Audience: vocab.AudienceRecognised, Schemes: []string{"https://r.example/1", "urn:x:r2"},
+			Keys:      []string{spaceKey, otherKey}, Audience: vocab.AudienceRecognised, Schemes: []string{"https://r.example/1", "urn:x:r2"}, Hub: otherKey,
 		}
 		if rd.Kind != vocab.KindSpace || !reflect.DeepEqual(rd.Space, want) {
 			t.Errorf("%s:\n%+v\n%+v", name, rd.Space, want)
@@ -101,6 +101,8 @@ func TestSpaceRefused(t *testing.T) {
 		"too many endpoints":      {`"endpoint":` + many(17, `"https://s.example/%d"`), "shape.many", "/endpoint/16"},
 		"too many schemes":        {`"ruleScheme":` + many(65, `"urn:x:%d"`), "shape.many", "/ruleScheme/64"},
 		"too many roles":          {`"role":` + many(201, `"角色%d"`), "shape.many", "/role/200"},
+		"hub no DID":              {`"hub":"https://hub.example"`, "did.form", "/hub"},
+		"two hubs":                {`"hub":["did:web:a.example","did:web:b.example"]`, "member.several", "/hub/1"},
 		"endpoint without URL":    {`"endpoint":{"endpointType":"dsp"}`, "endpoint.missing", "/endpoint"},
 		"endpoint a number":       {`"endpoint":7`, "endpoint.missing", "/endpoint"},
 		"endpoint relative":       {`"endpoint":{"endpointURL":"dsp"}`, "iri.relative", "/endpoint/endpointURL"},
