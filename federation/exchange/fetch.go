@@ -33,7 +33,7 @@ func (c *copying) fetch(ctx context.Context, running *sync.WaitGroup, first uint
 	running.Go(func() {
 		defer close(slots)
 		for len(leaves) > 0 {
-			n := min(len(leaves), askedFor)
+			n := min(len(leaves), c.f.part)
 			slot := make(chan fetched, 1)
 			select {
 			case slots <- slot:

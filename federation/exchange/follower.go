@@ -22,7 +22,7 @@ type Judge interface {
 	// whatever else the log says.
 	Read(ctx context.Context, leaf ledger.Leaf, document []byte) (any, error)
 	// Stand says whether the signer had the right to this entry at its place in
-	// the log. All entries before it that can matter have been applied.
+	// the log. All entries before it have been applied.
 	Stand(index uint64, leaf ledger.Leaf, read any) (vocab.Fact, error)
 	// Apply folds an entry, in the log's order. For one that does not stand or
 	// whose document is not here, fact has kind and digest alone, and read is
@@ -30,8 +30,10 @@ type Judge interface {
 	Apply(index uint64, leaf ledger.Leaf, fact vocab.Fact, read any)
 	// Late judges documents that came after their entries were applied without,
 	// by index, each as it would have been in its place, and folds those that
-	// stand.
+	// stand. With none given it folds the log anew, whatever was applied.
 	Late(ctx context.Context, late map[uint64]any) (map[uint64]Verdict, error)
+	// Position is the number of entries applied.
+	Position() uint64
 }
 
 // Verdict is what Late says of a document.
@@ -47,8 +49,7 @@ type Follower struct {
 	// Others are further sources of this log, best first: for documents that the
 	// one in use does not have right. May be nil.
 	Others func() []Source
-	// Appended is told of every entry once it is in the mirror, in order, after
-	// Judge.Apply. For one that does not stand or whose document is not here, fact
+	// Appended is told of every entry once it is in the mirror, in order. For one that does not stand or whose document is not here, fact
 	// has kind and digest alone and read is nil. May be nil.
 	Appended func(index uint64, leaf ledger.Leaf, fact vocab.Fact, read any)
 	// Filled is told of every entry whose document came late. May be nil.
@@ -61,7 +62,9 @@ type Follower struct {
 	Now    func() time.Time // measures how long a source is waited for
 	Logger *slog.Logger     // may be nil
 
-	mu sync.Mutex
+	mu    sync.Mutex
+	chunk uint64 // chunkLeaves, or less in tests
+	part  int    // askedFor, likewise
 }
 
 // Progress is what an Advance did.
@@ -100,21 +103,26 @@ const (
 func (f *Follower) Advance(ctx context.Context, src Source, own bool, note []byte) (p Progress, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	defer func() { p.Size = f.Log.Size() }()
 	c, err := f.start(src, own, note)
 	if err != nil {
 		return p, err
 	}
-	defer func() { p = c.progress }()
+	defer func() {
+		p = c.progress
+		p.Size = f.Log.Size()
+	}()
 	if err := c.agree(); err != nil {
 		return p, err
 	}
+	if err := f.level(ctx); err != nil {
+		return p, err
+	}
 	for size := f.Log.Size(); size < c.cp.Size; size = f.Log.Size() {
-		if err := f.keepToward(note); err != nil {
-			return p, err
-		}
 		leaves, broken, err := c.leaves(ctx, size)
 		if err != nil {
+			return p, err
+		}
+		if err := f.keepToward(note); err != nil { // now that it extends all that is held
 			return p, err
 		}
 		if err := c.take(ctx, size, leaves); err != nil {
@@ -129,6 +137,17 @@ func (f *Follower) Advance(ctx context.Context, src Source, own bool, note []byt
 		err = nil
 	}
 	return p, c.proof(err)
+}
+
+// level brings the judge to where the mirror is. It is ahead after an append that
+// failed: an entry is applied before it is written, as those after it are judged
+// by it.
+func (f *Follower) level(ctx context.Context) error {
+	if f.Judge.Position() == f.Log.Size() {
+		return nil
+	}
+	_, err := f.Judge.Late(ctx, nil)
+	return err
 }
 
 // copying is one Advance, or one Mend.
@@ -165,6 +184,12 @@ func (f *Follower) start(src Source, own bool, note []byte) (*copying, error) {
 }
 
 func (f *Follower) copying(src Source, own bool) *copying {
+	if f.chunk == 0 {
+		f.chunk = chunkLeaves
+	}
+	if f.part == 0 {
+		f.part = askedFor
+	}
 	if _, file := src.(*Bundle); file {
 		own = false // nobody knows who wrote it
 	}

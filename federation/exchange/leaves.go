@@ -12,10 +12,10 @@ import (
 )
 
 // leaves fetches the leaf records from entry from on, at most up to the next
-// multiple of chunkLeaves, and authenticates them by the checkpoint. Broken says
+// multiple of the chunk, and authenticates them by the checkpoint. Broken says
 // which of them cannot be in any log; they and what follows are left out.
 func (c *copying) leaves(ctx context.Context, from uint64) (good []ledger.Leaf, broken *LogFault, err error) {
-	to := min((from/chunkLeaves+1)*chunkLeaves, c.cp.Size)
+	to := min((from/c.f.chunk+1)*c.f.chunk, c.cp.Size)
 	raw := make([]byte, 0, (to-from)*ledger.LeafSize)
 	for at := from; at < to; at = from + uint64(len(raw)/ledger.LeafSize) {
 		err := c.pace.wait(func() (int, error) {

@@ -23,6 +23,9 @@ func (f *Follower) Mend(ctx context.Context, src Source, own bool) (filled int, 
 	if err := f.Log.ReadOnly(); err != nil {
 		return 0, err
 	}
+	if err := f.level(ctx); err != nil {
+		return 0, err
+	}
 	_, missing := f.Log.Lacking(ledger.Missing)
 	_, withheld := f.Log.Lacking(ledger.Withheld)
 	return f.copying(src, own).mend(ctx, append(missing, withheld...))

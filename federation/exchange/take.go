@@ -81,8 +81,7 @@ func (c *copying) take(ctx context.Context, first uint64, leaves []ledger.Leaf) 
 			break
 		}
 	}
-	// What has been judged is kept even where time is up.
-	if err := b.flush(context.WithoutCancel(ctx)); err != nil {
+	if err := b.flush(ctx); err != nil {
 		return err
 	}
 	if failed == nil {
@@ -260,8 +259,8 @@ type batch struct {
 	bytes int
 }
 
-// add judges an entry at its place and appends it, with those before it where it
-// has to be.
+// add judges an entry at its place, and appends what was gathered when that is
+// enough.
 func (b *batch) add(ctx context.Context, it *item) error {
 	fact := vocab.Fact{Kind: it.leaf.Kind, Digest: it.leaf.SHA256}
 	if it.state == ledger.Held {
@@ -290,25 +289,24 @@ func (b *batch) add(ctx context.Context, it *item) error {
 			return err
 		}
 	}
+	b.c.f.Judge.Apply(it.index, it.leaf, fact, it.read) // what follows is judged by it
 	b.items, b.out, b.bytes = append(b.items, it), append(b.out, m), b.bytes+len(m.Document)
-	if bearsRights(it.leaf.Kind) {
-		return b.flush(ctx) // what follows is judged by it
-	}
 	return nil
 }
 
-// flush appends what was gathered, and then folds and shows it.
+// flush appends what was gathered, and then shows it. What has been judged is kept
+// even where time is up.
 func (b *batch) flush(ctx context.Context) error {
 	if len(b.out) == 0 {
 		return nil
 	}
 	c := b.c
+	ctx = context.WithoutCancel(ctx)
 	if err := c.f.Log.Extend(ctx, b.items[0].index, b.out); err != nil {
 		return err
 	}
 	for i, it := range b.items {
 		m := b.out[i]
-		c.f.Judge.Apply(it.index, it.leaf, m.Fact, it.read)
 		if c.f.Appended != nil {
 			read := it.read
 			if m.State != ledger.Held {

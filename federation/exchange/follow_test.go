@@ -1,0 +1,165 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"lianmu/federation/ledger"
+	"lianmu/vocab"
+)
+
+type states = map[ledger.EntryState]int
+
+// advance copies p's log to its end.
+func (f *follower) advance(t testing.TB, src Source, own bool, note []byte) Progress {
+	t.Helper()
+	p, err := f.Advance(context.Background(), src, own, note)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestFollow(t *testing.T) {
+	w, p := newWorld(t), newPaper(t)
+	space := newKey(t)
+	p.offer(space, 700)
+	f := w.follow(p, true)
+	got := f.advance(t, p, true, p.last())
+	if got.Entries != 700 || got.Size != 700 || got.Bytes == 0 || got.Faulty+got.Withheld+got.Missing+got.Redacted != 0 {
+		t.Errorf("%+v", got)
+	}
+	f.wantStates(p, 700, states{ledger.Held: 700})
+	if f.reads != 700 || string(f.Log.Checkpoint()) != string(p.last()) {
+		t.Errorf("%d readings, checkpoint\n%s", f.reads, f.Log.Checkpoint())
+	}
+	if s, ok := f.judge.Registry().Space(space.DID()); !ok || s.Offerings != 700 {
+		t.Errorf("%+v", s)
+	}
+
+	// The same again, and a newer time over the same entries, move nothing.
+	if got := f.advance(t, p, true, p.last()); got.Entries != 0 {
+		t.Errorf("%+v", got)
+	}
+	later := p.noteAt(700, p.at.Add(time.Minute))
+	f.advance(t, p, true, later)
+	if f.Log.Accepted().Time != p.at.Add(time.Minute) {
+		t.Errorf("accepted at %v", f.Log.Accepted().Time)
+	}
+	f.advance(t, p, true, p.note(300)) // an old one is no news, and no fault
+
+	// What is new comes alone.
+	p.offer(space, 40)
+	asked := 0
+	counting := &evil{Source: p, documents: func(ctx context.Context, digests []vocab.Digest) ([]Document, error) {
+		asked += len(digests)
+		return p.Documents(ctx, p.origin, digests)
+	}}
+	if got := f.advance(t, counting, true, p.last()); got.Entries != 40 || asked != 40 {
+		t.Errorf("%+v, %d documents asked for", got, asked)
+	}
+	f.wantStates(p, 740, states{ledger.Held: 740})
+
+	// And all of it is there after opening anew.
+	if err := f.Log.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	again := w.follow(p, true)
+	if n := again.judge.Registry().Position(); n != 740 || again.Log.Size() != 740 {
+		t.Errorf("opened with %d entries, judged %d", again.Log.Size(), n)
+	}
+}
+
+// An empty log can be followed too.
+func TestFollowEmpty(t *testing.T) {
+	w, p := newWorld(t), newPaper(t)
+	f := w.follow(p, true)
+	f.advance(t, p, true, p.last())
+	p.offer(newKey(t), 1)
+	f.advance(t, p, true, p.last())
+	f.wantStates(p, 1, states{ledger.Held: 1})
+}
+
+// However a source breaks off, the mirror goes on at the exact entry, and is the
+// log in the end; chunks smaller than the log need tiles.
+func TestFollowWhateverBreaks(t *testing.T) {
+	w := newWorld(t)
+	space := newKey(t)
+	n := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		if n++; n > 12 {
+			return // each is a mirror of its own on disk
+		}
+		p := newPaper(t)
+		p.offer(space, rapid.IntRange(1, 900).Draw(rt, "entries"))
+		f := w.follow(p, true)
+		f.chunk, f.part = uint64(rapid.IntRange(1, 4).Draw(rt, "chunk"))*64, rapid.IntRange(1, 100).Draw(rt, "part")
+		broken := errors.New("cut")
+		src := &evil{Source: p}
+		budget := 0
+		src.leaves = func(from, to uint64) ([]byte, error) {
+			to = min(to, from+uint64(rapid.IntRange(1, 200).Draw(rt, "leaves")))
+			return p.Leaves(context.Background(), p.origin, from, to)
+		}
+		done := make(chan struct{}, 1) // documents are asked for by several at a time
+		src.documents = func(ctx context.Context, digests []vocab.Digest) ([]Document, error) {
+			done <- struct{}{}
+			defer func() { <-done }()
+			if budget--; budget < 0 {
+				return nil, broken
+			}
+			return p.Documents(ctx, p.origin, digests[:(len(digests)+1)/2])
+		}
+		for tries := 0; ; tries++ {
+			budget = rapid.IntRange(0, 30).Draw(rt, "answers")
+			size := rapid.Uint64Range(f.Log.Size(), p.size()).Draw(rt, "size")
+			if tries > 20 {
+				size, budget = p.size(), 1<<20
+			}
+			_, err := f.Advance(context.Background(), src, true, p.note(size))
+			var sf *SourceFault
+			if err != nil && !errors.As(err, &sf) {
+				rt.Fatalf("%v", err)
+			}
+			if f.Log.Size() == p.size() && err == nil {
+				break
+			}
+		}
+		f.wantStates(p, p.size(), states{ledger.Held: int(p.size())})
+		if err := f.Log.Close(context.Background()); err != nil {
+			rt.Fatal(err)
+		}
+	})
+}
+
+// A copy that is told to end keeps what it has judged, and can go on.
+func TestFollowEnds(t *testing.T) {
+	w, p := newWorld(t), newPaper(t)
+	p.offer(newKey(t), 300)
+	f := w.follow(p, true)
+	f.chunk, f.part = 1024, 50
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := 0
+	last := p.leaf(299).SHA256
+	src := &evil{Source: p, documents: func(ctx context.Context, digests []vocab.Digest) ([]Document, error) {
+		if digests[len(digests)-1] == last {
+			cancel()
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		asked++
+		return p.Documents(ctx, p.origin, digests)
+	}}
+	if _, err := f.Advance(ctx, src, true, p.last()); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	if f.Log.Size() >= 300 {
+		t.Fatalf("%d entries", f.Log.Size())
+	}
+	f.advance(t, p, true, p.last())
+	f.wantStates(p, 300, states{ledger.Held: 300})
+}
