@@ -23,7 +23,7 @@ func TestIndexShowsWhatTheUnionSays(t *testing.T) {
 	w := &world{shelf: newShelf(t), r: rand.New(rand.NewPCG(seed, 0))}
 	w.hubs = []*hub{w.hub, w.neighbour("b.example"), w.neighbour("c.example")}
 	w.keys = []*identity.Key{newKey(t), newKey(t), newKey(t)}
-	for i := range 250 {
+	for i := range 150 {
 		w.step()
 		if i%25 == 24 {
 			w.catchUp()
