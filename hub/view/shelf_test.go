@@ -3,6 +3,7 @@ package view
 import (
 	"bytes"
 	"context"
+	"flag"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,15 @@ import (
 	"lianmu/vocab/jsonld"
 	"lianmu/vocab/shape"
 )
+
+// Closing an index takes two seconds of waiting: more tests than cores run at once.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	m.Run()
+}
 
 // hub is a log with its registry, filled by a real intake.
 type hub struct {
