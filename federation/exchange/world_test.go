@@ -258,7 +258,7 @@ func (p *paper) say(key *identity.Key, kind vocab.EntryKind, members m) uint64 {
 	return p.write(kind, p.sign(key, members))
 }
 
-func (p *paper) sign(key *identity.Key, members m) []byte {
+func (p *paper) sign(key *identity.Key, members m, also ...identity.Signer) []byte {
 	p.t.Helper()
 	members["@context"] = "https://w3id.org/lianmu/v1"
 	if members["@id"] == nil {
@@ -268,7 +268,7 @@ func (p *paper) sign(key *identity.Key, members m) []byte {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	raw, err := identity.Sign(doc, key, identity.SignOptions{Created: p.at})
+	raw, err := identity.Sign(doc, key, identity.SignOptions{Created: p.at}, also...)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -289,14 +289,38 @@ func (p *paper) admit(space string) uint64 {
 	return p.say(p.hub, vocab.KindAct, m{"@type": "Admission", "space": space, "by": "did:key:zOfficer"})
 }
 
-// redact writes a redaction of an entry and forgets its document.
-func (p *paper) redact(index uint64) uint64 {
+// redact writes a redaction of an entry, as a hub does, and forgets its document.
+func (p *paper) redact(index uint64, keys ...string) uint64 {
 	p.t.Helper()
 	leaf := p.leaf(index)
+	raw := p.documents[leaf.SHA256]
+	type proof struct {
+		Created            time.Time `json:"created"`
+		VerificationMethod string    `json:"verificationMethod"`
+	}
+	var d struct {
+		ID    string          `json:"@id"`
+		Proof json.RawMessage `json:"proof"`
+	}
+	content, err := identity.Content(raw)
+	if err != nil || json.Unmarshal(raw, &d) != nil {
+		p.t.Fatal(err)
+	}
+	proofs := make([]proof, 1)
+	if json.Unmarshal(d.Proof, &proofs[0]) != nil && json.Unmarshal(d.Proof, &proofs) != nil {
+		p.t.Fatalf("proof %s", d.Proof)
+	}
+	space, _, _ := strings.Cut(proofs[0].VerificationMethod, "#")
 	delete(p.documents, leaf.SHA256)
 	p.states[leaf.SHA256] = DocumentRedacted
-	return p.say(p.hub, vocab.KindRedaction, m{"@type": "Redaction", "index": index,
-		"leaf": base64.RawURLEncoding.EncodeToString(leaf.Bytes()), "ground": "personal", "by": "did:key:zOfficer"})
+	members := m{"@type": "Redaction", "index": index, "leaf": base64.RawURLEncoding.EncodeToString(leaf.Bytes()),
+		"ground": "personal", "by": "did:key:zOfficer", "space": space, "created": proofs[0].Created}
+	if leaf.Kind == vocab.KindSpace {
+		members["keys"] = keys
+	} else {
+		members["offeringKey"], members["contentDigest"] = vocab.KeyOf(space, d.ID), content
+	}
+	return p.say(p.hub, vocab.KindRedaction, members)
 }
 
 func (p *paper) leaf(index uint64) ledger.Leaf {

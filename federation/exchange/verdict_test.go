@@ -1,0 +1,247 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"lianmu/federation/ledger"
+	"lianmu/vocab"
+)
+
+// What is wrong with a document is kept with it as evidence, stands nowhere, and
+// stops no other.
+func TestEvidence(t *testing.T) {
+	w, p := newWorld(t), newPaper(t)
+	space, stranger := newKey(t), newKey(t)
+	p.admit(space.DID())
+	p.offer(space, 3)
+	good := p.sign(space, m{"@type": "DataProduct", "@id": "https://space.example/changed", "title": "产品"})
+	bad := map[uint64]string{}
+	evidence := func(code string, kind vocab.EntryKind, document []byte) {
+		bad[p.write(kind, document)] = code
+		p.offer(space, 1)
+	}
+	evidence("proof.invalid", vocab.KindOffering, []byte(replace(string(good), "产品", "假货")))
+	evidence("json.syntax", vocab.KindOffering, []byte("{"))
+	evidence("entry.kind", vocab.KindWithdrawal, good)
+	evidence("space.unadmitted", vocab.KindOffering, p.sign(stranger, m{"@type": "DataProduct", "@id": "https://other.example/1", "title": "产品"}))
+	evidence("kind.reserved", vocab.KindAct, p.sign(stranger, m{"@type": "Admission", "space": stranger.DID(), "by": "did:key:zOfficer"}))
+	evidence("", 200, p.sign(space, m{"@type": "DataProduct", "@id": "https://space.example/odd", "title": "产品"}))
+	f := w.follow(p, false)
+	got := f.advance(t, p, true, p.last())
+	if got.Faulty != uint64(len(bad)) {
+		t.Errorf("%+v", got)
+	}
+	size := int(p.size())
+	f.wantStates(p, p.size(), states{ledger.Held: size - len(bad), ledger.Faulty: len(bad)})
+	for i, code := range bad {
+		document, why, err := f.Log.Evidence(t.Context(), i)
+		if err != nil || !p.leaf(i).Matches(document) {
+			t.Errorf("entry %d: %v", i, err)
+		}
+		if problem := FaultOf(why); code != "" && problem.Code != code || problem.Message["zh"] == "" || problem.Message["en"] == "" {
+			t.Errorf("entry %d: %+v, want %s", i, problem, code)
+		}
+	}
+	if s, _ := f.judge.Registry().Space(space.DID()); s.Offerings != size-1-len(bad) {
+		t.Errorf("%d offerings of %d entries", s.Offerings, size)
+	}
+	if s, _ := f.judge.Registry().Space(stranger.DID()); s.Offerings != 0 {
+		t.Errorf("the stranger has %d offerings", s.Offerings)
+	}
+	// Who opens the mirror anew comes to the same.
+	before, _ := f.judge.Registry().Digest(w.clock.now())
+	if err := f.Log.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := w.follow(p, false).judge.Registry().Digest(w.clock.now()); after != before {
+		t.Error("opened anew, other offerings stand")
+	}
+}
+
+func replace(s, old, new string) string {
+	for i := range s {
+		if len(s) >= i+len(old) && s[i:i+len(old)] == old {
+			return s[:i] + new + s[i+len(old):]
+		}
+	}
+	return s
+}
+
+// withholds is p, but for some entries that it keeps back.
+func withholds(p *paper, indexes ...uint64) *evil {
+	hidden := map[vocab.Digest]bool{}
+	for _, i := range indexes {
+		hidden[p.leaf(i).SHA256] = true
+	}
+	return &evil{Source: p, documents: func(ctx context.Context, digests []vocab.Digest) ([]Document, error) {
+		out, err := p.Documents(ctx, "", digests)
+		for i := range out {
+			if hidden[digests[i]] {
+				out[i] = Document{State: DocumentWithheld}
+			}
+		}
+		return out, err
+	}}
+}
+
+// A relay that keeps an admission back makes nobody's offerings look refused:
+// they are missing until the log's own hub gives it, by itself or asked to mend.
+func TestRightsKeptBack(t *testing.T) {
+	for _, mend := range []bool{false, true} {
+		t.Run(fmt.Sprintf("mend %v", mend), func(t *testing.T) {
+			w, p := newWorld(t), newPaper(t)
+			space, stranger := newKey(t), newKey(t)
+			admission := p.admit(space.DID())
+			p.offer(space, 20)
+			p.offer(stranger, 1)
+			f := w.follow(p, false)
+			relay := withholds(p, admission)
+			if got := f.advance(t, relay, false, p.last()); got.Withheld != 1 || got.Missing != 21 || got.Faulty != 0 {
+				t.Fatalf("%+v", got)
+			}
+			if mend {
+				filled, err := f.Mend(t.Context(), p, true)
+				if err != nil || filled != 22 {
+					t.Fatalf("%d filled, %v", filled, err)
+				}
+			} else { // the next offering is what makes it ask
+				p.offer(space, 1)
+				f.advance(t, p, true, p.last())
+				if filled, err := f.Mend(t.Context(), p, true); err != nil || filled != 21 {
+					t.Fatalf("%d filled, %v", filled, err)
+				}
+			}
+			n := int(p.size())
+			f.wantStates(p, p.size(), states{ledger.Held: n - 1, ledger.Faulty: 1})
+			if len(f.filled) != 22 {
+				t.Errorf("told of %d", len(f.filled))
+			}
+			if s, _ := f.judge.Registry().Space(space.DID()); s.Offerings != n-2 {
+				t.Errorf("%d offerings stand of %d", s.Offerings, n-2)
+			}
+			if n, err := f.Mend(t.Context(), p, true); n != 0 || err != nil {
+				t.Errorf("mended again: %d, %v", n, err)
+			}
+		})
+	}
+}
+
+// What the log's own hub keeps back, as an act that is not for this reader, is
+// withheld; an entry that does not stand is then faulty, and nothing is in doubt.
+func TestOwnHubKeepsBack(t *testing.T) {
+	w, p := newWorld(t), newPaper(t)
+	space, stranger := newKey(t), newKey(t)
+	p.admit(space.DID())
+	hidden := p.say(p.hub, vocab.KindAct, m{"@type": "Suspension", "space": newKey(t).DID(), "by": "did:key:zOfficer", "reason": "x"})
+	p.offer(space, 5)
+	p.offer(stranger, 2)
+	p.offer(space, 5)
+	f := w.follow(p, false)
+	if got := f.advance(t, withholds(p, hidden), true, p.last()); got.Withheld != 1 || got.Faulty != 2 || got.Missing != 0 {
+		t.Errorf("%+v", got)
+	}
+	f.wantStates(p, p.size(), states{ledger.Held: 11, ledger.Withheld: 1, ledger.Faulty: 2})
+	// Allowed later, it comes later.
+	if n, err := f.Mend(t.Context(), p, true); n != 1 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+}
+
+// Whoever comes after a redaction holds what those hold who came before it.
+func TestRedactions(t *testing.T) {
+	w, late := newWorld(t), newWorld(t)
+	p := newPaper(t)
+	space, second := newKey(t), newKey(t)
+	p.admit(space.DID())
+	descriptor := p.write(vocab.KindSpace, p.sign(space, m{"@type": "Space", "@id": space.DID(), "name": m{"zh": "某空间"}, "key": []string{space.DID(), second.DID()}}, second))
+	p.offer(space, 5)
+	p.offer(second, 5)
+	early := w.follow(p, false)
+	early.advance(t, p, true, p.last())
+	early.wantStates(p, 12, states{ledger.Held: 12})
+
+	p.redact(descriptor, space.DID(), second.DID())
+	p.redact(4)
+	p.offer(second, 1)
+	early.advance(t, p, true, p.last())
+	early.wantStates(p, 15, states{ledger.Held: 13, ledger.Redacted: 2})
+
+	f := late.follow(p, false)
+	if got := f.advance(t, p, true, p.last()); got.Redacted != 2 || got.Faulty != 0 || got.Missing != 0 {
+		t.Errorf("%+v", got)
+	}
+	f.wantStates(p, 15, states{ledger.Held: 13, ledger.Redacted: 2})
+	if n, at := f.Log.Lacking(ledger.Redacted); n != 0 {
+		t.Errorf("unexplained: %v", at)
+	}
+	a, n := early.judge.Registry().Digest(w.clock.now())
+	b, n2 := f.judge.Registry().Digest(w.clock.now())
+	if a != b || n != n2 || n == 0 {
+		t.Errorf("%d and %d offerings stand, %v", n, n2, a == b)
+	}
+	// A body that comes with its redaction is not kept.
+	if r, err := early.Log.Get(t.Context(), 4); err != nil || r.Document != nil || !r.Redacted {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// A redaction that lies in a later part of the log is found all the same, in time:
+// what a source calls redacted before that is missing until then.
+func TestRedactionInLaterPart(t *testing.T) {
+	w, p := newWorld(t), newPaper(t)
+	space := newKey(t)
+	p.offer(space, 200)
+	p.redact(3)
+	f := w.follow(p, true)
+	f.chunk = 64
+	f.advance(t, p, true, p.last())
+	f.wantStates(p, p.size(), states{ledger.Held: 200, ledger.Redacted: 1})
+	if n, _ := f.Log.Lacking(ledger.Missing); n != 0 {
+		t.Errorf("%d missing", n)
+	}
+}
+
+// An append that fails leaves a judge ahead of the log; the next copy puts that
+// right first.
+func TestJudgeAhead(t *testing.T) {
+	w, p := newWorld(t), newPaper(t)
+	p.offer(newKey(t), 30)
+	f := w.follow(p, true)
+	f.advance(t, p, true, p.note(10))
+	read, err := f.Judge.Read(t.Context(), p.leaf(20), p.documents[p.leaf(20).SHA256])
+	if err != nil {
+		t.Fatal(err)
+	}
+	fact, err := f.Judge.Stand(20, p.leaf(20), read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Judge.Apply(20, p.leaf(20), fact, read)
+	f.advance(t, p, true, p.last())
+	f.wantStates(p, 30, states{ledger.Held: 30})
+	if s := f.judge.Registry().Spaces(); len(s) != 1 || s[0].Offerings != 30 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A reason fits the log however long it is, in both languages.
+func TestFaultText(t *testing.T) {
+	long := ""
+	for range 3000 {
+		long += "长"
+	}
+	for _, err := range []error{
+		errors.New(long), errors.New(""), vocab.Problems{vocab.NewProblem("/"+long, "x.y", "%[1]s", "%[2]s", long, "\x00<>&"+long)}, vocab.Problems{},
+	} {
+		text := faultText(err)
+		if p := FaultOf(text); len(text) > ledger.MaxFault || p.Code == "" || p.Message.In("zh") == "" && err.Error() != "" {
+			t.Errorf("%d bytes: %+v", len(text), p)
+		}
+	}
+	if p := FaultOf("plain words"); p.Message["zh"] != "plain words" || p.Code == "" {
+		t.Errorf("%+v", p)
+	}
+}
