@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"lianmu/federation/identity"
 	"lianmu/hub"
@@ -184,6 +185,19 @@ func TestStandRefusalsSayWhoTriedWhat(t *testing.T) {
 	}
 	for key := range want {
 		t.Errorf("not recorded: %s", key)
+	}
+	// An export of all that is sound, and tells of no act without an end but others'.
+	q, err := http.NewRequest(http.MethodGet, r.info.HTTP+"/api/v1/audit/export", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, export := r.send(q, r.bearer(keys[access.Audit]))
+	report, err := audit.Verify(strings.NewReader(export), time.Now())
+	if code != http.StatusOK || err != nil || report.Records < len(page.Items) || report.SignedBy != r.info.DID || len(report.Unfinished) != 0 {
+		t.Errorf("%d %+v, %v", code, report, err)
+	}
+	if !strings.Contains(export, `"act":"audit.export"`) || strings.Contains(export, "../..") {
+		t.Errorf("the export says %s", export)
 	}
 }
 

@@ -19,6 +19,7 @@ var acts = []struct {
 	{"invitation.create", "", "发出邀请", "invite a space"},
 	{"invitation.revoke", "", "撤销邀请", "revoke an invitation"},
 	{"space.present", "", "提交空间描述", "present a descriptor"},
+	{"space.decide", "", "就空间作出决定", "decide about a space"},
 	{"space.admit", vocab.Admission, "准入空间", "admit a space"},
 	{"space.reject", vocab.Rejection, "不予准入", "reject a space"},
 	{"space.suspend", vocab.Suspension, "暂停空间", "suspend a space"},

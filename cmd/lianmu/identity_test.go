@@ -285,7 +285,10 @@ func TestTokenCommand(t *testing.T) {
 }
 
 func TestAccessShow(t *testing.T) {
-	out, _, err := identityRun(t, "", (&accessShowCmd{}).Run)
+	show := func(c accessShowCmd) func(*streams) error {
+		return func(s *streams) error { return c.Run(t.Context(), s) }
+	}
+	out, _, err := identityRun(t, "", show(accessShowCmd{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,7 +305,10 @@ func TestAccessShow(t *testing.T) {
 			}
 		}
 	}
-	out, _, err = identityRun(t, "", (&accessShowCmd{JSON: true}).Run)
+	if _, _, err := identityRun(t, "", show(accessShowCmd{Key: "k"})); err == nil || !strings.Contains(err.Error(), "--hub") {
+		t.Errorf("a key without a hub: %v", err)
+	}
+	out, _, err = identityRun(t, "", show(accessShowCmd{JSON: true}))
 	var rows []access.Row
 	if err != nil || json.Unmarshal([]byte(out), &rows) != nil || !reflect.DeepEqual(rows, access.Table()) {
 		t.Errorf("%s, %v", out, err)

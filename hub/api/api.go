@@ -69,8 +69,9 @@ type Guard interface {
 	// of the act that it was for, and of the object.
 	NeedFor(r *http.Request, right access.Right, act, object string) (access.Who, error)
 	CheckCSRF(r *http.Request) error
-	CSRF(r *http.Request) string       // "" without a session
-	Until(r *http.Request) time.Time   // when the session is over; zero without one
+	CSRF(r *http.Request) string     // "" without a session
+	Until(r *http.Request) time.Time // when the session is over; zero without one
+	Holders() (keys []access.Holder, provided []access.Role)
 	Handlers() map[string]http.Handler // what signs people in and out, by "METHOD /path"
 	Limit(h http.Handler) http.Handler // to be put around everything
 }

@@ -70,10 +70,14 @@ func (a *api) exportTrail(w http.ResponseWriter, r *http.Request) error {
 		}
 		return t.UTC().Format(time.RFC3339)
 	}
+	object := "" // all of it
+	if !since.IsZero() || !until.IsZero() {
+		object = span(since) + "/" + span(until) // ISO 8601-2: .. is open
+	}
 	head := w.Header()
 	head.Set("Content-Type", "application/x-ndjson")
 	head.Set("Content-Disposition", `attachment; filename="audit.jsonl"`)
-	err = a.Trail.Do(r.Context(), recordOf(who, "audit.export", span(since)+"/"+span(until)), func(ctx context.Context) (string, error) {
+	err = a.Trail.Do(r.Context(), recordOf(who, "audit.export", object), func(ctx context.Context) (string, error) {
 		return "", a.Trail.Export(ctx, patient{w, http.NewResponseController(w)}, since, until)
 	})
 	if err != nil {

@@ -158,18 +158,29 @@ type namedRight struct {
 	Name  vocab.Text   `json:"name"`
 }
 
-// access answers with the table of roles and rights. It is the same on every
-// hub, and no secret.
+// table is which role may do what: the same on every hub, and no secret. Who holds
+// which office is for officers.
+type table struct {
+	Roles    []access.Row    `json:"roles"`
+	Rights   []namedRight    `json:"rights"`
+	Holders  []access.Holder `json:"holders,omitempty"`  // by a key
+	Provided []access.Role   `json:"provided,omitempty"` // offices that the identity provider gives, to whom the hub cannot know
+}
+
 func (a *api) access(w http.ResponseWriter, r *http.Request) error {
 	if err := readParams(r).end(); err != nil {
 		return err
 	}
-	rights := make([]namedRight, 0, len(access.Rights()))
-	for _, right := range access.Rights() {
-		rights = append(rights, namedRight{right, right.Name()})
+	who, err := a.Guard.Who(r)
+	if err != nil {
+		return err
 	}
-	return answer(w, http.StatusOK, struct {
-		Roles  []access.Row `json:"roles"`
-		Rights []namedRight `json:"rights"`
-	}{access.Table(), rights})
+	t := table{Roles: access.Table(), Rights: make([]namedRight, 0, len(access.Rights()))}
+	for _, right := range access.Rights() {
+		t.Rights = append(t.Rights, namedRight{right, right.Name()})
+	}
+	if who.May(access.RolesRead) {
+		t.Holders, t.Provided = a.Guard.Holders()
+	}
+	return answer(w, http.StatusOK, t)
 }

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -175,16 +174,46 @@ func TestMe(t *testing.T) {
 	}
 }
 
+// The table is everybody's; who holds an office is for officers.
 func TestAccessTable(t *testing.T) {
-	var got struct {
-		Roles  []access.Row
-		Rights []namedRight
+	watcher := key()
+	s := newSite(t, guarded(func(c *access.Config) {
+		c.Operators = []access.Operator{{DID: watcher.DID(), Role: access.Regulator, Name: "监管处"}}
+		c.OIDC.RoleClaim, c.OIDC.Roles = "role", map[string]access.Role{"checker": access.Review, "user": access.Participant}
+	}))
+	for name, c := range map[string]struct {
+		by   *identity.Key
+		told bool
+	}{"nobody": {nil, false}, "a space": {ofB(), false}, "a stranger": {stranger(), false}, "the regulator": {watcher, true}, "the hub's key": {operator(), true}} {
+		r := request(http.MethodGet, "/api/v1/access", "")
+		if c.by != nil {
+			s.as(c.by, r)
+		}
+		got := s.send(t, r)
+		answer := read[table](t, got)
+		if len(answer.Roles) != len(access.Table()) || len(answer.Rights) != len(access.Rights()) || answer.Rights[0].Name["zh"] == "" {
+			t.Errorf("%s: %s", name, got.body)
+		}
+		want := "[] []"
+		if c.told {
+			want = fmt.Sprint([]access.Holder{
+				{DID: operator().DID(), Roles: []access.Role{access.System, access.Security, access.Review}, Hub: true},
+				{DID: watcher.DID(), Name: "监管处", Roles: []access.Role{access.Regulator}},
+			}, " ", []access.Role{access.Review})
+		}
+		if fmt.Sprint(answer.Holders, " ", answer.Provided) != want {
+			t.Errorf("%s is told %v %v, want %s", name, answer.Holders, answer.Provided, want)
+		}
+		if strings.Contains(string(got.body), watcher.DID()) != c.told || got.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %s", name, got.body)
+		}
 	}
-	if err := json.Unmarshal(newSite(t).get(t, "/api/v1/access").body, &got); err != nil {
-		t.Fatal(err)
-	}
-	if len(got.Roles) != len(access.Table()) || len(got.Rights) != len(access.Rights()) || got.Rights[0].Name["zh"] == "" {
-		t.Errorf("got %+v", got)
+	if got := s.send(t, func() *http.Request {
+		r := request(http.MethodGet, "/api/v1/access", "")
+		r.Header.Set("Authorization", "Bearer x.y.z")
+		return r
+	}()); got.status != http.StatusUnauthorized {
+		t.Errorf("a bad token: %d", got.status)
 	}
 }
 

@@ -29,7 +29,7 @@ func (t *Trail) Do(ctx context.Context, r Record, act func(context.Context) (det
 	if err != nil {
 		return unavailable(err)
 	}
-	detail, failure := act(ctx)
+	detail, failure := act(context.WithValue(ctx, begunKey{}, begun.Sequence))
 	r.Outcome, r.Detail, r.Of = Done, detail, begun.Sequence
 	if failure != nil {
 		r.Outcome, r.Code = Failed, "internal"
@@ -45,6 +45,9 @@ func (t *Trail) Do(ctx context.Context, r Record, act func(context.Context) (det
 	}
 	return failure
 }
+
+// begunKey is where an act finds the sequence of the record that says it began.
+type begunKey struct{}
 
 // Put appends a record. It sets Sequence, Time, Prev and Hash, and is durable
 // when it returns nil. Errors are vocab.Problems (audit.unavailable); then it

@@ -181,21 +181,25 @@ func (t *Trail) each(ctx context.Context, from, end uint64, f func(sequence uint
 // Closing is the last line of an export: what it holds and where it ends,
 // signed by the hub as a secured document (eddsa-jcs-2022).
 type Closing struct {
-	Type     string       `json:"type"` // "AuditExport"
-	Hub      string       `json:"hub"`  // DID
-	Records  int          `json:"records"`
-	First    uint64       `json:"first,omitempty"`
-	Last     uint64       `json:"last,omitempty"`
-	Hash     vocab.Digest `json:"hash,omitzero"` // of the last record
-	Head     Head         `json:"head"`          // the end of the whole trail at that time
-	Exported time.Time    `json:"exported"`
+	Type    string       `json:"type"` // "AuditExport"
+	Hub     string       `json:"hub"`  // DID
+	Records int          `json:"records"`
+	First   uint64       `json:"first,omitempty"`
+	Last    uint64       `json:"last,omitempty"`
+	Hash    vocab.Digest `json:"hash,omitzero"` // of the last record
+	Head    Head         `json:"head"`          // the end of the whole trail at that time
+	// Begun is the record among these that says that this export began. What came of
+	// it can only be told after it.
+	Begun    uint64    `json:"begun,omitempty"`
+	Exported time.Time `json:"exported"`
 }
 
 const closingType = "AuditExport"
 
 // Export writes the records with times in [from, until) as JSON lines, as they
 // are stored, and where the trail has a signer a last line that closes them
-// (Closing). A zero until is the end. Verify checks what it wrote.
+// (Closing). A zero until is the end. Verify checks what it wrote. Within Do the
+// last line names the record that says this export began.
 func (t *Trail) Export(ctx context.Context, w io.Writer, from, until time.Time) error {
 	first, end, err := t.span(ctx, from, until)
 	if err != nil {
@@ -222,6 +226,9 @@ func (t *Trail) Export(ctx context.Context, w io.Writer, from, until time.Time) 
 	}
 	if t.c.Signer != nil {
 		closing.Hub, closing.Head = t.c.Signer.DID(), t.Head()
+		if begun, _ := ctx.Value(begunKey{}).(uint64); closing.Records > 0 && closing.First <= begun && begun <= closing.Last {
+			closing.Begun = begun
+		}
 		line, err := json.Marshal(closing)
 		if err != nil {
 			return err

@@ -28,7 +28,8 @@ type Report struct {
 	// first record's Prev is the hash of the last of them.
 	Before uint64 `json:"before"`
 	// Unfinished are acts that began and of which no record says what came of
-	// them (at most maxUnfinished): under way, or cut by a fault.
+	// them (at most maxUnfinished): under way, or cut by a fault. That this export
+	// itself began, as its signed end says, is not one of them.
 	Unfinished []uint64  `json:"unfinished,omitempty"`
 	SignedBy   string    `json:"signed_by,omitempty"` // DID, where the export's end is signed
 	SignedAt   time.Time `json:"signed_at,omitzero"`
@@ -106,13 +107,16 @@ func (t *Trail) Verify(ctx context.Context) (Report, error) {
 	return c.end(), nil
 }
 
+// exportAct is what the trail calls an export.
+const exportAct = "audit.export"
+
 // checker follows a chain of records.
 type checker struct {
 	report Report
-	begun  map[uint64]bool
+	begun  map[uint64]string // acts without an outcome so far, by sequence
 }
 
-func newChecker() *checker { return &checker{begun: map[uint64]bool{}} }
+func newChecker() *checker { return &checker{begun: map[uint64]string{}} }
 
 // add checks the next record; sequence is where it was found, 0 if unknown.
 func (c *checker) add(sequence uint64, line []byte) error {
@@ -149,7 +153,7 @@ func (c *checker) add(sequence uint64, line []byte) error {
 	p.Last, p.To, p.Hash = r.Sequence, r.Time, r.Hash
 	switch {
 	case r.Outcome == Begun && len(c.begun) < maxUnfinished:
-		c.begun[r.Sequence] = true
+		c.begun[r.Sequence] = r.Act
 	case r.Of != 0:
 		delete(c.begun, r.Of)
 	}
@@ -187,6 +191,9 @@ func (c *checker) close(line []byte, now time.Time) error {
 			closing.Records, closing.First, closing.Last, p.Records, p.First, p.Last)}
 	}
 	p.SignedBy, p.SignedAt = sec.Space, sec.Created
+	if c.begun[closing.Begun] == exportAct {
+		delete(c.begun, closing.Begun)
+	}
 	return nil
 }
 

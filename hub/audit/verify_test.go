@@ -2,8 +2,10 @@ package audit
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -220,4 +222,71 @@ func TestExport(t *testing.T) {
 		_, err := Verify(strings.NewReader(strings.Repeat("x", 1<<20)), c.now())
 		wantCode(t, err, "audit.broken")
 	})
+}
+
+// An export does not tell what came of itself, and is no act cut short for that;
+// others are.
+func TestAnExportIsNotItsOwnLooseEnd(t *testing.T) {
+	key, err := identity.NewKey("ed25519")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &clock{t: start}
+	trail := open(t, newBus(t), Config{Now: c.now, Signer: key})
+	begin := func(r Record) { // and never end, as a process that was killed
+		r.Outcome = Begun
+		put(t, trail, r)
+	}
+	begin(Record{Who: "did:key:a", Act: exportAct})
+	export := func(until time.Time) Report {
+		t.Helper()
+		var out bytes.Buffer
+		err := trail.Do(t.Context(), Record{Who: "did:key:a", Act: exportAct}, func(ctx context.Context) (string, error) {
+			begin(Record{Who: "did:key:b", Act: "space.admit"}) // another, at the same time
+			return "", trail.Export(ctx, &out, time.Time{}, until)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := Verify(&out, c.now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return report
+	}
+	for i, want := range [][]uint64{{1, 3}, {1, 3, 6}} { // 2 and 5 are these exports
+		if report := export(time.Time{}); !slices.Equal(report.Unfinished, want) {
+			t.Errorf("export %d: %v, want %v", i, report.Unfinished, want)
+		}
+	}
+	if report := export(start); report.Records != 0 || len(report.Unfinished) != 0 {
+		t.Errorf("of nothing: %+v", report)
+	}
+	var out bytes.Buffer
+	if err := trail.Export(t.Context(), &out, time.Time{}, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := Verify(&out, c.now()); err != nil || !slices.Equal(report.Unfinished, []uint64{1, 3, 6, 9}) {
+		t.Errorf("afterwards: %+v, %v", report, err)
+	}
+	// That another act was the export's own beginning, even a signed line cannot say.
+	r := Record{Sequence: 1, Time: start, Act: "space.admit", Outcome: Begun}
+	if err := r.seal(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := encode(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closing, err := json.Marshal(Closing{Type: closingType, Hub: key.DID(), Records: 1, First: 1, Last: 1, Hash: r.Hash, Exported: start, Begun: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := identity.Sign(closing, key, identity.SignOptions{Created: start})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report, err := Verify(bytes.NewReader(slices.Concat(line, []byte("\n"), signed, []byte("\n"))), start); err != nil || !slices.Equal(report.Unfinished, []uint64{1}) {
+		t.Errorf("another act: %+v, %v", report, err)
+	}
 }

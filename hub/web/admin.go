@@ -42,9 +42,12 @@ func (s *Site) overview(q *request) {
 		return
 	}
 	body := struct {
-		Desks []desk
-		Table []access.Row
+		Desks    []desk
+		Table    []access.Row
+		Holders  []access.Holder
+		Provided []access.Role // by the identity provider
 	}{Table: access.Table()}
+	body.Holders, body.Provided = s.config.Guard.Holders()
 	if q.who.May(access.SpaceAdmit) {
 		body.Desks = append(body.Desks, desk{"waiting", "/admin/waiting", s.config.Desk.Count()}, desk{"invitations", "/admin/invitations", -1})
 	}

@@ -29,6 +29,7 @@ type Guard interface {
 	Who(r *http.Request) (access.Who, error)
 	NeedFor(r *http.Request, right access.Right, act, object string) (access.Who, error)
 	CSRF(r *http.Request) string
+	Holders() (keys []access.Holder, provided []access.Role)
 }
 
 // Registry knows how spaces stand; *registry.Registry is one.

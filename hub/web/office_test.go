@@ -278,6 +278,50 @@ func TestQuarantinePages(t *testing.T) {
 	}
 }
 
+// What the trail says of an export, of rights, of ways to come and of people is in
+// words; what no words are known for is shown as it is.
+func TestTrailInWords(t *testing.T) {
+	w := newTown(t, someShelf())
+	const whole = "91512081MA62K0260E/alice/abcdefghij"
+	for i, r := range []audit.Record{
+		{Act: "audit.export", Object: "../..", Via: "token"},
+		{Act: "audit.export", Object: "", Via: "session"},
+		{Act: "audit.export", Object: "2026-11-01T00:00:00Z/..", Via: "anonymous"},
+		{Act: "audit.export", Object: "../2026-11-02T00:00:00Z", Via: "carrier pigeon"},
+		{Act: "audit.export", Object: "2026-11-03T00:00:00Z/2026-11-04T00:00:00Z"},
+		{Act: "audit.export", Object: "something else"},
+		{Act: "peer.manage", Who: whole, Detail: "细节"},
+		{Act: "space.decide", Who: "91512081MA62K0260E/op-07@" + w.hub.DID(), Object: "../.."},
+	} {
+		r.Sequence, r.Time, r.Outcome = uint64(i+1), today, audit.Refused
+		w.records = append(w.records, r)
+	}
+	_, body, _ := w.officer(access.Audit).get("/admin/audit")
+	holds(t, "trail", body, []string{
+		">全部记录<", ">2026-11-01 08:00:00 起<", ">2026-11-02 08:00:00 之前<", "2026-11-03 08:00:00 – 2026-11-04 08:00:00", ">something else<", ">令牌<", ">网页登录<", ">未登录<",
+		">carrier pigeon<", "导出审计记录", "管理对等节点", "就空间作出决定", ">" + whole + "<", ">91512081MA62K0260E/op-07@" + short(w.hub.DID()) + "<", `<tr class="rest"><td></td><td colspan="5"><bdi>细节</bdi>`,
+	}, []string{"via."})
+	if n := strings.Count(body, ">全部记录<"); n != 2 {
+		t.Errorf("%d exports of everything, want 2", n)
+	}
+	_, body, _ = w.officer(access.Audit).get("/admin/audit?lang=en")
+	holds(t, "trail", body, []string{">the whole trail<", ">from 2026-11-01 08:00:00<", ">before 2026-11-02 08:00:00<", ">by token<", ">signed in<", ">not signed in<", "Export the audit trail", "manage the peers"}, []string{"via."})
+}
+
+// Officers see who holds which office; nobody else gets to that page.
+func TestHoldersOfOffices(t *testing.T) {
+	w := newTown(t, someShelf())
+	for role := range w.keys {
+		_, body, _ := w.officer(role).get("/admin")
+		for _, key := range w.keys {
+			if !strings.Contains(body, `title="`+key.DID()+`"`) {
+				t.Errorf("%s does not see %s", role, key.DID())
+			}
+		}
+		holds(t, "overview", body, []string{"任职情况"}, nil)
+	}
+}
+
 func TestTrailPages(t *testing.T) {
 	w := newTown(t, someShelf())
 	for i := 120; i >= 1; i-- {

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -244,4 +245,53 @@ func span(since, until time.Time) string {
 		return ""
 	}
 	return "?" + args.Encode()
+}
+
+// deed is what an act of the trail is called; of something that was refused, which
+// the trail knows by the right that it needs, the right's name; "" for what is
+// neither, such as a route.
+func (t *tongue) deed(act string) string {
+	if key := "deed." + act; t.has(key) {
+		return t.say(key)
+	}
+	if right := access.Right(act); slices.Contains(access.Rights(), right) {
+		return right.Name()[t.lang]
+	}
+	return ""
+}
+
+// exported is what an export took, in words; "" of any other record. The trail has
+// two times with a slash between, where two dots are open (ISO 8601-2).
+func (t *tongue) exported(r audit.Record) string {
+	if r.Act != "audit.export" {
+		return ""
+	}
+	since, until, _ := strings.Cut(r.Object, "/")
+	show := func(s string) string {
+		if at, err := time.Parse(time.RFC3339, s); err == nil {
+			return stamp(at)
+		}
+		return ""
+	}
+	switch since, until = show(since), show(until); {
+	case since == "" && until == "" && strings.Trim(r.Object, "./") != "":
+		return "" // not a period that we know
+	case since == "" && until == "":
+		return t.say("audit.whole")
+	case until == "":
+		return t.say("audit.whole.since", since)
+	case since == "":
+		return t.say("audit.whole.until", until)
+	}
+	return since + " – " + until
+}
+
+// labelled is whom the trail names, with long keys shortened and all else whole: of
+// people both the pseudonym and what tells them apart count.
+func labelled(who string) string {
+	at := strings.Index(who, "did:")
+	if at < 0 {
+		return who
+	}
+	return who[:at] + short(who[at:])
 }
