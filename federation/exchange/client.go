@@ -38,7 +38,11 @@ func NewClient(a Asker) *Client {
 
 // Logs implements Source.
 func (c *Client) Logs(ctx context.Context, r LogsRequest) (*LogsAnswer, error) {
-	b, err := c.put(ctx, AskLogs, r, c.timeout+time.Duration(r.WaitMS)*time.Millisecond)
+	body, err := writeLogsRequest(r)
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.put(ctx, AskLogs, body, c.timeout+time.Duration(r.WaitMS)*time.Millisecond)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +59,7 @@ func (c *Client) Logs(ctx context.Context, r LogsRequest) (*LogsAnswer, error) {
 
 // Checkpoint asks for the signed checkpoint of one log.
 func (c *Client) Checkpoint(ctx context.Context, origin string) ([]byte, error) {
-	b, err := c.put(ctx, AskCheckpoint, question{Origin: origin}, c.timeout)
+	b, err := c.about(ctx, AskCheckpoint, question{Origin: origin})
 	if err == nil && (len(b) == 0 || len(b) > MaxNote) {
 		err = garbage("checkpoint", fmt.Errorf("it has %d bytes", len(b)))
 	}
@@ -65,7 +69,7 @@ func (c *Client) Checkpoint(ctx context.Context, origin string) ([]byte, error) 
 // Leaves implements Source.
 func (c *Client) Leaves(ctx context.Context, origin string, from, to uint64) ([]byte, error) {
 	to = min(to, from+MaxLeaves)
-	b, err := c.put(ctx, AskLeaves, question{Origin: origin, From: from, To: to, Take: c.take}, c.timeout)
+	b, err := c.about(ctx, AskLeaves, question{Origin: origin, From: from, To: to, Take: c.take})
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +90,7 @@ func checkLeaves(b []byte, n uint64) error {
 // Documents implements Source.
 func (c *Client) Documents(ctx context.Context, origin string, digests []vocab.Digest) ([]Document, error) {
 	digests = digests[:min(len(digests), MaxDocuments)]
-	b, err := c.put(ctx, AskDocuments, question{Origin: origin, Digests: joined(digests), Take: c.take}, c.timeout)
+	b, err := c.about(ctx, AskDocuments, question{Origin: origin, Digests: joined(digests), Take: c.take})
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +107,7 @@ func (c *Client) Documents(ctx context.Context, origin string, digests []vocab.D
 
 // Tile implements Source.
 func (c *Client) Tile(ctx context.Context, origin, path string) ([]byte, error) {
-	b, err := c.put(ctx, AskTile, question{Origin: origin, Path: path}, c.timeout)
+	b, err := c.about(ctx, AskTile, question{Origin: origin, Path: path})
 	if err == nil && len(b) > maxTile {
 		err = garbage("tile", fmt.Errorf("it has %d bytes", len(b)))
 	}
@@ -113,15 +117,20 @@ func (c *Client) Tile(ctx context.Context, origin, path string) ([]byte, error) 
 // maxTile is the most bytes of a tile: 256 leaf records, each with its length.
 const maxTile = 256 * (ledger.LeafSize + 2)
 
-// put asks one question. Its error is a *SourceFault, or that of ctx.
-func (c *Client) put(ctx context.Context, q Question, body any, wait time.Duration) ([]byte, error) {
-	b, err := json.Marshal(body, json.Deterministic(true))
+// about asks a question about one log.
+func (c *Client) about(ctx context.Context, q Question, r question) ([]byte, error) {
+	body, err := json.Marshal(r, json.Deterministic(true))
 	if err != nil {
 		return nil, err
 	}
+	return c.put(ctx, q, body, c.timeout)
+}
+
+// put asks one question. Its error is a *SourceFault, or that of ctx.
+func (c *Client) put(ctx context.Context, q Question, body []byte, wait time.Duration) ([]byte, error) {
 	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	reply, err := c.ask.Ask(limited, q, b)
+	reply, err := c.ask.Ask(limited, q, body)
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()

@@ -81,29 +81,29 @@ type Source interface {
 
 // LogsRequest asks which logs a hub has.
 type LogsRequest struct {
-	Card   json.RawMessage `json:"card,omitempty"`    // who asks: its own signed log card
-	Held   map[string]Held `json:"held,omitempty"`    // by origin, what the asker has; at most MaxLogs
-	WaitMS int             `json:"wait_ms,omitempty"` // how long to wait for news, at most MaxWait
+	Card   json.RawMessage // who asks: its own signed log card
+	Held   map[string]Held // by origin, what the asker has; at most MaxLogs
+	WaitMS int             // how long to wait for news, at most MaxWait
 }
 
 // Held is how far a copy of a log is.
 type Held struct {
 	Size     uint64 `json:"size"`
-	Redacted int    `json:"redacted,omitempty"` // redactions carried out
+	Redacted int    `json:"redacted,omitzero"` // redactions carried out
 }
 
 // LogsAnswer tells which logs a hub has: its own first, then those of which the
 // asker lacks something.
 type LogsAnswer struct {
-	Card json.RawMessage `json:"card,omitempty"` // who answers
-	Logs []Offered       `json:"logs"`
+	Card json.RawMessage // who answers
+	Logs []Offered
 }
 
 // Offered is a log that can be had.
 type Offered struct {
-	Card       json.RawMessage `json:"card"`       // signed by the log's own hub
-	Checkpoint string          `json:"checkpoint"` // signed note
-	Own        bool            `json:"own,omitempty"`
+	Card       json.RawMessage // signed by the log's own hub
+	Checkpoint string          // signed note
+	Own        bool
 }
 
 // DocumentState says what a source gives of a document.

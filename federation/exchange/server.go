@@ -9,8 +9,6 @@ import (
 	"runtime/debug"
 	"sync"
 
-	"github.com/go-json-experiment/json"
-
 	"lianmu/federation/ledger"
 	"lianmu/vocab"
 )
@@ -258,7 +256,7 @@ func (s *Server) logs(ctx context.Context, who Who, r LogsRequest) ([]byte, erro
 				a.Logs = append(a.Logs, Offered{Card: card, Checkpoint: string(o.note), Own: o.own})
 			}
 		}
-		text, err := json.Marshal(a, json.Deterministic(true))
+		text, err := writeLogsAnswer(&a)
 		if err != nil {
 			return nil, err
 		}

@@ -85,13 +85,48 @@ func checkOrigin(s string) error {
 	return nil
 }
 
-func parseLogsRequest(body []byte) (LogsRequest, error) {
-	var r LogsRequest
-	if len(body) > MaxRequest {
-		return r, fmt.Errorf("it has more than %d bytes", MaxRequest)
+// What follows is how logs questions and their answers are written: cards as text,
+// so that nobody's JSON is written anew.
+type (
+	logsRequest struct {
+		Card   string          `json:"card,omitempty"`
+		Held   map[string]Held `json:"held,omitempty"`
+		WaitMS int             `json:"wait_ms,omitzero"`
 	}
-	if err := strict(body, &r); err != nil {
-		return r, err
+	logsAnswer struct {
+		Card string    `json:"card,omitempty"`
+		Logs []offered `json:"logs"`
+	}
+	offered struct {
+		Card       string `json:"card"`
+		Checkpoint string `json:"checkpoint"`
+		Own        bool   `json:"own,omitzero"`
+	}
+)
+
+func writeLogsRequest(r LogsRequest) ([]byte, error) {
+	return json.Marshal(logsRequest{string(r.Card), r.Held, r.WaitMS}, json.Deterministic(true))
+}
+
+func writeLogsAnswer(a *LogsAnswer) ([]byte, error) {
+	w := logsAnswer{string(a.Card), make([]offered, len(a.Logs))}
+	for i, o := range a.Logs {
+		w.Logs[i] = offered{string(o.Card), o.Checkpoint, o.Own}
+	}
+	return json.Marshal(w, json.Deterministic(true))
+}
+
+func parseLogsRequest(body []byte) (LogsRequest, error) {
+	var w logsRequest
+	if len(body) > MaxRequest {
+		return LogsRequest{}, fmt.Errorf("it has more than %d bytes", MaxRequest)
+	}
+	if err := strict(body, &w); err != nil {
+		return LogsRequest{}, err
+	}
+	r := LogsRequest{Held: w.Held, WaitMS: w.WaitMS}
+	if w.Card != "" {
+		r.Card = []byte(w.Card)
 	}
 	if err := checkCard(r.Card); err != nil {
 		return r, err
@@ -125,18 +160,20 @@ func checkCard(card []byte) error {
 }
 
 func parseLogsAnswer(text []byte) (*LogsAnswer, error) {
-	var a LogsAnswer
-	if err := strict(text, &a); err != nil {
+	var w logsAnswer
+	if err := strict(text, &w); err != nil {
 		return nil, err
 	}
+	if len(w.Logs) > MaxLogs {
+		return nil, fmt.Errorf("it lists more than %d logs", MaxLogs)
+	}
+	a := LogsAnswer{Card: []byte(w.Card), Logs: make([]Offered, len(w.Logs))}
 	if err := checkCard(a.Card); err != nil {
 		return nil, err
 	}
-	if len(a.Logs) > MaxLogs {
-		return nil, fmt.Errorf("it lists more than %d logs", MaxLogs)
-	}
-	for _, o := range a.Logs {
-		if err := checkCard(o.Card); err != nil {
+	for i, o := range w.Logs {
+		a.Logs[i] = Offered{[]byte(o.Card), o.Checkpoint, o.Own}
+		if err := checkCard(a.Logs[i].Card); err != nil {
 			return nil, err
 		}
 		if len(o.Card) == 0 || o.Checkpoint == "" || len(o.Checkpoint) > MaxNote {
