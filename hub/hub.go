@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -20,7 +19,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"lianmu/federation/exchange"
 	"lianmu/hub/access"
 	"lianmu/hub/admission"
 	"lianmu/hub/api"
@@ -162,14 +160,13 @@ func (h *Hub) serveHTTP(listener net.Listener, registry *prometheus.Registry) er
 	h.pages = pages
 	handler := api.New(api.Config{
 		Catalog: h.searches, Intake: h.intake, Log: b.log, Guard: h.guard,
-		Spaces: b.registry, Admission: h.desk, Trail: h.trail, Pages: pages,
+		Spaces: b.registry, Admission: h.desk, Trail: h.trail, Pages: pages, Peers: h.peers, Questions: h.PeerHandler(),
 		Metrics:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		Registry: registry,
 		HubDID:   b.did, Open: h.c.Open, OpenUntil: h.wasOpenUntil(), BodySize: int64(h.c.Limits.Bytes),
 		MayRead: h.readable.mayRead,
 		Context: h.run, Ready: h.Ready, Healthy: h.Healthy, Logger: h.c.Logger, Now: h.c.Now,
 	})
-	handler = beside(exchange.PathPrefix, h.PeerHandler(), handler)
 	if nats := b.bus.WebSocketHandler(); nats != nil {
 		handler = beside("/nats", h.guard.Limit(nats), handler)
 	}
@@ -189,12 +186,12 @@ func (h *Hub) serveHTTP(listener net.Listener, registry *prometheus.Registry) er
 	return nil
 }
 
-// beside serves one path, or with a slash at its end all below it, before the API:
-// that wraps its answers, of which some become connections. No http.ServeMux: it
-// would tidy paths, and ids of offerings have two slashes in a row.
+// beside serves one path before the API: that wraps its answers, of which those
+// here become connections. No http.ServeMux: it would tidy paths, and ids of
+// offerings have two slashes in a row.
 func beside(path string, one, api http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == path || strings.HasSuffix(path, "/") && strings.HasPrefix(r.URL.Path, path) {
+		if r.URL.Path == path {
 			one.ServeHTTP(w, r)
 			return
 		}

@@ -24,6 +24,7 @@ import (
 	"lianmu/hub/admission"
 	"lianmu/hub/audit"
 	"lianmu/hub/intake"
+	"lianmu/hub/peering"
 	"lianmu/hub/view"
 	"lianmu/index"
 	"lianmu/vocab"
@@ -39,6 +40,7 @@ type Catalog interface {
 	States(ctx context.Context) ([]view.State, error)
 	Rebuild(ctx context.Context) error // starts one beside; returns when it has been swapped in
 	RebuildProgress() (done, total uint64, running bool)
+	Coverage() []view.Coverage // how much of each log can be found, the own one first
 }
 
 // Intake takes submissions.
@@ -97,6 +99,28 @@ type Admission interface {
 	Approve(ctx context.Context, who access.Who, id string) (admission.Result, error)
 }
 
+// Peers is the exchange with other hubs; *peering.Peers is one. It asks for the
+// right once more, and keeps the trail of what it does.
+type Peers interface {
+	Card() []byte // of this hub, signed
+	List(ctx context.Context, who access.Who) ([]peering.PeerInfo, error)
+	Detail(ctx context.Context, who access.Who, did string) (peering.PeerInfo, error)
+	Logs(ctx context.Context, who access.Who) ([]peering.LogInfo, error)
+	RedactedBy(ctx context.Context, who access.Who) (map[string]int, error)
+	Discover(ctx context.Context, who access.Who, address string) (card []byte, err error)
+	Preview(ctx context.Context, who access.Who, card []byte) (*peering.Preview, error)
+	Add(ctx context.Context, who access.Who, invite peering.Invite, terms peering.Terms) (peering.PeerInfo, error)
+	AddShown(ctx context.Context, who access.Who, card []byte, address string, terms peering.Terms) (peering.PeerInfo, error)
+	Approve(ctx context.Context, who access.Who, did string, terms peering.Terms) (peering.PeerInfo, error)
+	Pause(ctx context.Context, who access.Who, did string) error
+	Resume(ctx context.Context, who access.Who, did string) error
+	Block(ctx context.Context, who access.Who, did string) error
+	Remove(ctx context.Context, who access.Who, did string, purge bool) error
+	Accept(ctx context.Context, who access.Who, origin string) error
+	Export(ctx context.Context, who access.Who, w io.Writer, origin string, from uint64) error
+	Import(ctx context.Context, who access.Who, r io.Reader) (peering.Imported, error)
+}
+
 // Trail keeps who did or was refused what; *audit.Trail is one.
 type Trail interface {
 	Do(ctx context.Context, r audit.Record, act func(context.Context) (detail string, err error)) error
@@ -115,6 +139,10 @@ type Config struct {
 	Spaces    Spaces
 	Admission Admission
 	Trail     Trail
+	Peers     Peers
+	// Questions answers other hubs: POST /api/v1/peer/ and the question. It knows by
+	// itself who asks and how much that one may.
+	Questions http.Handler
 	Pages     http.Handler // hub/web, mounted at /; nil: none
 	// Registry takes the request metrics; nil: a private one.
 	Registry  *prometheus.Registry
@@ -168,8 +196,9 @@ func New(c Config) http.Handler {
 }
 
 func newAPI(c Config) *api {
-	if c.Catalog == nil || c.Intake == nil || c.Log == nil || c.Guard == nil || c.Spaces == nil || c.Admission == nil || c.Trail == nil {
-		panic("api: Catalog, Intake, Log, Guard, Spaces, Admission and Trail are needed")
+	if c.Catalog == nil || c.Intake == nil || c.Log == nil || c.Guard == nil || c.Spaces == nil || c.Admission == nil || c.Trail == nil ||
+		c.Peers == nil || c.Questions == nil {
+		panic("api: Catalog, Intake, Log, Guard, Spaces, Admission, Trail, Peers and Questions are needed")
 	}
 	if c.BodySize <= 0 {
 		c.BodySize = defaultBodySize

@@ -69,6 +69,10 @@ func (c *memoryCatalog) Find(_ context.Context, q view.Question) (*view.Answer, 
 	return a, nil
 }
 
+func (c *memoryCatalog) Coverage() []view.Coverage {
+	return []view.Coverage{{Hub: "hub.example/log", LogSize: 3, Indexed: 3, State: "current"}, {Hub: "lianmu/zB/1", LogSize: 9, Indexed: 9, AgeS: 7, State: "ageing"}}
+}
+
 func (c *memoryCatalog) Suggest(_ context.Context, prefix string, _ vocab.Reader, limit int) ([]index.Suggestion, error) {
 	if prefix == "nothing" {
 		return nil, nil

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -47,8 +48,9 @@ func exchangeOf(r *http.Request) *exchange {
 func (a *api) handler(router http.Handler) http.Handler {
 	limited := a.Guard.Limit(router)
 	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/healthz", "/readyz", "/metrics": // a probe must never be turned away
+		switch path := r.URL.Path; {
+		case path == "/healthz", path == "/readyz", path == "/metrics", // a probe must never be turned away
+			strings.HasPrefix(path, questionPath): // bounded by itself
 			router.ServeHTTP(w, r)
 		default:
 			limited.ServeHTTP(w, r)

@@ -17,7 +17,7 @@ var openapiFiles embed.FS
 // Description returns the OpenAPI 3.0 document that /openapi.json serves.
 func Description() ([]byte, error) {
 	doc := map[string]json.RawMessage{}
-	for _, name := range []string{"info", "catalog", "log", "ndi", "schemas", "access", "admission"} {
+	for _, name := range []string{"info", "catalog", "log", "ndi", "schemas", "access", "admission", "peers"} {
 		raw, err := openapiFiles.ReadFile("openapi/" + name + ".yaml")
 		if err != nil {
 			return nil, err

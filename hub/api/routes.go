@@ -26,7 +26,7 @@ type route struct {
 	handle handler
 }
 
-// routes is every route but the pages and those of Guard.Handlers. The most used
+// routes is every route but the pages, Config.Questions and those of Guard.Handlers. The most used
 // come first, as mux tries them in order.
 func (a *api) routes() []route {
 	return []route{
@@ -49,6 +49,19 @@ func (a *api) routes() []route {
 		{"GET", "/api/v1/proposals", access.Approve, a.proposals},
 		{"POST", "/api/v1/proposals/{id}/approve", access.Approve, a.approve},
 		{"POST", "/api/v1/redactions", access.LogRedact, a.redact},
+		{"GET", "/api/v1/hub", "", a.hubCard},
+		{"GET", "/api/v1/peers", "", a.peers},
+		{"POST", "/api/v1/peers", access.PeerManage, a.addPeer},
+		{"POST", "/api/v1/peers/preview", access.PeerManage, a.previewPeer},
+		{"GET", "/api/v1/peers/{did}", access.PeerRead, a.peer},
+		{"POST", "/api/v1/peers/{did}/approve", access.PeerManage, a.approvePeer},
+		{"POST", "/api/v1/peers/{did}/pause", access.PeerManage, a.decidePeer(a.Peers.Pause)},
+		{"POST", "/api/v1/peers/{did}/resume", access.PeerManage, a.decidePeer(a.Peers.Resume)},
+		{"POST", "/api/v1/peers/{did}/block", access.PeerManage, a.decidePeer(a.Peers.Block)},
+		{"POST", "/api/v1/peers/{did}/remove", access.PeerManage, a.removePeer},
+		{"POST", "/api/v1/peers/{did}/accept", access.PeerManage, a.acceptLog},
+		{"GET", "/api/v1/logs/{id}/export", access.PeerManage, a.exportLog},
+		{"POST", "/api/v1/logs/import", access.PeerManage, a.importLog},
 		{"GET", "/api/v1/audit", access.AuditRead, a.trail},
 		{"GET", "/api/v1/audit/export", access.AuditRead, a.exportTrail},
 		{"GET", "/api/v1/access", "", a.access},
@@ -87,6 +100,7 @@ func (a *api) endpoints() []endpoint {
 		}
 		out = append(out, endpoint{r.method, r.path, a.serve(label(r.path), h)})
 	}
+	out = append(out, endpoint{http.MethodPost, questionPath + "{question}", a.serve(questionPath+"{question}", foreign(a.Questions))})
 	doors := a.Guard.Handlers() // which look for forged requests themselves
 	for _, door := range slices.Sorted(maps.Keys(doors)) {
 		method, path, _ := strings.Cut(door, " ")

@@ -50,6 +50,15 @@ var actOf = map[string]string{
 	"POST /api/v1/invitations":            "invitation.create",
 	"DELETE /api/v1/invitations/{id}":     "invitation.revoke",
 	"GET /api/v1/audit/export":            "audit.export",
+	"POST /api/v1/peers":                  "peer.add",
+	"POST /api/v1/peers/{did}/approve":    "peer.approve",
+	"POST /api/v1/peers/{did}/pause":      "peer.pause",
+	"POST /api/v1/peers/{did}/resume":     "peer.resume",
+	"POST /api/v1/peers/{did}/block":      "peer.block",
+	"POST /api/v1/peers/{did}/remove":     "peer.remove",
+	"POST /api/v1/peers/{did}/accept":     "peer.accept",
+	"GET /api/v1/logs/{id}/export":        "log.export",
+	"POST /api/v1/logs/import":            "log.import",
 }
 
 // need refuses whoever does not have the right to what the route does.
