@@ -109,7 +109,7 @@ func TestStandTwoNamesOfOnePerson(t *testing.T) {
 }
 
 // Who alone holds the rights is told at once that nobody can agree.
-func TestStandNobodyElseToAgree(t *testing.T) {
+func TestNobodyElseToAgree(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	r := start(t, config(t, dir))
