@@ -12,11 +12,6 @@ import (
 	"lianmu/vocab"
 )
 
-// world is several hubs with their logs, each with a story of its own.
-type world struct {
-	hubs map[string]*story
-}
-
 // hubStory is the story of a hub of its own name: its log is "log/<name>".
 func hubStory(t testing.TB, name string, open bool) *story {
 	s := newStory(t, open)
