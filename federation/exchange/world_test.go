@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"go.uber.org/goleak"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -477,3 +478,12 @@ func (f *follower) wantStates(p *paper, size uint64, want map[ledger.EntryState]
 		p.t.Errorf("%d entries were told of, not %d", n, size)
 	}
 }
+
+func jsonOf(v any) ([]byte, error) {
+	if s, ok := v.(string); ok {
+		return []byte(s), nil
+	}
+	return jsonv2.Marshal(v)
+}
+
+func (w *world) quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
