@@ -31,6 +31,7 @@ func code(err error) string {
 // A hub outside the mainland is no peer without a recorded ground, whichever way
 // it comes.
 func TestOutbound(t *testing.T) {
+	t.Parallel()
 	a := settle(t, "甲", "0a")
 	abroad := settle(t, "外", "0e", func(c *hub.Config) { c.Peering.Jurisdiction = "SG" })
 	a.publish("a1")
@@ -61,6 +62,7 @@ func TestOutbound(t *testing.T) {
 
 // Who may not manage peers cannot, and it is on record.
 func TestPeerRights(t *testing.T) {
+	t.Parallel()
 	a, b := settle(t, "甲", "0a"), settle(t, "乙", "0b")
 	card := b.peers().Card()
 	for _, role := range []access.Role{access.System, access.Audit, access.Review, access.Regulator, access.Space, access.Anonymous} {
@@ -91,6 +93,7 @@ func second[T any](_ T, err error) error { return err }
 
 // A blocked hub gets nothing, and is not even on the waiting list again.
 func TestBlocked(t *testing.T) {
+	t.Parallel()
 	a, b := settle(t, "甲", "0a"), settle(t, "乙", "0b")
 	a.publish("a1")
 	if _, err := b.peers().Add(t.Context(), security, peering.Invite{Card: a.peers().Card()}, peering.Terms{}); err != nil {
@@ -116,6 +119,7 @@ func TestBlocked(t *testing.T) {
 // 重要数据 that would be public but for that leaves to whom it was approved for,
 // and goes no further; what is hidden for another reason never leaves.
 func TestImportantData(t *testing.T) {
+	t.Parallel()
 	a, b, c := settle(t, "甲", "0a"), settle(t, "乙", "0b"), settle(t, "丙", "0c")
 	a.must(offering("open", "公开的产品", `"securityLevel":"001"`))
 	a.must(offering("important", "重要的产品", `"securityLevel":"001"`, `"importance":"重要"`))
@@ -145,6 +149,7 @@ func TestImportantData(t *testing.T) {
 
 // What the origin redacts leaves its mirrors, and the origin hears of it.
 func TestRedactionReachesMirrors(t *testing.T) {
+	t.Parallel()
 	a, b := settle(t, "甲", "0a"), settle(t, "乙", "0b")
 	a.publish("a1", "a2")
 	befriend(t, a, b)
@@ -166,6 +171,7 @@ func TestRedactionReachesMirrors(t *testing.T) {
 // A store that was rolled back and signs another history is found out, by the
 // mirror and by the hub itself when it sees what the mirror has.
 func TestContradiction(t *testing.T) {
+	t.Parallel()
 	a, b := settle(t, "甲", "0a"), settle(t, "乙", "0b")
 	a.publish("a1")
 	a.close()
@@ -218,6 +224,7 @@ func key(t *testing.T, w *town) string {
 // A log crosses in a file between hubs that cannot reach each other, and is taken
 // in again and again without harm.
 func TestBundle(t *testing.T) {
+	t.Parallel()
 	apart := func(c *hub.Config) { c.Peering.Addresses = []string{"nats://127.0.0.1:1"} }
 	a, b := settle(t, "甲", "0a", apart), settle(t, "乙", "0b", apart)
 	a.publish("a1", "a2")
@@ -272,6 +279,7 @@ func signed(w *town) uint64 {
 // A hub that begins a new epoch is shown, and copied once an officer accepts it;
 // then the new log takes the place of the former one.
 func TestNewEpochOfAPeer(t *testing.T) {
+	t.Parallel()
 	a, b := settle(t, "甲", "0a"), settle(t, "乙", "0b")
 	a.publish("a1", "a2")
 	befriend(t, a, b)
@@ -307,6 +315,7 @@ func TestNewEpochOfAPeer(t *testing.T) {
 
 // Of the hubs that ask to be peers, the one that has waited longest makes room.
 func TestWaitingListIsBounded(t *testing.T) {
+	t.Parallel()
 	var hours clock
 	a := settle(t, "甲", "0a", hours.set)
 	ask := func(k *identity.Key, card []byte) error {

@@ -3,6 +3,7 @@ package hub_test
 import (
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -28,16 +29,22 @@ type town struct {
 
 var security = access.Who{DID: "did:key:zSecurity", Via: access.ViaToken, Roles: []access.Role{access.Security}}
 
-// place takes a free port of the loopback interface, so that a hub comes back where
-// it was.
+// ports are handed out from below those that the system gives to whoever asks for
+// any, so that a hub that was stopped comes back where it was.
+var ports atomic.Int32
+
+// place takes a free port of the loopback interface.
 func place(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		at := fmt.Sprintf("127.0.0.1:%d", 10_000+(int32(os.Getpid())*64+ports.Add(1))%20_000)
+		if l, err := net.Listen("tcp", at); err == nil {
+			l.Close()
+			return at
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no free port")
+	return ""
 }
 
 // settle starts a hub with the name and a space of its own; change adjusts it.
@@ -188,6 +195,7 @@ func (w *town) inState(other *town, s peering.LogState) {
 // Two hubs that exchanged card files find what is published at either, and each
 // entry stands in the mirror as in the log.
 func TestPeersByFile(t *testing.T) {
+	t.Parallel()
 	a, b := settle(t, "甲", "0a"), settle(t, "乙", "0b")
 	a.publish("a1", "a2", "a3")
 	befriend(t, a, b)
@@ -210,6 +218,7 @@ func TestPeersByFile(t *testing.T) {
 // The short form: an address, over HTTP as over NATS. The other side decides about
 // whoever asks.
 func TestPeersByAddress(t *testing.T) {
+	t.Parallel()
 	for _, over := range []string{"http", "nats"} {
 		t.Run(over, func(t *testing.T) {
 			a, b := settle(t, "甲", "0a"), settle(t, "乙", "0b")
@@ -243,6 +252,7 @@ func TestPeersByAddress(t *testing.T) {
 
 // C has A's log from B where A is away, and knows that it is A's.
 func TestFailover(t *testing.T) {
+	t.Parallel()
 	a, b := settle(t, "甲", "0a"), settle(t, "乙", "0b")
 	a.publish("a1", "a2")
 	befriend(t, a, b)
@@ -264,6 +274,7 @@ func TestFailover(t *testing.T) {
 
 // A hub that C does not know comes by way of B, if C trusts B to relay.
 func TestRelay(t *testing.T) {
+	t.Parallel()
 	a, b, c := settle(t, "甲", "0a"), settle(t, "乙", "0b"), settle(t, "丙", "0c")
 	a.publish("a1")
 	befriend(t, a, b)
@@ -287,6 +298,7 @@ func TestRelay(t *testing.T) {
 
 // A peer that takes a connection and never says a word holds up nobody else.
 func TestSilentPeer(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -324,6 +336,7 @@ func day(n float64) time.Duration       { return time.Duration(n * 24 * float64(
 
 // A silent log ages, is then left out, and comes back with the next checkpoint.
 func TestStaleAndBack(t *testing.T) {
+	t.Parallel()
 	var days clock
 	a, b := settle(t, "甲", "0a", days.set), settle(t, "乙", "0b", days.set)
 	raw, err := identity.Sign([]byte(offering("a1", "产品")), a.key, identity.SignOptions{Created: time.Now(), Expires: time.Now().Add(day(365))})
@@ -355,6 +368,7 @@ func TestStaleAndBack(t *testing.T) {
 }
 
 func TestRemove(t *testing.T) {
+	t.Parallel()
 	a, b := settle(t, "甲", "0a"), settle(t, "乙", "0b")
 	a.publish("a1", "a2")
 	befriend(t, a, b)
@@ -383,6 +397,7 @@ func TestRemove(t *testing.T) {
 
 // A mirror that is cut off by a restart goes on at the exact entry.
 func TestRestartInTheMiddle(t *testing.T) {
+	t.Parallel()
 	a, b := settle(t, "甲", "0a"), settle(t, "乙", "0b")
 	befriend(t, a, b)
 	const n = 300
