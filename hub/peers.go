@@ -91,7 +91,7 @@ func (h *Hub) PeerHandler() http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		if r.Method != http.MethodPost {
 			w.Header().Set("Allow", http.MethodPost)
-			refusePeer(w, http.StatusMethodNotAllowed, vocab.Problems{vocab.NewProblem("", "access.method", "请用 POST。", "use POST")})
+			refusePeer(w, r, http.StatusMethodNotAllowed, vocab.Problems{vocab.NewProblem("", "access.method", "请用 POST。", "use POST")})
 			return
 		}
 		who, err := h.guard.Who(r)
@@ -99,13 +99,12 @@ func (h *Hub) PeerHandler() http.Handler {
 			err = vocab.Problems{vocab.NewProblem("", "access.unauthenticated", "节点之间的交换须带令牌。", "hubs exchange logs with a token")}
 		}
 		if err != nil {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="lianmu"`)
-			refusePeer(w, http.StatusUnauthorized, err)
+			refusePeer(w, r, http.StatusUnauthorized, err)
 			return
 		}
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, exchange.MaxRequest))
 		if err != nil {
-			refusePeer(w, http.StatusRequestEntityTooLarge, vocab.Problems{vocab.NewProblem("", "request.size",
+			refusePeer(w, r, http.StatusRequestEntityTooLarge, vocab.Problems{vocab.NewProblem("", "request.size",
 				"请求超过 %d 字节，或没有收全。", "the request is over %d bytes, or was cut off", exchange.MaxRequest)})
 			return
 		}
@@ -113,7 +112,7 @@ func (h *Hub) PeerHandler() http.Handler {
 			DID: who.DID, Client: access.ClientOf(who.Client), Party: "http", Takes: exchange.MaxAnswerHTTP,
 		}, strings.TrimPrefix(r.URL.Path, exchange.PathPrefix), body)
 		if err != nil {
-			refusePeer(w, http.StatusForbidden, err)
+			refusePeer(w, r, http.StatusForbidden, err)
 			return
 		}
 		w.Header().Set("Content-Type", exchange.MediaType)
@@ -121,20 +120,10 @@ func (h *Hub) PeerHandler() http.Handler {
 	}))
 }
 
-func refusePeer(w http.ResponseWriter, status int, err error) {
+func refusePeer(w http.ResponseWriter, r *http.Request, status int, err error) {
 	ps := vocab.ProblemsOf(err, "internal")
 	if ps[0].Code == "busy" {
 		status = http.StatusServiceUnavailable
-		w.Header().Set("Retry-After", "1")
 	}
-	body, merr := json.Marshal(map[string]any{
-		"type": "about:blank", "title": http.StatusText(status), "status": status,
-		"code": ps[0].Code, "detail": ps[0].Message["en"], "problems": ps,
-	})
-	if merr != nil { // strings and numbers always marshal
-		panic(merr)
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
+	access.WriteProblem(w, r, status, ps)
 }
