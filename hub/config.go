@@ -12,6 +12,7 @@ import (
 	"lianmu/hub/bus"
 	"lianmu/hub/peering"
 	"lianmu/hub/tlsfiles"
+	"lianmu/hub/web"
 	"lianmu/vocab"
 	"lianmu/vocab/jsonld"
 )
@@ -28,6 +29,8 @@ type Config struct {
 	TLSKey  string `json:"tls_key"`  // its private key; new files are taken up by themselves
 	Open    bool   `json:"open"`     // admit every space that signs (trial, demo)
 	Demo    bool   `json:"-"`        // pages show that this is a demonstration
+
+	DemoHubs []web.NamedURL `json:"-"` // the demonstration's other hubs, named on the start page
 
 	Limits      jsonld.Limits `json:"limits"`
 	QueueLength int           `json:"queue_length"` // submissions under way before "busy", default 4,096

@@ -151,8 +151,8 @@ func (h *Hub) serveHTTP(listener net.Listener, registry *prometheus.Registry) er
 		provider = u.Host
 	}
 	pages, err := web.New(web.Config{
-		Catalog: h.searches, Guard: h.guard, Registry: b.registry, Desk: h.desk, Trail: h.trail, Quarantine: h.quarantine,
-		HubDID: b.did, Provider: provider, Open: h.c.Open, Demo: h.c.Demo, Now: h.c.Now, Logger: h.c.Logger,
+		Catalog: h.searches, Guard: h.guard, Registry: b.union, Desk: h.desk, Trail: h.trail, Quarantine: h.quarantine, Peers: h.peers,
+		HubDID: b.did, Origin: b.log.Origin(), Hubs: h.c.DemoHubs, Provider: provider, Open: h.c.Open, Demo: h.c.Demo, Now: h.c.Now, Logger: h.c.Logger,
 	})
 	if err != nil {
 		return err

@@ -65,7 +65,7 @@ func (s *Site) overview(q *request) {
 	if q.who.May(access.AuditRead) {
 		body.Desks = append(body.Desks, desk{"audit", "/admin/audit", -1})
 	}
-	body.Desks = append(body.Desks, desk{"spaces", "/spaces", -1})
+	body.Desks = append(body.Desks, desk{"spaces", "/spaces", -1}, desk{"peers", "/peers", -1})
 	s.render(q, http.StatusOK, "admin", page{Title: q.t.say("admin.title"), Body: body})
 }
 

@@ -10,6 +10,7 @@ import (
 	"lianmu/hub/admission"
 	"lianmu/hub/audit"
 	"lianmu/hub/intake"
+	"lianmu/hub/peering"
 	"lianmu/hub/view"
 	"lianmu/index"
 	"lianmu/vocab"
@@ -22,6 +23,7 @@ type Catalog interface {
 	Offering(ctx context.Context, space, id string, reader vocab.Reader) (*view.Detail, error)
 	Spaces(ctx context.Context, reader vocab.Reader) ([]view.SpaceSummary, error)
 	SpaceNames() map[string]vocab.Text // by DID
+	Coverage() []view.Coverage         // of every log held, the own one first
 }
 
 // Guard knows who sends a request; *access.Guard is one.
@@ -32,11 +34,32 @@ type Guard interface {
 	Holders() (keys []access.Holder, provided []access.Role)
 }
 
-// Registry knows how spaces stand; *registry.Registry is one.
+// Registry knows how spaces stand, by all logs held; *registry.Union is one.
 type Registry interface {
 	Space(did string) (registry.SpaceState, bool)
 	SpaceOf(signer string) string
 	ParticipantsOf(space string) []vocab.Participant
+	Conflicts() []registry.HomeConflict
+}
+
+// Peers is the exchange with other hubs; *peering.Peers is one. It asks for rights
+// itself and records what is done.
+type Peers interface {
+	Card() []byte // this hub's own
+	List(ctx context.Context, who access.Who) ([]peering.PeerInfo, error)
+	Logs(ctx context.Context, who access.Who) ([]peering.LogInfo, error)
+	Detail(ctx context.Context, who access.Who, did string) (peering.PeerInfo, error)
+	Faults(ctx context.Context, who access.Who, origin string) ([]peering.Fault, error)
+	RedactedBy(ctx context.Context, who access.Who) (map[string]int, error) // of the own log, by DID
+	Discover(ctx context.Context, who access.Who, address string) (card []byte, err error)
+	Preview(ctx context.Context, who access.Who, card []byte) (*peering.Preview, error)
+	Add(ctx context.Context, who access.Who, invite peering.Invite, terms peering.Terms) (peering.PeerInfo, error)
+	Approve(ctx context.Context, who access.Who, did string, terms peering.Terms) (peering.PeerInfo, error)
+	Pause(ctx context.Context, who access.Who, did string) error
+	Resume(ctx context.Context, who access.Who, did string) error
+	Block(ctx context.Context, who access.Who, did string) error
+	Remove(ctx context.Context, who access.Who, did string, purge bool) error
+	Accept(ctx context.Context, who access.Who, origin string) error
 }
 
 // Desk is where officers decide; *admission.Desk is one. It asks for rights

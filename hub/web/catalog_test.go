@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -51,6 +52,12 @@ func valuesOf(d *view.Detail, field string) map[string]vocab.Text {
 		for _, x := range d.Offering.Distributions {
 			out[x.Format] = nil
 		}
+	case "hub":
+		out[d.Hub] = nil
+	case "code":
+		for _, c := range d.Offering.Identifiers {
+			out[c] = nil
+		}
 	default:
 		for _, t := range termsOf(d.Offering)[field] {
 			out[either(t.Code, t.Label.In("zh"))] = t.Label
@@ -76,6 +83,9 @@ func (s *shelf) Find(ctx context.Context, q view.Question) (*view.Answer, error)
 	var found []*view.Detail
 next:
 	for _, d := range s.details {
+		if !q.Stale && slices.ContainsFunc(s.coverage, func(c view.Coverage) bool { return c.LeftOut && c.Hub == d.Hub }) {
+			continue
+		}
 		text := strings.ToLower(d.Offering.Title["zh"] + d.Offering.Title["en"] + d.Offering.Description["zh"])
 		for _, w := range strings.Fields(strings.ToLower(q.Q)) {
 			if !strings.Contains(text, w) {
@@ -117,7 +127,7 @@ next:
 	from := len(q.Cursor) // the cursor is as many letters as hits have been shown
 	for i := from; i < len(found) && i < from+q.Limit; i++ {
 		d, o := found[i], found[i].Offering
-		h := view.Hit{SpaceName: d.SpaceName, Hit: index.Hit{ID: o.ID, Space: d.Space, Kind: o.Kind, Title: o.Title, Summary: o.Description,
+		h := view.Hit{SpaceName: d.SpaceName, State: d.State, Hit: index.Hit{ID: o.ID, Space: d.Space, Hub: d.Hub, Codes: o.Identifiers, Kind: o.Kind, Title: o.Title, Summary: o.Description,
 			Publisher: o.Publisher.Name, Modified: o.Modified, Terms: termsOf(o), Personal: o.PersonalData, Policy: o.Policy.Present, Completeness: o.Completeness}}
 		for _, x := range o.Distributions {
 			h.Formats = append(h.Formats, x.Format)
@@ -158,6 +168,8 @@ func (s *shelf) Offering(ctx context.Context, space, id string, reader vocab.Rea
 	}
 	return nil, view.ErrNotFound
 }
+
+func (s *shelf) Coverage() []view.Coverage { return s.coverage }
 
 func (s *shelf) SpaceNames() map[string]vocab.Text {
 	names := map[string]vocab.Text{}

@@ -57,6 +57,9 @@ type detail struct {
 	Expired     bool
 	Demo        bool
 	SpaceTitle  string
+	Home        logLine // the log that it is of
+	Several     bool    // logs: then Home is worth saying
+	Product     *product
 }
 
 func (s *Site) offering(q *request) {
@@ -99,6 +102,14 @@ func (s *Site) offering(q *request) {
 	if b.SpaceTitle == "" {
 		b.SpaceTitle = short(d.Space)
 	}
+	logs := s.config.Catalog.Coverage()
+	b.Home, b.Several = q.t.logLine(view.Coverage{Hub: d.Hub, State: either(d.State, view.Current)}), len(logs) > 1
+	for _, l := range logs {
+		if l.Hub == d.Hub {
+			b.Home = q.t.logLine(l)
+		}
+	}
+	b.Product = s.product(q, d, s.names(q, logs))
 	for _, w := range q.t.keywords(o.Keywords) {
 		b.Keywords = append(b.Keywords, choice{Label: w, URL: (&searchState{Q: `"` + strings.ReplaceAll(w, `"`, " ") + `"`}).url()})
 	}

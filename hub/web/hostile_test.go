@@ -98,11 +98,13 @@ func TestNoFieldBecomesMarkup(t *testing.T) {
 type strangeRegistry struct {
 	state  registry.SpaceState
 	people []vocab.Participant
+	claims []registry.HomeConflict
 }
 
 func (r strangeRegistry) Space(string) (registry.SpaceState, bool)  { return r.state, true }
 func (r strangeRegistry) SpaceOf(signer string) string              { return signer }
 func (r strangeRegistry) ParticipantsOf(string) []vocab.Participant { return r.people }
+func (r strangeRegistry) Conflicts() []registry.HomeConflict        { return r.claims }
 
 // Nor does what officers are shown: names, reasons, notes, records, refusals.
 func TestNoFieldOfAnOfficeBecomesMarkup(t *testing.T) {

@@ -24,7 +24,7 @@ func (s *Site) nearer(q *request, ask view.Question, state *searchState) []choic
 			return nil
 		}
 		if a.Total > 0 {
-			n := searchState{Q: words, Filters: state.Filters}
+			n := searchState{Q: words, Filters: state.Filters, Stale: state.Stale}
 			out = append(out, choice{Label: words, Count: int(a.Total), URL: n.url()})
 		}
 	}

@@ -64,6 +64,11 @@ func (s *Site) orderBody(q *request, given url.Values) (*orderBody, bool) {
 	}
 	b.State, known = s.config.Registry.Space(did)
 	if verb != vocab.Admission && verb != vocab.Rejection {
+		if known && b.State.Log != s.config.Origin {
+			s.refuse(q, vocab.Problems{vocab.NewProblem("/did", "space.elsewhere",
+				"这个空间以另一个节点为主节点，请由那个节点办理。", "This space is at home at another hub: that hub decides about it.")})
+			return nil, false
+		}
 		if !known {
 			s.problem(q, http.StatusNotFound, nil)
 		}

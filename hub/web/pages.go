@@ -24,7 +24,8 @@ type welcome struct {
 	Kinds    []choice
 	Newest   []hitView
 	Samples  []choice
-	Coverage []view.Coverage
+	Coverage coverage
+	Hubs     []NamedURL // of the demonstration
 }
 
 func (s *Site) start(q *request) {
@@ -38,13 +39,13 @@ func (s *Site) start(q *request) {
 		s.fail(q, err)
 		return
 	}
-	spaces := s.standing(all, false)
-	b := welcome{Spaces: spaces, Total: a.Total, Coverage: a.Coverage, Samples: q.t.samples()}
+	names := s.names(q, a.Coverage)
+	spaces := s.standing(all, false, names)
+	b := welcome{Spaces: spaces, Total: a.Total, Coverage: q.t.rests(a.Coverage), Samples: q.t.samples(), Hubs: s.config.Hubs}
 	for _, c := range a.Coverage {
 		b.Entries += c.LogSize
 	}
 	state := &searchState{}
-	names := s.spaceNames(q)
 	for _, v := range a.Facets["theme"] {
 		f := filter{"theme", v.Value}
 		b.Tiles = append(b.Tiles, tile{choice{Label: q.t.valueName(f, a.Facets, nil), Count: v.Count, URL: state.toggle(f)}, v.Value, group(v)})

@@ -209,6 +209,7 @@ func (s *Site) fail(q *request, err error) {
 var pageNames = []string{
 	"start", "search", "offering", "spaces", "space", "about", "error", "signin", "join", "order",
 	"admin", "waiting", "invitations", "proposals", "quarantine", "audit",
+	"peers", "peer", "peeract", "peeradd",
 }
 
 // templates of one language, by page.

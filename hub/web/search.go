@@ -2,16 +2,13 @@ package web
 
 import (
 	"encoding/json"
-	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"lianmu/hub/view"
 	"lianmu/index"
-	"lianmu/vocab"
 )
 
 // facetOrder is the order of the facets beside the results.
@@ -35,12 +32,13 @@ type searchState struct {
 	Q       string
 	Filters []filter
 	Sort    string // "" is relevance
+	Stale   bool   // also what is in logs that have been silent for long
 	Cursor  string
 }
 
 // readState reads a search from the URL, bounded.
 func readState(args url.Values) *searchState {
-	s := &searchState{Q: cut(strings.TrimSpace(args.Get("q")), maxQuery), Cursor: cut(args.Get("cursor"), maxQuery)}
+	s := &searchState{Q: cut(strings.TrimSpace(args.Get("q")), maxQuery), Cursor: cut(args.Get("cursor"), maxQuery), Stale: args.Get("stale") == "1"}
 	if v := args.Get("sort"); v != sorts[0] && slices.Contains(sorts, v) {
 		s.Sort = v
 	}
@@ -69,6 +67,9 @@ func (s *searchState) url() string {
 	if s.Sort != "" {
 		v.Set("sort", s.Sort)
 	}
+	if s.Stale {
+		v.Set("stale", "1")
+	}
 	if s.Cursor != "" {
 		v.Set("cursor", s.Cursor)
 	}
@@ -78,9 +79,16 @@ func (s *searchState) url() string {
 	return "/search?" + v.Encode()
 }
 
+// first is the first page of the search.
+func (s searchState) first() searchState {
+	s.Cursor = ""
+	return s
+}
+
 // toggle returns the link with f added or taken away, on the first page.
 func (s *searchState) toggle(f filter) string {
-	n := searchState{Q: s.Q, Sort: s.Sort}
+	n := s.first()
+	n.Filters = nil
 	for _, g := range s.Filters {
 		if g != f {
 			n.Filters = append(n.Filters, g)
@@ -109,29 +117,6 @@ type facetView struct {
 	Open        bool     // something is chosen in it
 }
 
-// badge is a small label on a hit.
-type badge struct{ Kind, Text string }
-
-// hitView is a hit as it is shown.
-type hitView struct {
-	URL          string
-	Title        template.HTML // escaped, with marks
-	TitleLang    string
-	Other        phrase // the title in the other language
-	Kind         string
-	Space        string
-	SpaceURL     string
-	Publisher    phrase
-	Regions      string
-	Modified     time.Time
-	Received     bool // Modified is when it came here
-	Summary      template.HTML
-	SummaryLang  string
-	Badges       []badge
-	Completeness int
-	Demo         bool
-}
-
 // results is the body of the search page.
 type results struct {
 	State    *searchState
@@ -144,7 +129,8 @@ type results struct {
 	SortNow  string
 	Next     string
 	First    string // link to the first page, "" when on it
-	Coverage []view.Coverage
+	Coverage coverage
+	Conflict bool // a hit is marked 标识冲突
 	TookMS   float64
 	Samples  []choice
 	Nearer   []choice // where nothing was found: searches for less that find something
@@ -152,7 +138,7 @@ type results struct {
 
 func (s *Site) search(q *request) {
 	state := readState(q.args)
-	ask := view.Question{Q: state.Q, Facets: facetOrder, Sort: state.Sort, Limit: pageSize, Cursor: state.Cursor, Reader: q.reader}
+	ask := view.Question{Q: state.Q, Facets: facetOrder, Sort: state.Sort, Limit: pageSize, Cursor: state.Cursor, Stale: state.Stale, Reader: q.reader}
 	for _, f := range state.Filters {
 		ask.Filter = append(ask.Filter, f.String())
 	}
@@ -161,10 +147,17 @@ func (s *Site) search(q *request) {
 		s.fail(q, err)
 		return
 	}
-	names := s.spaceNames(q)
-	res := results{State: state, Total: a.Total, Coverage: a.Coverage, TookMS: a.TookMS, Samples: q.t.samples()}
+	names := s.names(q, a.Coverage)
+	res := results{State: state, Total: a.Total, Coverage: q.t.rests(a.Coverage), TookMS: a.TookMS, Samples: q.t.samples()}
 	for _, h := range a.Hits {
 		res.Hits = append(res.Hits, s.hit(q.t, h, names))
+		res.Conflict = res.Conflict || h.Conflict
+	}
+	first := state.first()
+	if res.Coverage.Stale = state.Stale; len(res.Coverage.LeftOut) > 0 {
+		n := first
+		n.Stale = !n.Stale
+		res.Coverage.Switch = n.url()
 	}
 	if a.Total == 0 {
 		res.Nearer = s.nearer(q, ask, state)
@@ -174,7 +167,9 @@ func (s *Site) search(q *request) {
 		res.Chips = append(res.Chips, choice{Field: q.t.sayOr("field."+f.Field, f.Field), Label: q.t.valueName(f, a.Facets, names), URL: state.toggle(f)})
 	}
 	if len(state.Filters) > 0 {
-		res.ClearURL = (&searchState{Q: state.Q, Sort: state.Sort}).url()
+		n := first
+		n.Filters = nil
+		res.ClearURL = n.url()
 	}
 	res.SortNow = state.Sort
 	if state.Sort == "" { // without words nothing is more relevant than another
@@ -187,129 +182,26 @@ func (s *Site) search(q *request) {
 		if name == sorts[0] && state.Q == "" {
 			continue
 		}
-		n := searchState{Q: state.Q, Filters: state.Filters, Sort: name}
-		if name == sorts[0] {
+		n := first
+		if n.Sort = name; name == sorts[0] {
 			n.Sort = ""
 		}
 		c := choice{Label: q.t.say("sort." + name), URL: n.url(), On: name == res.SortNow}
 		res.Sorts = append(res.Sorts, c)
 	}
 	if state.Cursor != "" {
-		res.First = (&searchState{Q: state.Q, Filters: state.Filters, Sort: state.Sort}).url()
+		res.First = first.url()
 	}
 	if a.Next != "" {
-		res.Next = (&searchState{Q: state.Q, Filters: state.Filters, Sort: state.Sort, Cursor: a.Next}).url()
+		n := first
+		n.Cursor = a.Next
+		res.Next = n.url()
 	}
 	title := q.t.say("search.title")
 	if state.Q != "" {
 		title = cut(state.Q, 60) + " · " + title
 	}
 	s.render(q, http.StatusOK, "search", page{Title: title, Query: state.Q, Body: res})
-}
-
-// spaceNames maps DIDs to the spaces' names in the reader's language.
-func (s *Site) spaceNames(q *request) map[string]string {
-	names := map[string]string{}
-	for did, name := range s.config.Catalog.SpaceNames() {
-		names[did] = name.In(q.t.lang)
-	}
-	return names
-}
-
-func (s *Site) hit(t *tongue, h view.Hit, names map[string]string) hitView {
-	title, summary := t.pick(h.Title), t.pick(h.Summary)
-	v := hitView{
-		URL:   offeringURL(h.Space, h.ID),
-		Title: t.highlight("title", title.Text, h.Highlights), TitleLang: title.Lang, Other: t.other(h.Title),
-		Kind: t.sayOr("kind."+string(h.Kind), string(h.Kind)), Space: h.SpaceName.In(t.lang), SpaceURL: "/space?" + url.Values{"did": {h.Space}}.Encode(),
-		Publisher: t.pick(h.Publisher), Modified: h.Modified, Received: h.Received, Completeness: min(max(h.Completeness, 0), 100),
-		Summary: t.highlight("summary", summary.Text, h.Highlights), SummaryLang: summary.Lang,
-		Demo: s.config.Demo && isDemo(h.Publisher, h.Summary),
-	}
-	if v.Space == "" {
-		v.Space = names[h.Space]
-	}
-	if v.Space == "" {
-		v.Space = short(h.Space)
-	}
-	var regions []string
-	for _, r := range h.Terms["region"] {
-		if len(regions) < 3 {
-			regions = append(regions, t.label(r))
-		}
-	}
-	v.Regions = strings.Join(regions, t.say("list.comma"))
-	for _, field := range []string{"form", "frequency", "level"} {
-		for _, x := range h.Terms[field] {
-			kind := field
-			if field == "level" && x.Code != "001" {
-				kind = "guarded"
-			}
-			if l := t.label(x); l != "" {
-				v.Badges = append(v.Badges, badge{kind, l})
-			}
-		}
-	}
-	for i, f := range h.Formats {
-		if i == 4 {
-			break
-		}
-		v.Badges = append(v.Badges, badge{"format", f})
-	}
-	if h.Personal != nil && *h.Personal {
-		v.Badges = append(v.Badges, badge{"personal", t.say("badge.personal")})
-	}
-	if h.Policy {
-		v.Badges = append(v.Badges, badge{"policy", t.say("badge.policy")})
-	}
-	return v
-}
-
-// isDemo tells whether a description says of itself that it is demonstration data.
-func isDemo(texts ...vocab.Text) bool {
-	for _, x := range texts {
-		if strings.Contains(x["zh"], "演示") || strings.Contains(x["en"], "(demo") {
-			return true
-		}
-	}
-	return false
-}
-
-// highlight puts the index's marks into a text. A fragment of another
-// language than the text shown is passed over, so that marking never changes
-// what is read.
-func (t *tongue) highlight(field, text string, found map[string][]string) template.HTML {
-	best := template.HTML(template.HTMLEscapeString(text))
-	whole := string(best)
-	for _, f := range found[field] {
-		m := strings.Trim(string(marked(f)), "… ")
-		plain := strings.NewReplacer("<mark>", "", "</mark>", "").Replace(m)
-		if plain == "" || plain == m {
-			continue
-		}
-		if i := strings.Index(whole, plain); i >= 0 {
-			return template.HTML(whole[:i] + m + whole[i+len(plain):])
-		}
-		// A long description is shown in part: what was found may lie beyond it.
-		if field == "summary" && sameScript(text, plain) {
-			best = template.HTML("… " + m + " …")
-		}
-	}
-	return best
-}
-
-// sameScript reports whether both texts are, or are not, mostly Chinese.
-func sameScript(a, b string) bool { return chinese(a) == chinese(b) }
-
-func chinese(s string) bool {
-	han, all := 0, 0
-	for _, r := range s {
-		all++
-		if r >= 0x2e80 && r < 0xa000 {
-			han++
-		}
-	}
-	return han*4 > all
 }
 
 // facets lays out the counts beside the results, in our order.
@@ -344,7 +236,7 @@ func (t *tongue) facets(state *searchState, counts map[string][]index.FacetValue
 
 // valueName is how a filter's value is called in the reader's language.
 func (t *tongue) valueName(f filter, counts map[string][]index.FacetValue, names map[string]string) string {
-	if f.Field == "space" && names[f.Value] != "" {
+	if (f.Field == "space" || f.Field == "hub") && names[f.Value] != "" {
 		return names[f.Value]
 	}
 	if s := t.sayOr(f.Field+"."+f.Value, ""); s != "" {
@@ -357,7 +249,7 @@ func (t *tongue) valueName(f filter, counts map[string][]index.FacetValue, names
 			}
 		}
 	}
-	if f.Field == "space" {
+	if f.Field == "space" || f.Field == "hub" {
 		return short(f.Value)
 	}
 	if i := strings.LastIndexAny(f.Value, "/#"); i >= 0 && i < len(f.Value)-1 && strings.Contains(f.Value, "://") {

@@ -17,6 +17,7 @@ import (
 type spaceRow struct {
 	view.SpaceSummary
 	Standing registry.Standing
+	Hub      string // whose log tells of it; "" where there is one log
 }
 
 // Sound reports whether there is nothing to say about its standing.
@@ -24,11 +25,11 @@ func (r spaceRow) Sound() bool { return r.Standing == registry.Admitted }
 
 // standing adds to spaces how they stand. Those that were never admitted, of
 // which there is nothing but a decision, are left out unless all are wanted.
-func (s *Site) standing(list []view.SpaceSummary, all bool) (out []spaceRow) {
+func (s *Site) standing(list []view.SpaceSummary, all bool, names map[string]string) (out []spaceRow) {
 	for _, sp := range list {
 		state, _ := s.config.Registry.Space(sp.DID)
 		if all || state.Standing == registry.Admitted || state.Standing == registry.Suspended {
-			out = append(out, spaceRow{sp, state.Standing})
+			out = append(out, spaceRow{sp, state.Standing, names[sp.Log]})
 		}
 	}
 	return out
@@ -46,7 +47,7 @@ func (s *Site) spaces(q *request) {
 		s.fail(q, err)
 		return
 	}
-	all := s.standing(list, q.who.Officer())
+	all := s.standing(list, q.who.Officer(), s.names(q, s.config.Catalog.Coverage()))
 	byType := map[string]*spaceGroup{}
 	var keys []string
 	for _, sp := range all {
@@ -78,7 +79,9 @@ type spaceBody struct {
 	All       string
 	Themes    []choice
 	Forms     []choice
-	Coverage  []view.Coverage
+	Coverage  coverage
+	Home      logLine             // where it is at home, or told of
+	Several   bool                // logs: then Home is worth saying
 	People    []vocab.Participant // those whom the reader may see, of this page
 	PeopleAll int
 	PeopleTo  string     // link to those that follow
@@ -112,15 +115,22 @@ func (s *Site) space(q *request) {
 			continue
 		}
 		mine := filter{"space", did}
-		a, err := s.config.Catalog.Find(q.Context(), view.Question{Filter: []string{mine.String()}, Facets: []string{"theme", "form"}, Sort: "-modified", Limit: 8, Reader: q.reader})
+		a, err := s.config.Catalog.Find(q.Context(), view.Question{Filter: []string{mine.String()}, Facets: []string{"theme", "form"}, Sort: "-modified", Limit: 8, Stale: true, Reader: q.reader})
 		if err != nil {
 			s.fail(q, err)
 			return
 		}
 		state := &searchState{Filters: []filter{mine}}
-		b := spaceBody{Space: sp, Total: a.Total, All: state.url(), Coverage: a.Coverage, Now: s.config.Now()}
+		b := spaceBody{Space: sp, Total: a.Total, Coverage: q.t.rests(a.Coverage), Several: len(a.Coverage) > 1, Now: s.config.Now()}
+		for _, l := range a.Coverage {
+			if l.Hub == sp.Log {
+				b.Home, state.Stale = q.t.logLine(l), l.LeftOut
+			}
+		}
+		b.Coverage.Stale, b.All = true, state.url()
+		names := s.names(q, a.Coverage)
 		for _, h := range a.Hits {
-			b.Newest = append(b.Newest, s.hit(q.t, h, map[string]string{did: q.t.named(did, sp.Name).Text}))
+			b.Newest = append(b.Newest, s.hit(q.t, h, names))
 		}
 		list := func(field string) (out []choice) {
 			for _, v := range a.Facets[field] {
@@ -131,7 +141,9 @@ func (s *Site) space(q *request) {
 		}
 		b.Themes, b.Forms = list("theme"), list("form")
 		b.State, _ = s.config.Registry.Space(did)
-		b.Acts = actsOn(b.State, q.who)
+		if b.State.Log == s.config.Origin { // elsewhere its own hub decides
+			b.Acts = actsOn(b.State, q.who)
+		}
 		if v := vocab.Verb(q.args.Get("done")); rightOf[v] != "" && q.who.May(rightOf[v]) {
 			b.Done = v
 		}

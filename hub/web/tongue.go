@@ -169,6 +169,9 @@ func (t *tongue) funcs() template.FuncMap {
 		"asset":    func(name string) string { return "/static/" + name + "?v=" + t.static[name].stamp },
 		"offer":    offeringURL,
 		"space":    spaceURL,
+		"peerpage": peerURL,
+		"place":    t.place,
+		"kept":     t.kept,
 		"find":     func(field, value string) string { return (&searchState{Filters: []filter{{field, value}}}).url() },
 		"words":    func(q string) string { return (&searchState{Q: q}).url() },
 	}

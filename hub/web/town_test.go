@@ -20,6 +20,7 @@ import (
 	"lianmu/hub/admission"
 	"lianmu/hub/audit"
 	"lianmu/hub/intake"
+	"lianmu/hub/peering"
 	"lianmu/vocab"
 )
 
@@ -53,6 +54,14 @@ type town struct {
 	refused   []intake.Quarantined
 	refusals  []access.Event
 	listCalls int
+
+	peers    []peering.PeerInfo // with their logs
+	loose    []peering.LogInfo  // of hubs that are no peers
+	faults   []peering.Fault
+	preview  peering.Preview
+	card     string   // this hub's own, and what Discover finds
+	deeds    []string // of officers about peers
+	peerFail error    // what an act about peers answers
 }
 
 func newKey(t testing.TB) *identity.Key {
@@ -82,7 +91,7 @@ func newTown(t testing.TB, catalog Catalog, edit ...func(*Config)) *town {
 		w.log(registry.Entry{Fact: vocab.Fact{Kind: vocab.KindSpace, Space: sp.DID, ID: sp.DID}, Space: &sp.Space})
 	}
 	c := Config{
-		Catalog: catalog, Registry: w.registry, Desk: paperDesk{w}, Trail: paperTrail{w}, Quarantine: paperQuarantine{w},
+		Catalog: catalog, Registry: registry.NewUnion(w.registry), Peers: paperPeers{w}, Origin: w.registry.Origin(), Desk: paperDesk{w}, Trail: paperTrail{w}, Quarantine: paperQuarantine{w},
 		HubDID: w.hub.DID(), Now: func() time.Time { return today }, Logger: slog.New(slog.DiscardHandler), Demo: true,
 	}
 	var site *Site

@@ -28,7 +28,7 @@ import (
 	"lianmu/vocab"
 )
 
-// Config is what the pages need; all but Provider and Logger must be given.
+// Config is what the pages need; all but Provider, Hubs and Logger must be given.
 type Config struct {
 	Catalog    Catalog
 	Guard      Guard
@@ -36,13 +36,22 @@ type Config struct {
 	Desk       Desk
 	Trail      Trail
 	Quarantine Quarantine
+	Peers      Peers
 	Now        func() time.Time
 
 	HubDID   string
-	Provider string // what the OpenID Connect provider is called; "": there is none
-	Open     bool   // whoever signs is admitted
-	Demo     bool   // show the start page's hints and 演示数据 banner
+	Origin   string     // of the own log
+	Provider string     // what the OpenID Connect provider is called; "": there is none
+	Open     bool       // whoever signs is admitted
+	Demo     bool       // show the start page's hints and 演示数据 banner
+	Hubs     []NamedURL // other hubs that the start page names
 	Logger   *slog.Logger
+}
+
+// NamedURL is another hub's pages.
+type NamedURL struct {
+	Name vocab.Text
+	URL  string // http:// or https://
 }
 
 // Bounds on what a browser may send and how long an answer may take.
@@ -85,8 +94,8 @@ type asset struct {
 // fault in them is the error. Signing in and out, and coming back from a
 // provider, are access.Guard's handlers, beside this one.
 func New(c Config) (*Site, error) {
-	if c.Catalog == nil || c.Guard == nil || c.Registry == nil || c.Desk == nil || c.Trail == nil || c.Quarantine == nil || c.Now == nil {
-		return nil, errors.New("web: Catalog, Guard, Registry, Desk, Trail, Quarantine and Now must be given")
+	if c.Catalog == nil || c.Guard == nil || c.Registry == nil || c.Desk == nil || c.Trail == nil || c.Quarantine == nil || c.Peers == nil || c.Now == nil {
+		return nil, errors.New("web: Catalog, Guard, Registry, Desk, Trail, Quarantine, Peers and Now must be given")
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -117,6 +126,11 @@ func (s *Site) route() {
 		"/space/act":         s.order,
 		"/about":             s.about,
 		"/join":              s.join,
+		"/peers":             s.peers,
+		"/peers/card":        s.ownCard,
+		"/peers/add":         s.askToAdd,
+		"/peer":              s.peer,
+		"/peer/act":          s.askPeer,
 		"/sign-in":           s.signIn,
 		"/admin":             s.overview,
 		"/admin/waiting":     s.waiting,
@@ -130,6 +144,8 @@ func (s *Site) route() {
 	}
 	s.acts = map[string]func(*request){
 		"/space/act":                s.act,
+		"/peers/add":                s.addPeer,
+		"/peer/act":                 s.actPeer,
 		"/admin/invitations":        s.invite,
 		"/admin/invitations/revoke": s.revoke,
 		"/admin/proposals":          s.approve,

@@ -168,7 +168,7 @@ func TestBehindIsSaid(t *testing.T) {
 	s.coverage[0].Indexed, s.coverage[0].State, s.coverage[0].AgeS = 12, "behind", 300
 	h := pages(t, s)
 	_, body, _ := get(t, h, "/search", "zh")
-	for _, want := range []string{"已索引 12 条", "索引落后", "稍后刷新", "300 秒前"} {
+	for _, want := range []string{"已索引 12 条", "索引落后", "稍后刷新", "5 分钟前"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("lacks %q", want)
 		}

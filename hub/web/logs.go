@@ -1,0 +1,175 @@
+package web
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/url"
+	"strings"
+
+	"lianmu/hub/peering"
+	"lianmu/hub/view"
+	"lianmu/vocab"
+)
+
+// logsNamed is how many logs a page names below what it shows; the peers page has
+// all.
+const logsNamed = 20
+
+// logLine is a log that what a page shows rests on.
+type logLine struct {
+	Name    phrase // of its hub, or its origin where that has none
+	URL     string // where the peers page tells of it
+	Origin  string
+	State   string
+	Sound   bool // nothing is to be said about its state
+	Size    uint64
+	Indexed uint64
+	Age     string // how long ago its hub was last heard of; "" of the own, and while that is as it should be
+	LeftOut bool   // of what the page shows
+}
+
+// coverage is what a page rests on.
+type coverage struct {
+	Count   int
+	Logs    []logLine // the first logsNamed
+	LeftOut []logLine // those that are left out unless asked for
+	Stale   bool      // they were asked for
+	Switch  string    // link to the same with or without them; "" where there is none
+}
+
+// heardSeconds is from when on it is said how long ago a hub was heard of: its log
+// is signed anew each minute.
+const heardSeconds = 150
+
+// rests tells what a page rests on.
+func (t *tongue) rests(logs []view.Coverage) coverage {
+	c := coverage{Count: len(logs)}
+	for _, l := range logs {
+		line := t.logLine(l)
+		if l.LeftOut {
+			c.LeftOut = append(c.LeftOut, line)
+		}
+		if len(c.Logs) < logsNamed {
+			c.Logs = append(c.Logs, line)
+		}
+	}
+	return c
+}
+
+func (t *tongue) logLine(l view.Coverage) logLine {
+	line := logLine{
+		Name: t.logName(l.Hub, l.Name), URL: logURL(l.Hub), Origin: l.Hub, State: l.State, Sound: l.State == view.Current,
+		Size: l.LogSize, Indexed: l.Indexed, LeftOut: l.LeftOut,
+	}
+	if l.AgeS > heardSeconds {
+		line.Age = t.ago(l.AgeS)
+	}
+	return line
+}
+
+// logName is what a log is called: as its hub calls itself, or by its origin.
+func (t *tongue) logName(origin string, name vocab.Text) phrase {
+	if p := t.pick(name); p.Text != "" {
+		return p
+	}
+	return phrase{Text: short(origin)}
+}
+
+// logID is the anchor of a log on the peers page.
+func logID(origin string) string {
+	sum := sha256.Sum256([]byte(origin))
+	return "log-" + hex.EncodeToString(sum[:6])
+}
+
+func logURL(origin string) string { return "/peers#" + logID(origin) }
+
+// hubOf is the DID in a log's origin, lianmu/<multibase of the DID>/<epoch>; ""
+// where it is not of that form.
+func hubOf(origin string) string {
+	part := strings.Split(origin, "/")
+	if len(part) != 3 || part[0] != "lianmu" || part[1] == "" {
+		return ""
+	}
+	return "did:key:" + part[1]
+}
+
+// fingerprint are the words of a hub's DID in the reader's language; "" without one.
+func (t *tongue) fingerprint(did string) string {
+	if did == "" {
+		return ""
+	}
+	return t.words8(peering.Fingerprint(did))
+}
+
+func (t *tongue) words8(w peering.Words) string {
+	if t.lang == "zh" {
+		return w.ZH
+	}
+	return w.EN
+}
+
+// ago says how long ago something was, in its largest whole unit.
+func (t *tongue) ago(seconds int64) string {
+	units := []struct {
+		key  string
+		size int64
+	}{{"ago.days", 24 * 3600}, {"ago.hours", 3600}, {"ago.minutes", 60}}
+	for _, u := range units {
+		if seconds >= u.size {
+			return t.say(u.key, seconds/u.size)
+		}
+	}
+	return t.say("ago.seconds", max(seconds, 0))
+}
+
+// names are what spaces are called in the reader's language, by DID, and, where
+// there is more than one log, what their hubs are, by origin.
+func (s *Site) names(q *request, logs []view.Coverage) map[string]string {
+	names := map[string]string{}
+	for did, name := range s.config.Catalog.SpaceNames() {
+		names[did] = name.In(q.t.lang)
+	}
+	if len(logs) > 1 {
+		for _, l := range logs {
+			names[l.Hub] = q.t.logName(l.Hub, l.Name).Text
+		}
+	}
+	return names
+}
+
+// listing is another space's, or another, offering of the product that a hit shows.
+type listing struct {
+	Title    string // its @id, where the space lists the product more than once
+	URL      string
+	Space    string
+	Hub      string // "" where there is one log
+	HubURL   string
+	State    string // of its log, where that is not current
+	Conflict bool
+}
+
+// listings are shown at once up to listingsShown; then folded.
+const listingsShown = 3
+
+func (t *tongue) listings(list []view.Listing, names map[string]string) (out []listing) {
+	for _, l := range list {
+		x := listing{
+			Title: l.ID, URL: offeringURL(l.Space, l.ID), Space: l.SpaceName.In(t.lang), Hub: names[l.Hub], HubURL: logURL(l.Hub), State: l.State,
+		}
+		if x.Space == "" {
+			x.Space = either(names[l.Space], short(l.Space))
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// codeURL finds all offerings that give a code.
+func codeURL(code string) string {
+	return (&searchState{Filters: []filter{{"code", code}}}).url()
+}
+
+// hubSearch finds what is in the log of this origin, however old that is.
+func hubSearch(origin string) string {
+	return "/search?" + url.Values{"filter": {"hub:" + origin}, "stale": {"1"}}.Encode()
+}
