@@ -119,11 +119,11 @@ func (p *Peers) Answer(ctx context.Context, who Caller, question string, body []
 }
 
 // offered are the logs that others may copy from here: the own one, and mirrors
-// that nothing is wrong with.
+// that nothing is wrong with and whose hub is neither paused nor blocked.
 func (p *Peers) offered() []*ledger.Log {
 	logs := []*ledger.Log{p.c.Log}
 	for _, m := range p.open() {
-		if rec := m.record(); rec.State == Current {
+		if p.decided(m.record()) == "" {
 			logs = append(logs, m.log)
 		}
 	}
