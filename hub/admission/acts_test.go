@@ -203,7 +203,7 @@ func TestRights(t *testing.T) {
 	if err := h.trail.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	items, _, err := h.trail.List(t.Context(), 0, 10, audit.Filter{Outcome: audit.Refused})
+	items, _, err := h.trail.List(t.Context(), 0, audit.MaxList, audit.Filter{Outcome: audit.Refused})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,6 +211,9 @@ func TestRights(t *testing.T) {
 	for _, r := range items {
 		if r.From == "192.0.2.66" && r.Code == "access.forbidden" {
 			counted += r.Count
+			if object := map[bool]string{true: waits.DID(), false: k.DID()}[r.Act == "space.admit" || r.Act == "space.reject"]; r.Role != "anonymous" && r.Role != "*" && (r.Who != "did:key:"+r.Role || r.Act == "*" || r.Object != object) {
+				t.Errorf("recorded as %+v", r)
+			}
 		}
 	}
 	if counted != tried-len(access.Table())+countMay(access.SpaceKeys) { // a dry run refused is not an act
