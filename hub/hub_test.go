@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -290,13 +291,16 @@ func TestForbiddenLevelsAreKeptNowhere(t *testing.T) {
 	dir := t.TempDir()
 	r := start(t, config(t, dir))
 	secret := "绝不外传之标题"
-	for i, more := range []string{`"securityLevel":"004"`, `"安全级别":"绝密"`, `"importance":"核心"`} {
+	for i, more := range []string{`"securityLevel":"004"`, `"安全级别":"绝密"`, `"importance":"核心"`, `"密级":"机密"`, `"secrecyLevel":"top secret"`} {
 		if got := r.submit(r.sign(offering(fmt.Sprint("s", i), secret, more))); got.Status != vocab.Refused {
 			t.Errorf("%s: %+v", more, got)
 		}
 	}
 	if got := r.submit(r.sign(offering("i", "内部资料", `"securityLevel":"002"`))); got.Status != vocab.Accepted {
 		t.Errorf("internal: %+v", got)
+	}
+	if got := r.submit(r.sign(offering("j", "密级写法不明", `"密级":"二级"`))); got.Status != vocab.Accepted || !slices.ContainsFunc(got.Warnings, func(p vocab.Problem) bool { return p.Code == "level.member" }) {
+		t.Errorf("a mark that is not understood: %+v", got)
 	}
 	if a := r.search(""); a.Total != 0 {
 		t.Errorf("an internal offering is shown to everybody: %+v", a.Hits)

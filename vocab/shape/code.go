@@ -273,21 +273,35 @@ func (rd *reading) unknownLevel(at place, given, zh, en string) {
 	} else {
 		zh, en = "应为以下之一："+zh, "it must be one of: "+en
 	}
-	rd.always(at, CodeUnknownLevel, "此项关系到谁能看到数据，不能猜测："+zh+"。", "This decides who may see the data and is not guessed: "+en+".")
+	rd.always(rd.pointer(at), CodeUnknownLevel, "此项关系到谁能看到数据，不能猜测："+zh+"。", "This decides who may see the data and is not guessed: "+en+".")
 }
 
 // forbidden looks for a level or importance that no hub may hold, in every
 // text of a guarded field's value, wherever in the document it stands.
-func (rd *reading) forbidden(field string, v any, at func() *place) {
+func (rd *reading) forbidden(field string, v any, at func() string) {
 	rule, ok := rd.p.forbidden[field]
 	if !ok || rd.banned {
 		return
 	}
 	eachText(v, 8, func(s string) {
 		if !rd.banned && (rule.speaks(s) || rd.listed(field, rule, s)) {
-			rd.forbid(*at(), "秘密、机密、绝密级数据和核心数据的描述不得进入目录，内容不予保存。请撤回，并按保密规定处理。", "Descriptions of secret (秘密), confidential (机密), top secret (绝密) or core (核心) data must not enter a catalogue; nothing of it is kept. Withdraw it and handle it under the rules of secrecy.")
+			rd.forbid(at())
 		}
 	})
+}
+
+// guarded is told every value of a guarded field that the graph has.
+func (rd *reading) guarded(field, iri string, v any, at func() *place) {
+	pointer := func() string { return rd.pointer(*at()) }
+	if field == secrecyField {
+		rd.secret(rd.name(iri), v, pointer)
+		return
+	}
+	if rd.said == nil {
+		rd.said = map[string]bool{}
+	}
+	rd.said[field] = true
+	rd.forbidden(field, v, pointer)
 }
 
 // listed reports whether s is, or names, a forbidden code of the field's list.

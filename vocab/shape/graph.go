@@ -108,7 +108,7 @@ type graph struct {
 	ordered    bool            // visit members in the order of their names
 
 	// guarded is told every value of a guarded field, wherever it stands.
-	guarded func(field string, value any, at func() *place)
+	guarded func(field, iri string, value any, at func() *place)
 }
 
 // subject is the node that a document is about, and where it stands.
@@ -124,7 +124,7 @@ const maxNesting = 256
 // indexGraph walks all nodes. Where several nodes have one name, what is
 // preferred depends on the order of the walk, which must be the same on every
 // hub: then, and only then, it is walked again in the order of names.
-func indexGraph(p *profile, nodes []map[string]any, guarded func(string, any, func() *place)) *graph {
+func indexGraph(p *profile, nodes []map[string]any, guarded func(string, string, any, func() *place)) *graph {
 	g := walkGraph(&graph{p: p, guarded: guarded}, nodes)
 	if len(g.owned) > 0 {
 		g = walkGraph(&graph{p: p, guarded: guarded, ordered: true}, nodes)
@@ -338,7 +338,7 @@ func (p *profile) classOf(n node) (c class, clash bool) {
 func (g *graph) guard(field, iri string, v any) {
 	list := asList(v)
 	for i, item := range list {
-		g.guarded(field, item, func() *place {
+		g.guarded(field, iri, item, func() *place {
 			return chain(append(slices.Clone(g.stack), place{iri: iri, i: int32(i), n: int32(len(list))}))
 		})
 	}
@@ -357,6 +357,9 @@ func (p *profile) property(iri string) (prop property, guarded string) {
 	_, local := splitIRI(iri)
 	if guarded = p.guarded[local]; guarded == "" && strings.IndexFunc(local, beyondASCII) >= 0 {
 		guarded = p.guarded[bare(local)] // a name that only looks right
+	}
+	if guarded == "" && isSecrecyMember(local) {
+		guarded = secrecyField
 	}
 	return prop, guarded
 }

@@ -129,7 +129,7 @@ func (rd *reading) audience(s subject) vocab.Audience {
 			out = rd.narrow(out, word, v, given)
 		}
 	}
-	return out
+	return rd.narrowed(out)
 }
 
 // narrow takes a plain statement of rights into account and says so where it

@@ -72,18 +72,18 @@ func (rd *reading) warn(at place, code, zh, en string, args ...any) {
 
 // forbid says that no hub may hold this document. It is said once, whatever
 // else is wrong.
-func (rd *reading) forbid(at place, zh, en string) {
+func (rd *reading) forbid(path string) {
 	if !rd.banned {
 		rd.banned = true
-		rd.always(at, CodeForbidden, zh, en)
+		rd.always(path, CodeForbidden, "秘密、机密、绝密级数据和核心数据的描述不得进入目录，内容不予保存。请撤回，并按保密规定处理。", "Descriptions of secret (秘密), confidential (机密), top secret (绝密) or core (核心) data must not enter a catalogue; nothing of it is kept. Withdraw it and handle it under the rules of secrecy.")
 	}
 }
 
 // always refuses like refuse; the first problem of a code is told even where
 // there are too many others.
-func (rd *reading) always(at place, code, zh, en string) {
+func (rd *reading) always(path, code, zh, en string) {
 	if len(rd.problems) < maxProblems || !slices.ContainsFunc(rd.problems, func(p vocab.Problem) bool { return p.Code == code }) {
-		rd.problems = append(rd.problems, problem(rd.pointer(at), code, zh, en, nil))
+		rd.problems = append(rd.problems, problem(path, code, zh, en, nil))
 	}
 }
 

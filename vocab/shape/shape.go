@@ -86,6 +86,9 @@ type reading struct {
 	warnings vocab.Problems
 	banned   bool // CodeForbidden was said
 	spent    int  // steps, see spend
+
+	said    map[string]bool   // guarded fields that the graph says something in
+	secrecy map[string]string // members that speak of secrecy, by where they stand
 }
 
 // maxSteps bounds how often values are looked at. Nodes may be referred to
@@ -108,7 +111,8 @@ func (rd *reading) spend(n int) bool {
 }
 
 func (rd *reading) read(g *jsonld.Graph) *Reading {
-	rd.g = indexGraph(rd.p, g.Nodes, rd.forbidden)
+	rd.g = indexGraph(rd.p, g.Nodes, rd.guarded)
+	rd.unexpanded(g)
 	out := &Reading{}
 	if g.NoContext {
 		defer rd.noContext()

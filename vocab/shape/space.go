@@ -61,6 +61,7 @@ func (rd *reading) space(s subject) *vocab.Space {
 		sp.Industry = t[0]
 	}
 	rd.unknownMembers(s, "key", "keys", "hub")
+	rd.warnSecrecy("不予采用", "and is not used")
 	rd.oddSpace(s, sp)
 	return sp
 }
