@@ -105,3 +105,30 @@ func BenchmarkRegistry(b *testing.B) {
 		}
 	})
 }
+
+// What a search asks of each hit: what stands under a key, in 1 log and in 20.
+func BenchmarkUnionVersion(b *testing.B) {
+	for _, logs := range []int{1, 20} {
+		b.Run(fmt.Sprintf("logs=%d", logs), func(b *testing.B) {
+			own := filled(20_000, 100)
+			own.SetOrigin("log/0")
+			u := NewUnion(own)
+			for i := 1; i < logs; i++ {
+				r := New()
+				r.Open()
+				r.Apply(Entry{ReceivedAt: day0, Fact: vocab.Fact{Kind: vocab.KindOffering, Space: did(fmt.Sprint("other", i)), ID: "x", Created: day0}})
+				u.Add(fmt.Sprint("log/", i), did(fmt.Sprint("hub", i)), r)
+			}
+			var keys []vocab.Key
+			for k := range own.versions {
+				keys = append(keys, k)
+			}
+			b.ResetTimer()
+			for i := range b.N {
+				if _, ok := u.Version(keys[i%len(keys)]); !ok {
+					b.Fatal("gone")
+				}
+			}
+		})
+	}
+}
