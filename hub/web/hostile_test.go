@@ -226,7 +226,7 @@ func checkMarkup(t *testing.T, u, body string) {
 
 // Any address gets a whole page that is not a fault of ours.
 func FuzzAddress(f *testing.F) {
-	for _, s := range []string{"/search?q=a&filter=kind:product&cursor=cc", "/offering?space=a&id=b&raw=1", "/space?did=x&lang=en", "/?lang=%00", "/search?q=%ff%fe&filter=:&filter==x", "/static/style.css?v=1", "/suggest?q=%E6%B4%8B", "/space/act?verb=Suspension&did=x", "/admin/audit?before=1&verify=1", "/sign-in?next=//x", "/join?lang=en"} {
+	for _, s := range []string{"/search?q=a&filter=kind:product&cursor=cc", "/offering?space=a&id=b&raw=1", "/space?did=x&lang=en", "/?lang=%00", "/search?q=%ff%fe&filter=:&filter==x", "/static/style.css?v=1", "/suggest?q=%E6%B4%8B", "/space/act?verb=Suspension&did=x", "/admin/audit?before=1&verify=1", "/sign-in?next=//x", "/join?lang=en", "/peers?done=x", "/peer?did=x&preview=1", "/peer/act?verb=accept&did=x&origin=y", "/search?stale=1"} {
 		f.Add(s)
 	}
 	h := pages(f, someShelf())

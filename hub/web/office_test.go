@@ -39,7 +39,7 @@ func holds(t *testing.T, what, body string, has, hasNot []string) {
 // Every page of an office, seen by everybody: who has the right sees it, nobody
 // is asked to sign in, others are told whose office it is.
 func TestOfficesAndTheirPages(t *testing.T) {
-	w := newTown(t, someShelf())
+	w := peerTown(t)
 	did := url.QueryEscape(citySpace)
 	space := newKey(t)
 	w.act(vocab.Act{Verb: vocab.Admission, Space: space.DID(), By: "officer"})
@@ -58,6 +58,10 @@ func TestOfficesAndTheirPages(t *testing.T) {
 		{"/space/act?verb=KeyCompromise&did=" + did, access.SpaceKeys, "安全管理员"},
 		{"/space/act?verb=Removal&did=" + did, access.OfferingRemove, "业务审核员"},
 		{"/space/act?verb=Admission&did=" + did, access.SpaceAdmit, "业务审核员"},
+		{peerURL(w.peers[0].DID), access.PeerRead, "监管"},
+		{"/peers/add", access.PeerManage, "安全管理员"},
+		{peerActURL("pause", w.peers[0].DID, ""), access.PeerManage, "安全管理员"},
+		{peerActURL("approve", w.peers[0].DID, ""), access.PeerManage, "安全管理员"},
 	} {
 		for role, key := range w.keys {
 			code, body, head := w.signedIn(key).get(c.page)

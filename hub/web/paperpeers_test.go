@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"lianmu/hub/access"
 	"lianmu/hub/peering"
@@ -125,5 +126,5 @@ func (p paperPeers) do(who access.Who, what ...any) error {
 func (p paperPeers) note(what ...any) {
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
-	p.w.deeds = append(p.w.deeds, fmt.Sprint(what...))
+	p.w.deeds = append(p.w.deeds, strings.TrimSpace(fmt.Sprintln(what...)))
 }
