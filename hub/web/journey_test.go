@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http/httptest"
 	"net/url"
@@ -79,7 +80,6 @@ func TestBrowserOffices(t *testing.T) {
 	w := busyTown(t)
 	server := httptest.NewServer(w.handler)
 	defer server.Close()
-	dir := os.Getenv("PICTURES")
 	space := spaceURL(w.waiting[0].Space.Keys[0])
 	name := func(r access.Role) string {
 		token, err := identity.NewToken(w.keys[r], w.hub.DID(), time.Now(), time.Minute)
@@ -94,50 +94,7 @@ func TestBrowserOffices(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// English is the wider language, so it is looked at on the narrow screen.
-	views := []struct {
-		lang   string
-		width  int64
-		scheme string
-	}{{"zh", 1280, "light"}, {"en", 360, "light"}}
-	if dir != "" {
-		views = append(views, views[0], views[1])
-		views[2].scheme, views[3].scheme = "dark", "dark"
-	}
-	look := func(what, path string) {
-		t.Helper()
-		for _, v := range views {
-			dark := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: v.scheme}}}
-			if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, dark); err != nil {
-				t.Fatal(err)
-			}
-			u, err := url.Parse(server.URL + path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			args := u.Query()
-			args.Set("lang", v.lang)
-			u.RawQuery = args.Encode()
-			do(chromedp.EmulateViewport(v.width, 900), chromedp.Navigate(u.String()))
-			wide, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > document.documentElement.clientWidth`))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if wide {
-				t.Errorf("%s (%s) is wider than a screen of %d", what, v.lang, v.width)
-			}
-			if dir == "" {
-				continue
-			}
-			picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", what, v.width, v.scheme)), picture, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	look := looking(t, ctx, server.URL)
 	look("sign-in", "/sign-in")
 	look("join", "/join")
 	do(chromedp.Navigate("about:blank"), chromedp.Navigate(server.URL+"/join#abcd-efgh-jkmn-pqrs-tuvw"))
@@ -165,4 +122,57 @@ func TestBrowserOffices(t *testing.T) {
 		}
 	}
 	do(chromedp.Navigate(server.URL+"/about"), chromedp.Click(chromedp.CSS(".me button")), chromedp.WaitVisible(chromedp.CSS(`a[href^="/sign-in"]`)))
+}
+
+// looking returns what shows a page in both languages on a wide and a narrow screen,
+// and fails where it is wider than that. With PICTURES=DIR the pages are also kept
+// as pictures to look at, in light and dark.
+func looking(t *testing.T, ctx context.Context, site string) func(what, path string) {
+	dir := os.Getenv("PICTURES")
+	// English is the wider language, so it is looked at on the narrow screen.
+	views := []struct {
+		lang   string
+		width  int64
+		scheme string
+	}{{"zh", 1280, "light"}, {"en", 360, "light"}}
+	if dir != "" {
+		views = append(views, views[0], views[1])
+		views[2].scheme, views[3].scheme = "dark", "dark"
+	}
+	return func(what, path string) {
+		t.Helper()
+		for _, v := range views {
+			dark := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: v.scheme}}}
+			if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, dark); err != nil {
+				t.Fatal(err)
+			}
+			u, err := url.Parse(site + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			args := u.Query()
+			args.Set("lang", v.lang)
+			u.RawQuery = args.Encode()
+			if err := chromedp.Do(ctx, chromedp.EmulateViewport(v.width, 900), chromedp.Navigate(u.String())); err != nil {
+				t.Fatal(err)
+			}
+			wide, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > document.documentElement.clientWidth`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if wide {
+				t.Errorf("%s (%s) is wider than a screen of %d", what, v.lang, v.width)
+			}
+			if dir == "" {
+				continue
+			}
+			picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", what, v.width, v.scheme)), picture, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
