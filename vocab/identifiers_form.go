@@ -119,6 +119,47 @@ func MaybePersonal(s string) bool {
 	return personalForm(s) && !(usccForm(s) && s[17] == usccCheck(s))
 }
 
+// OlderPersonal reports whether s has the form of the identity numbers that were
+// given until 1999 (GB 11643-1989): 15 digits, which begin with a county and hold
+// a date of birth without its century. They have no check digit, so of other
+// numbers of 15 digits one in a hundred has this form.
+func OlderPersonal(s string) bool {
+	if len(s) != 15 || !isDigits(s) || !isProvince(s[:2]) || s[2:4] == "00" || s[4:6] == "00" || s[12:] == "000" {
+		return false
+	}
+	_, err := time.Parse("20060102", "19"+s[6:12])
+	return err == nil
+}
+
+// NearPersonal reports whether s, given as an organisation's code and none, may
+// be a person's identity number with a character too many, too few or miscopied:
+// digits alone but for an X at the end, that begin with a province or hold a date
+// of birth near its place.
+func NearPersonal(s string) bool {
+	s = strings.ToUpper(s)
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == 'O':
+			return '0'
+		case r == 'I', r == 'L':
+			return '1'
+		case r >= '0' && r <= '9', r >= 'A' && r <= 'Z', r > 0x7F:
+			return r
+		}
+		return -1
+	}, s)
+	s = strings.TrimSuffix(s, "X")
+	if len(s) < 14 || len(s) > 20 || !isDigits(s) {
+		return false
+	}
+	for at := 5; at <= 7 && at+8 <= len(s); at++ {
+		if born, err := time.Parse("20060102", s[at:at+8]); err == nil && born.Year() >= 1880 && born.Year() <= 2100 {
+			return true
+		}
+	}
+	return isProvince(s[:2])
+}
+
 // personalForm looks at everything of GB 11643 but the check digit.
 func personalForm(s string) bool {
 	if len(s) != 18 || !isDigits(s[:17]) || !isProvince(s[:2]) || !isDigits(s[17:]) && s[17] != 'X' && s[17] != 'x' {

@@ -203,6 +203,8 @@ func TestQuarantineKeepsNothingDoubtful(t *testing.T) {
 		"forbidden, many faults": {b.sign("x8", product+`,"distribution":[`+strings.Join(many, ",")+`],"securityLevel":"机密"`, time.Hour), false},
 		"not signed":             {[]byte(`{"@context":"https://w3id.org/lianmu/v1","@id":"https://space.example/x9","@type":"DataProduct","title":"机密之事"}`), false},
 		"altered":                {altered, false},
+		"secret, another name":   {b.sign("x11", product+`,"密级":"机密"`, time.Hour), false},
+		"a mistyped person":      {b.sign("x12", product+`,"publisher":{"name":"示例","subjectCode":"11010519900307851"}`, time.Hour), false},
 		"an ordinary fault":      {b.sign("x10", product+`,"productCode":"691512081MA62K0260E31000000000A0"`, time.Hour), true},
 	} {
 		if r := b.Submit(t.Context(), c.raw); r.Status != vocab.Refused {

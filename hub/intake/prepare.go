@@ -9,6 +9,7 @@ import (
 	"lianmu/federation/judge"
 	"lianmu/federation/registry"
 	"lianmu/vocab"
+	"lianmu/vocab/shape"
 )
 
 // Bounds of a receipt, so that a reply stays under 512 KB.
@@ -29,7 +30,7 @@ func (in *Intake) prepare(j *job) (ok bool) {
 		in.c.Excess.Wrong(j.claim)
 		return in.refuse(j, vocab.ProblemsOf(err, "json"))
 	}
-	if id, ok := doc.Object["@id"].(string); ok && len(id) <= 2048 && !vocab.MaybePersonal(id) {
+	if id, ok := doc.Object["@id"].(string); ok && len(id) <= 2048 && !shape.Personal(id) {
 		j.receipt.ID = id // as claimed, so that a refusal can be found by it
 	}
 	sec, err := identity.Verify(doc, now)

@@ -1,7 +1,6 @@
 package shape
 
 import (
-	"regexp"
 	"strings"
 
 	"lianmu/vocab"
@@ -95,7 +94,11 @@ func (rd *reading) codeOf(v value, check func(string) error) string {
 		return ""
 	}
 	if err := check(s); err != nil {
-		rd.refuseCode(v.at, err)
+		if vocab.NearPersonal(s) || personIn(raw) != nil { // no other problem may quote it, and nothing is kept
+			rd.refusePersonal(v.at)
+		} else {
+			rd.refuseCode(v.at, err)
+		}
 		return ""
 	}
 	return s
@@ -147,9 +150,6 @@ func (rd *reading) identifierOf(v value) (string, bool) {
 	return id, true
 }
 
-// mobile is a Chinese mobile number, with or without the country code.
-var mobile = regexp.MustCompile(`(?:^|[^0-9])(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?:[^0-9]|$)`)
-
 // contact reads whom to ask as one line: a desk's name, mailbox and number. A
 // person's name and mobile number are left out.
 func (rd *reading) contact(s subject) string {
@@ -166,8 +166,8 @@ func (rd *reading) contact(s subject) string {
 		}
 		kept := parts[:0]
 		for _, p := range parts {
-			if mobile.MatchString(p) {
-				rd.warn(v.at, "contact.private", "联系方式像是个人手机号，已略去：请留单位的服务台、固定电话或公共邮箱。", "The contact looks like a private mobile number and is left out: give a desk, a landline or a shared mailbox.")
+			if personIn(p) != nil {
+				rd.warn(v.at, "contact.private", "联系方式像是个人的手机号或证件号，已略去：请留单位的服务台、固定电话或公共邮箱。", "The contact looks like a private mobile or identity number and is left out: give a desk, a landline or a shared mailbox.")
 				continue
 			}
 			if p != "" {

@@ -2,36 +2,17 @@ package shape
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 	"time"
-	"unicode"
-
-	"golang.org/x/text/unicode/norm"
 
 	"lianmu/vocab"
 )
 
-// uuidIn is a UUID within a text (RFC 9562), whose groups of digits are no
-// number.
-var uuidIn = regexp.MustCompile(`(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
-
-// personIn returns what in a text is a person's identity number or mobile
-// number, nil where nothing is. Width and invisible characters do not matter,
-// nor do spaces and hyphens between groups of digits. Dots, slashes, middle dots
-// and underscores part a number only where people group it so (see dotted): they
-// are in versions, decimals, paths and dates too.
-func personIn(s string) *finding {
-	digits := 0
-	for _, r := range s {
-		if unicode.IsNumber(r) {
-			digits++
-		}
-	}
-	if digits < mobileDigits {
-		return nil
-	}
-	s = uuidIn.ReplaceAllString(foldDigits(s), "|")
+// personAsWritten looks for numbers in text that is folded, as people mostly
+// write them. Spaces and hyphens between groups of digits do not matter. Dots,
+// slashes, middle dots and underscores part a number only where people group it
+// so (see dotted): they are in versions, decimals, paths and dates too.
+func personAsWritten(s string) *finding {
 	if f := personDotted(s); f != nil {
 		return f
 	}
@@ -62,28 +43,6 @@ func personIn(s string) *finding {
 		}
 	}
 	return personInRun(run)
-}
-
-// foldDigits brings digits and separators into one form and takes out what
-// nobody sees.
-func foldDigits(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == 0x200C, r == 0x200D, isInvisible(r), isBidi(r), unicode.Is(unicode.Mn, r):
-			return -1
-		case r == '\t', unicode.Is(unicode.Zs, r), isFiller(r):
-			return ' '
-		case unicode.Is(unicode.Pd, r), r == 0x2212:
-			return '-'
-		case strings.ContainsRune("•‧∙⋅・", r):
-			return '·'
-		case r == '⁄', r == '∕':
-			return '/'
-		case r == '。':
-			return '.'
-		}
-		return r
-	}, norm.NFKC.String(s))
 }
 
 // joins reports whether what stands between two groups of digits leaves them
@@ -208,7 +167,7 @@ func isMobile(s string) bool {
 		return false
 	}
 	prefix, n := s[:len(s)-mobileDigits], s[len(s)-mobileDigits:]
-	return n[0] == '1' && n[1] >= '3' && slices.Contains([]string{"", "0", "86", "086", "0086"}, prefix)
+	return n[0] == '1' && n[1] >= '3' && (prefix == "" || isPrefix(prefix))
 }
 
 // codeOfPerson finds a natural person in the national codes that hold a
@@ -221,8 +180,14 @@ func codeOfPerson(token string) *finding {
 	if len(token) <= personalCodeSize || len(token) > 64 {
 		return nil
 	}
-	if code := vocab.SubjectOf(strings.ToUpper(token)); code != "" && vocab.IsPersonal(code) {
+	token = strings.ToUpper(token)
+	if code := vocab.SubjectOf(token); code != "" && vocab.IsPersonal(code) {
 		return identityNumber
+	}
+	for _, from := range map[int][]int{32: {1}, 47: {2}}[len(token)] { // miscopied within one
+		if vocab.MaybePersonal(token[from : from+personalCodeSize]) {
+			return identityNumber
+		}
 	}
 	return nil
 }

@@ -183,6 +183,12 @@ func (s *search) value(v any) {
 		if len(s.path) > maxNesting {
 			return
 		}
+		if joined := joinedUp(v); joined != "" {
+			if f := personIn(joined); f != nil {
+				s.add(f)
+				return
+			}
+		}
 		for i, e := range v {
 			inList := s.named == nil || len(v) > 1
 			if inList {
@@ -194,6 +200,29 @@ func (s *search) value(v any) {
 			}
 		}
 	}
+}
+
+// joinedUp is what a list reads like whose values are pieces of a number, none
+// longer than one; "" for other lists.
+func joinedUp(list []any) string {
+	if len(list) < 2 {
+		return ""
+	}
+	pieces := make([]string, len(list))
+	for i, e := range list {
+		switch e := literalOf(e).(type) {
+		case string:
+			pieces[i] = e
+		case float64:
+			pieces[i] = decimal(e)
+		default:
+			return ""
+		}
+		if len(pieces[i]) > 3*personalCodeSize || strings.Contains(pieces[i], ".") || !strings.ContainsAny(unmask(foldDigits(pieces[i])), "0123456789") {
+			return ""
+		}
+	}
+	return strings.Join(pieces, "|")
 }
 
 func (s *search) isPersonal(name string) bool {
@@ -228,8 +257,8 @@ func isEmpty(v any) bool {
 // bare leaves them: whole names, and what gives a longer name away. They are
 // not in the profile, because no profile may do without them.
 var (
-	personalMembers = set("身份证 证件 证照号码 护照 手机 移动电话 个人电话 idno idnum idnumber identityno passport certno nationalid residentid mobile mobileno mobilenumber cellphone cellphoneno")
-	personalParts   = strings.Fields("身份证 证件号 公民身份号码 公民身份代码 护照号 通行证号 军官证号 手机号 idcard identitycard identitynumber identificationnumber passportno passportnum nationalidn residentidn mobilephone")
+	personalMembers = set("身份证 证件 证照号码 护照 手机 移动电话 个人电话 idno idnum idnumber identityno passport certno nationalid residentid mobile mobileno mobilenumber cell cellno cellnumber cellphone cellphoneno sfz shouji")
+	personalParts   = strings.Fields("身份证 证件号 公民身份号码 公民身份代码 护照号 通行证号 军官证号 手机号 港澳通行证 台湾通行证 台胞证 回乡证 往来港澳 往来台湾 居住证号 shenfenzheng sfzh shoujihao idcard identitycard identitynumber identificationnumber passportno passportnum nationalidn residentidn mobilephone")
 )
 
 // persons are the types of nodes that are natural persons.
