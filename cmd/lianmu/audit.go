@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"lianmu/federation/identity"
 	"lianmu/hub/audit"
 	"lianmu/vocab"
 )
@@ -169,8 +168,7 @@ func (c *auditExportCmd) Run(ctx context.Context, s *streams) (err error) {
 	return nil
 }
 
-// fetchAudit writes a hub's export to out and checks it on the way. It may be
-// large, so it is never held in memory and has no time limit but ctx.
+// fetchAudit writes a hub's export to out and checks it on the way.
 func fetchAudit(ctx context.Context, s *streams, address, keyFile string, q url.Values, out io.Writer) (audit.Report, error) {
 	hub, err := enterHub(address, keyFile, s.Now)
 	if err != nil {
@@ -180,34 +178,15 @@ func fetchAudit(ctx context.Context, s *streams, address, keyFile string, q url.
 	if err != nil {
 		return audit.Report{}, err
 	}
-	token, err := identity.NewToken(hub.key, info.Hub, s.Now(), time.Minute)
-	if err != nil {
-		return audit.Report{}, err
-	}
 	path := "/api/v1/audit/export"
 	if len(q) > 0 {
 		path += "?" + q.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, hub.base+path, nil)
+	resp, err := hub.unhurried(ctx, http.MethodGet, path, "", nil, 0)
 	if err != nil {
 		return audit.Report{}, err
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("Accept-Language", tr("zh", "en"))
-	patient := *hub.http
-	patient.Timeout = 0
-	resp, err := patient.Do(req)
-	if err != nil {
-		return audit.Report{}, unreachable(hub.base, err)
-	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		data, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-		if err != nil {
-			return audit.Report{}, unreachable(hub.base, err)
-		}
-		return audit.Report{}, problemOf(resp.StatusCode, data)
-	}
 	report, err := audit.Verify(io.TeeReader(resp.Body, out), s.Now())
 	if err != nil {
 		_, _ = io.Copy(out, resp.Body) // what is at fault is wanted too

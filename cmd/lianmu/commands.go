@@ -12,6 +12,7 @@ type commands struct {
 	Access   accessCmd   `cmd:"" help:"Look at roles and rights."`
 	Join     joinCmd     `cmd:"" help:"Present a space to a hub: makes the key, signs its description and sends it."`
 	Space    spaceCmd    `cmd:"" help:"Decide about spaces: invite, admit, suspend, keys."`
+	Peer     peerCmd     `cmd:"" help:"Exchange logs with other hubs: invite, add, list, pause, remove."`
 	Audit    auditCmd    `cmd:"" help:"Look into, export or check the audit trail."`
 	Publish  publishCmd  `cmd:"" help:"Publish descriptions to a hub."`
 	Withdraw withdrawCmd `cmd:"" help:"Withdraw offerings (or deregister them for ever)."`

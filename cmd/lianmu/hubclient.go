@@ -109,7 +109,7 @@ func (h *hubClient) post(ctx context.Context, path string, in, out any) error {
 
 func (h *hubClient) operate(ctx context.Context, method, path string, out any) error {
 	if h.key == nil {
-		return errors.New(tr("需要 --key：管理节点的命令要用运营者的密钥", "needs --key: this command takes an operator's key"))
+		return needsKey()
 	}
 	return h.call(ctx, method, path, nil, out, true)
 }
@@ -184,6 +184,52 @@ func (h *hubClient) do(ctx context.Context, method, path, contentType string, bo
 		err = errors.New(tr("答复太大", "the answer is too large"))
 	}
 	return resp.StatusCode, resp.Header, data, err
+}
+
+// unhurried asks as an operator for something long, or sends it: it is never held
+// in memory and has no time limit but ctx. length is that of body, where there is
+// one. The caller closes the answer's body.
+func (h *hubClient) unhurried(ctx context.Context, method, path, contentType string, body io.Reader, length int64) (*http.Response, error) {
+	if h.key == nil {
+		return nil, needsKey()
+	}
+	info, err := h.info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	token, err := identity.NewToken(h.key, info.Hub, h.now(), time.Minute)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, h.base+path, body)
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		req.ContentLength = length
+		req.Header.Set("Content-Type", contentType)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Accept-Language", tr("zh", "en"))
+	patient := *h.http
+	patient.Timeout = 0
+	resp, err := patient.Do(req)
+	if err != nil {
+		return nil, unreachable(h.base, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
+		data, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+		if err != nil {
+			return nil, unreachable(h.base, err)
+		}
+		return nil, problemOf(resp.StatusCode, data)
+	}
+	return resp, nil
+}
+
+func needsKey() error {
+	return errors.New(tr("需要 --key：管理节点的命令要用运营者的密钥", "needs --key: this command takes an operator's key"))
 }
 
 // problemOf reads an application/problem+json answer.

@@ -11,6 +11,8 @@ import (
 type logCmd struct {
 	Checkpoint logCheckpointCmd `cmd:"" help:"Print the last signed checkpoint."`
 	Epoch      logEpochCmd      `cmd:"" help:"Let the log of a stopped hub go on under a new name and key, after an older copy had to be restored."`
+	Export     logExportCmd     `cmd:"" help:"Write a log as a file that another hub imports: across a gap in the network."`
+	Import     logImportCmd     `cmd:"" help:"Have a hub take in a log from such a file, verified like any mirror."`
 	Redact     logRedactCmd     `cmd:"" help:"Delete the bodies of entries, visibly, on one of four grounds."`
 	Show       logShowCmd       `cmd:"" help:"List entries."`
 	Verify     logVerifyCmd     `cmd:"" help:"Check checkpoint, tree, every document and its proof, and the views."`

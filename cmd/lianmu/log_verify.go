@@ -25,6 +25,8 @@ import (
 type logVerifyCmd struct {
 	Hub      string `placeholder:"URL" env:"LIANMU_HTTP_HUB" help:"http://HOST:PORT of a running hub."`
 	Dir      string `placeholder:"DIR" help:"Instead of --hub: the folder of a hub that is stopped."`
+	Log      string `placeholder:"ORIGIN" help:"With --hub: a log that the hub mirrors (lianmu peer show), as it would export it; needs --key of a security administrator."`
+	Bundle   string `placeholder:"FILE" help:"Instead of --hub: a file of lianmu log export."`
 	NATSURL  string `name:"nats-url" placeholder:"URL" env:"LIANMU_NATS_URL" help:"With --dir: the external NATS server that holds the log, where the hub uses one."`
 	Key      string `placeholder:"FILE" env:"LIANMU_OPERATOR_KEY" help:"With --hub: an operator's key, to check the views and what is not public too."`
 	Vkey     string `placeholder:"KEY" help:"With --hub: the log's verifier key, had from elsewhere; without it the hub's own word is taken."`
@@ -35,7 +37,9 @@ type logVerifyCmd struct {
 // Run verifies and prints a report; exit code 1 on any fault.
 func (c *logVerifyCmd) Run(ctx context.Context, s *streams) error {
 	switch {
-	case c.Hub == "" && c.Dir == "":
+	case c.Bundle != "" && (c.Dir != "" || c.Log != ""), c.Dir != "" && c.Log != "":
+		return errors.New(tr("--bundle、--dir 和 --log 只能用一个", "--bundle, --dir and --log cannot be used together"))
+	case c.Hub == "" && c.Dir == "" && c.Bundle == "":
 		return errors.New(tr("要核验哪里：--hub http://主机:端口（运行中的节点），还是 --dir 文件夹（已停止的节点）？",
 			"verify what: --hub http://HOST:PORT (a running hub), or --dir DIR (one that is stopped)?"))
 	case c.Dir != "" && c.Hub != "" && c.Hub != os.Getenv("LIANMU_HTTP_HUB"):
@@ -51,16 +55,21 @@ func (c *logVerifyCmd) Run(ctx context.Context, s *streams) error {
 	}
 	var r *verification
 	var err error
-	if c.Dir != "" {
+	switch {
+	case c.Dir != "":
 		r, err = c.verifyFolder(ctx, s, tick)
-	} else {
+	case c.Bundle != "":
+		r, err = c.verifyFile(ctx, s, tick)
+	case c.Log != "":
+		r, err = c.verifyMirror(ctx, s, tick)
+	default:
 		r, err = c.verifyHub(ctx, s, tick)
 	}
 	if bar != nil {
 		bar.finish()
 	}
 	if err != nil {
-		return err
+		return refusedBy(s, err)
 	}
 	r.ElapsedS = s.Now().Sub(start).Seconds()
 	if c.JSON {
@@ -79,6 +88,7 @@ type verification struct {
 	*hub.VerifyReport
 	ViewsChecked bool    `json:"views_checked"`
 	ElapsedS     float64 `json:"elapsed_s"`
+	bundle       bool    // there are no views
 }
 
 // verifyFolder verifies a stopped hub.
@@ -268,7 +278,10 @@ func (r *verification) write(w io.Writer) error {
 	if r.Log.Redacted > 0 {
 		t.add("", fmt.Sprintf(tr("其中 %s 条的正文已依规删除，账本中有删除记录，只核了叶记录", "%s documents were redacted, as the log says; only their leaf records are checked"), number(r.Log.Redacted)))
 	}
-	if r.Log.Withheld > 0 {
+	switch {
+	case r.Log.Withheld > 0 && r.bundle:
+		t.add("", fmt.Sprintf(tr("其中 %s 条不公开，包里没有正文，只核了叶记录", "%s documents are not public and not in the bundle; only their leaf records are checked"), number(r.Log.Withheld)))
+	case r.Log.Withheld > 0:
 		t.add("", fmt.Sprintf(tr("其中 %s 条的正文没有向您出示，未核，只核了叶记录（用 --key 给出运营者密钥可全部核验）", "%s documents were not shown to you and not checked, only their leaf records (an operator's --key checks them all)"), number(r.Log.Withheld)))
 	}
 	if r.Folded.Position > 0 && r.Log.Withheld == 0 {
@@ -277,7 +290,7 @@ func (r *verification) write(w io.Writer) error {
 	for _, v := range r.Views {
 		t.add(tr("视图 ", "view ")+v.View, fmt.Sprintf(tr("到第 %s 条，%s 项", "at %s entries, %s offerings"), number(v.Position), number(v.Offerings)))
 	}
-	if !r.ViewsChecked {
+	if !r.ViewsChecked && !r.bundle {
 		t.add(tr("视图", "views"), tr("没有核（要用 --key 给出运营者密钥）", "not checked (needs an operator's --key)"))
 	}
 	t.add(tr("用时", "time"), fmt.Sprintf(tr("%.1f 秒", "%.1f s"), r.ElapsedS))

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strconv"
-	"strings"
 
 	"lianmu/federation/ledger"
 	"lianmu/vocab"
@@ -89,11 +87,8 @@ func (s *httpSource) size(ctx context.Context) (uint64, error) {
 	if err != nil || note == nil {
 		return 0, err
 	}
-	lines := strings.SplitN(string(note), "\n", 3)
-	if len(lines) < 3 {
-		return 0, errors.New(tr("账本签封的格式不对", "the checkpoint is malformed"))
-	}
-	return strconv.ParseUint(lines[1], 10, 64)
+	_, size, err := readNote(note)
+	return size, err
 }
 
 // tileWidth is the number of entries in a full tile (C2SP tlog-tiles).

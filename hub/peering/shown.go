@@ -2,9 +2,14 @@ package peering
 
 import (
 	"context"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"lianmu/hub/access"
 	"lianmu/vocab"
+	"lianmu/vocab/jsonld"
+	"lianmu/vocab/shape"
 )
 
 // AddShown is Add of a card that an officer has looked at (see Discover and
@@ -35,4 +40,15 @@ func (p *Peers) AddShown(ctx context.Context, who access.Who, card []byte, addre
 		return info, err
 	}
 	return p.info(read.Hub)
+}
+
+// ReadCard checks a log card by itself, as a hub does: that the hub that it names
+// signed it, and that log and key bear that hub's name. Errors are vocab.Problems
+// with code peer.card, or what is wrong with the document.
+func ReadCard(ctx context.Context, p *jsonld.Processor, r *shape.Reader, raw []byte, now func() time.Time) (*Card, error) {
+	known, err := lru.New[vocab.Digest, *Card](1)
+	if err != nil {
+		return nil, err
+	}
+	return cards{processor: p, reader: r, now: now, known: known}.read(ctx, raw)
 }

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"lianmu/federation/exchange"
+	"lianmu/hub/peering"
+)
+
+type logExportCmd struct {
+	Hub      string `required:"" placeholder:"URL" env:"LIANMU_HTTP_HUB" help:"http://HOST:PORT."`
+	Key      string `required:"" placeholder:"FILE" env:"LIANMU_OPERATOR_KEY" help:"An operator's key; the hub's own is DIR/hub.key."`
+	Out      string `required:"" placeholder:"FILE" help:"File to write; never overwritten."`
+	Log      string `placeholder:"ORIGIN" help:"Name of a mirrored log (lianmu peer show); without it, the hub's own."`
+	From     uint64 `help:"First entry: as many as the other side holds (lianmu peer show, there); without it, all."`
+	Progress bool   `help:"Show the progress bar even where this is no terminal."`
+}
+
+// Run writes a bundle and looks whether it is whole; what is not is taken away
+// again.
+func (c *logExportCmd) Run(ctx context.Context, s *streams) (err error) {
+	f, err := os.OpenFile(c.Out, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err = errors.Join(err, f.Close()); err != nil {
+			_ = os.Remove(c.Out)
+		}
+	}()
+	bar := newProgress(s, c.Progress, 0, tr("字节", "bytes"))
+	size, err := exportLog(ctx, s, c.Hub, c.Key, c.Log, c.From, io.MultiWriter(f, &counting{bar: bar}))
+	bar.finish()
+	if err != nil {
+		return refusedBy(s, err)
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	b, err := openBundle(f, size)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.Out, tr("已导出 %s 的第 %s 至 %s 条，%s 字节：%s\n对方运行：lianmu log import %[5]s\n", "exported %s, entries %s to %s, %s bytes: %s\nthey run: lianmu log import %[5]s\n"),
+		b.origin, number(b.From()), number(max(b.size, 1)-1), number(size), c.Out)
+	return err
+}
+
+// exportLog writes the bundle of a log, "" is the hub's own, and returns its
+// length in bytes.
+func exportLog(ctx context.Context, s *streams, address, keyFile, origin string, from uint64, w io.Writer) (int64, error) {
+	hub, err := enterHub(address, keyFile, s.Now)
+	if err != nil {
+		return 0, err
+	}
+	path := "/api/v1/logs/" + url.PathEscape(orElse(origin, "own")) + "/export"
+	if from > 0 {
+		path += fmt.Sprint("?from=", from)
+	}
+	resp, err := hub.unhurried(ctx, http.MethodGet, path, "", nil, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	n, err := io.Copy(w, resp.Body)
+	if err != nil {
+		err = unreachable(hub.base, err)
+	}
+	return n, err
+}
+
+// counting moves a bar by the bytes written.
+type counting struct {
+	bar *progress
+	n   int64
+}
+
+func (c *counting) Write(b []byte) (int, error) {
+	c.n += int64(len(b))
+	c.bar.set(c.n, uint64(c.n))
+	return len(b), nil
+}
+
+// bundleFile is a bundle with what its checkpoint says, which nobody has checked.
+type bundleFile struct {
+	*exchange.Bundle
+	origin string
+	size   uint64 // entries of the log
+}
+
+func openBundle(r io.ReaderAt, size int64) (b bundleFile, err error) {
+	if b.Bundle, err = exchange.OpenBundle(r, size); err != nil {
+		return b, err
+	}
+	b.origin, b.size, err = readNote(b.Checkpoint())
+	return b, err
+}
+
+type logImportCmd struct {
+	Hub      string `required:"" placeholder:"URL" env:"LIANMU_HTTP_HUB" help:"http://HOST:PORT."`
+	Key      string `required:"" placeholder:"FILE" env:"LIANMU_OPERATOR_KEY" help:"An operator's key; the hub's own is DIR/hub.key."`
+	Progress bool   `help:"Show the progress bar even where this is no terminal."`
+	JSON     bool   `name:"json" help:"Print the result as JSON."`
+	File     string `arg:"" name:"file" help:"A bundle (lianmu log export)."`
+}
+
+// Run sends a bundle to the hub, which takes it in as it would from a peer.
+func (c *logImportCmd) Run(ctx context.Context, s *streams) error {
+	hub, err := enterHub(c.Hub, c.Key, s.Now)
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(c.File)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	b, err := openBundle(f, info.Size()) // what is broken need not be sent
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	done, err := c.send(ctx, s, hub, f, info.Size(), b)
+	if err != nil {
+		return refusedBy(s, err)
+	}
+	if c.JSON {
+		return json.NewEncoder(s.Out).Encode(done)
+	}
+	if _, err := fmt.Fprintf(s.Out, tr("已导入 %s：新增 %s 条，共 %s 条\n", "imported %s: %s entries taken in, %s held\n"), done.Origin, number(done.Entries), number(done.Size)); err != nil {
+		return err
+	}
+	if done.Faulty > 0 {
+		fmt.Fprintf(s.Out, tr("其中 %s 条没有通过验证，只留作证据\n", "%s of them do not stand and are kept as evidence alone\n"), number(done.Faulty))
+	}
+	return nil
+}
+
+// send shows first how much has been sent, then how much has been taken in.
+func (c *logImportCmd) send(ctx context.Context, s *streams, hub *hubClient, f *os.File, size int64, b bundleFile) (done peering.Imported, err error) {
+	bar := newProgress(s, c.Progress, size, tr("字节", "bytes"))
+	sent := make(chan struct{})
+	body := &sending{r: io.NewSectionReader(f, 0, size), bar: bar, sent: sent}
+	watched, stop := context.WithCancel(ctx)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		select {
+		case <-sent:
+			bar.finish()
+			c.watch(watched, s, hub, b)
+		case <-watched.Done():
+		}
+	}()
+	resp, err := hub.unhurried(ctx, http.MethodPost, "/api/v1/logs/import", "application/octet-stream", body, size)
+	stop()
+	<-over
+	bar.finish()
+	if err != nil {
+		return done, err
+	}
+	defer resp.Body.Close()
+	return done, json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&done)
+}
+
+// watch shows how much of a log the hub holds, until ctx ends.
+func (c *logImportCmd) watch(ctx context.Context, s *streams, hub *hubClient, b bundleFile) {
+	did, err := hubOf(b.origin)
+	if err != nil {
+		return
+	}
+	bar := newProgress(s, c.Progress, int64(b.size), tr("条", "entries"))
+	defer bar.finish()
+	for sleep(ctx, 500*time.Millisecond) == nil {
+		var peer peering.PeerInfo
+		if hub.operate(ctx, http.MethodGet, peerPath(did, ""), &peer) != nil {
+			continue // it is to be seen in the end what came of it
+		}
+		for _, l := range peer.Logs {
+			if l.Origin == b.origin {
+				bar.set(int64(l.Size), l.Size)
+			}
+		}
+	}
+}
+
+// sending moves a bar by the bytes read, and tells at the end.
+type sending struct {
+	r    io.Reader
+	bar  *progress
+	n    int64
+	sent chan struct{} // closed at the end; nil then
+}
+
+func (r *sending) Read(b []byte) (int, error) {
+	n, err := r.r.Read(b)
+	r.n += int64(n)
+	r.bar.set(r.n, uint64(r.n))
+	if err != nil && r.sent != nil {
+		close(r.sent)
+		r.sent = nil
+	}
+	return n, err
+}
+
+// readNote reads a checkpoint's first two lines: the log's name and how many
+// entries it covers (C2SP tlog-checkpoint).
+func readNote(note []byte) (origin string, size uint64, err error) {
+	lines := strings.SplitN(string(note), "\n", 3)
+	if len(lines) == 3 {
+		_, err = fmt.Sscanf(lines[1], "%d", &size)
+	}
+	if len(lines) < 3 || err != nil {
+		return "", 0, errors.New(tr("账本签封的格式不对", "the checkpoint is malformed"))
+	}
+	return lines[0], size, nil
+}

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"lianmu/hub/peering"
+	"lianmu/vocab"
+)
+
+// peerCmd is with whom a hub exchanges logs.
+type peerCmd struct {
+	Invite  peerInviteCmd  `cmd:"" help:"Write this hub's card, to be given to the operator of another."`
+	Add     peerAddCmd     `cmd:"" help:"Make another hub a peer, by its card or address: shows who it is and what would leave, then asks."`
+	List    peerListCmd    `cmd:"" help:"List the peers, how far their logs are copied, and what was wrong."`
+	Show    peerShowCmd    `cmd:"" help:"Show a peer: card, terms, connection, logs, evidence."`
+	Approve peerApproveCmd `cmd:"" help:"Approve a hub that waits, or was paused or blocked; or change the terms of a peer."`
+	Pause   peerPauseCmd   `cmd:"" help:"Exchange nothing with a peer for a while."`
+	Resume  peerResumeCmd  `cmd:"" help:"Go on after a pause."`
+	Block   peerBlockCmd   `cmd:"" help:"Refuse a hub, until it is approved."`
+	Remove  peerRemoveCmd  `cmd:"" help:"End being peers, and keep or purge the mirrored logs."`
+	Accept  peerAcceptCmd  `cmd:"" help:"Have a log mirrored: a new epoch of a hub, or one that was stopped."`
+}
+
+// exchangedLogs is the answer of GET /api/v1/peers.
+type exchangedLogs struct {
+	Items  []peering.PeerInfo `json:"items"`
+	Others []peering.LogInfo  `json:"others"`
+}
+
+// listPeers asks for all peers; raw is the answer as it came.
+func listPeers(ctx context.Context, hub *hubClient) (all exchangedLogs, raw []byte, err error) {
+	if err := hub.operate(ctx, http.MethodGet, "/api/v1/peers", &raw); err != nil {
+		return all, nil, err
+	}
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return all, nil, fmt.Errorf(tr("%s 的答复读不懂：%w（是联目节点吗？）", "the answer of %s is not understood: %w (is it a lianmu hub?)"), hub.base, err)
+	}
+	if all.Items == nil && !strings.Contains(string(raw), `"items"`) {
+		var me struct {
+			Rights []string `json:"rights"`
+		}
+		if err := hub.operate(ctx, http.MethodGet, "/api/v1/me", &me); err == nil && !strings.Contains(strings.Join(me.Rights, " "), "peer.read") {
+			return all, nil, vocab.Problems{vocab.NewProblem("", "access.forbidden",
+				"这把密钥没有“查看对等节点”的权限。请换用有此权限的密钥（见 lianmu access show）。", "this key may not see the peers: use one that may (see lianmu access show)")}
+		}
+	}
+	return all, raw, nil
+}
+
+// namePeer finds the DID of a peer by DID, or by a name that only one has.
+func namePeer(ctx context.Context, hub *hubClient, wanted string) (string, error) {
+	if strings.HasPrefix(wanted, "did:") {
+		return wanted, nil
+	}
+	all, _, err := listPeers(ctx, hub)
+	if err != nil {
+		return "", err
+	}
+	named := make([]naming, 0, len(all.Items))
+	for _, p := range all.Items {
+		if p.About != nil {
+			named = append(named, naming{p.DID, p.About.Name})
+		}
+	}
+	did, err := findSpace(named, wanted)
+	if err != nil {
+		return "", fmt.Errorf(tr("没有唯一名为“%s”的对等节点；请写 DID，或用 lianmu peer list 查看", "no peer, or more than one, is called %q: give its DID, or see lianmu peer list"), wanted)
+	}
+	return did, nil
+}
+
+// peerPath is the address of a peer; its DID is one segment.
+func peerPath(did, rest string) string { return "/api/v1/peers/" + url.PathEscape(did) + rest }
+
+type peerInviteCmd struct {
+	Hub string `required:"" placeholder:"URL" env:"LIANMU_HTTP_HUB" help:"http://HOST:PORT."`
+	Out string `placeholder:"FILE" help:"File to write; never overwritten. Without it, standard output."`
+}
+
+// Run writes the card, which is no secret, and what to tell the other side with it.
+func (c *peerInviteCmd) Run(ctx context.Context, s *streams) error {
+	hub, err := newHubClient(c.Hub, nil, s.Now)
+	if err != nil {
+		return err
+	}
+	var raw []byte
+	if err := hub.get(ctx, "/api/v1/hub", &raw); err != nil {
+		return err
+	}
+	var card struct {
+		Hub     string   `json:"hub"`
+		Address []string `json:"address"`
+	}
+	if err := json.Unmarshal(raw, &card); err != nil || card.Hub == "" {
+		return errors.New(tr("答复不是目录账本名片（是联目节点吗？）", "the answer is no log card (is it a lianmu hub?)"))
+	}
+	if c.Out == "" {
+		if _, err := fmt.Fprintf(s.Out, "%s\n", raw); err != nil {
+			return err
+		}
+	} else if err := writeNew(c.Out, raw); err != nil {
+		return err
+	}
+	words := peering.Fingerprint(card.Hub)
+	fmt.Fprintf(s.Err, tr("节点    %s\n指纹    %s\n        %s\n地址    %s\n把名片交给对方，并用另一途径（如电话）核对指纹。对方运行：lianmu peer add %s\n",
+		"hub      %s\nwords    %[3]s\n         %[2]s\naddress  %[4]s\nGive the card to the other side, and compare the words another way, such as by telephone. They run: lianmu peer add %[5]s\n"),
+		card.Hub, words.ZH, words.EN, strings.Join(card.Address, "  "), orDash(c.Out))
+	return nil
+}
+
+// writeNew writes a file that is not there yet.
+func writeNew(path string, content []byte) (err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	_, err = f.Write(content)
+	return err
+}
+
+type peerListCmd struct {
+	office `embed:""`
+}
+
+// Run lists the peers, then the logs that come by way of them.
+func (c *peerListCmd) Run(ctx context.Context, s *streams) error {
+	hub, err := c.enter(s)
+	if err != nil {
+		return err
+	}
+	all, raw, err := listPeers(ctx, hub)
+	if err != nil {
+		return refusedBy(s, err)
+	}
+	if c.JSON {
+		return printPeers(s, raw)
+	}
+	if len(all.Items)+len(all.Others) == 0 {
+		_, err := fmt.Fprintln(s.Err, tr("还没有对等节点；用 lianmu peer add 添加", "there are no peers yet: add one with lianmu peer add"))
+		return err
+	}
+	t := table{Head: []string{tr("名称", "name"), tr("状态", "state"), tr("账本", "log"), tr("落后条数", "lag"), tr("静默秒数", "silent s"),
+		tr("收到字节", "bytes in"), tr("发出字节", "bytes out"), "DID", tr("最近的问题", "last error")}, Right: map[int]bool{3: true, 4: true, 5: true, 6: true}}
+	for _, p := range all.Items {
+		in, out, complaint := "-", "-", (*peering.Complaint)(nil)
+		state := sayPeerState(p.State)
+		if p.Link != nil {
+			in, out, complaint = number(p.Link.In), number(p.Link.Out), p.Link.Error
+			if !p.Link.Connected {
+				state = tr("未连通", "not connected")
+			}
+		}
+		log, lag, age := "-", "-", "-"
+		for _, l := range p.Logs {
+			log, lag, age = sayLogState(l.State), number(l.Lag), sayAge(l.AgeS)
+			complaint = later(complaint, l.Error)
+			if l.State == peering.Offered || l.State == peering.Stopped { // waits for a decision: that first
+				break
+			}
+		}
+		name := vocab.Text{}
+		if p.About != nil {
+			name = p.About.Name
+		}
+		t.add(cut(say(name), 36), state, log, lag, age, in, out, p.DID, cut(sayComplaint(s, complaint), 80))
+	}
+	for _, l := range all.Others {
+		t.add(cut(say(l.Name), 36), tr("不是对等节点", "no peer"), sayLogState(l.State), number(l.Lag), sayAge(l.AgeS), "-", "-", l.Hub, cut(sayComplaint(s, l.Error), 80))
+	}
+	return t.write(s.Out)
+}
+
+// printPeers prints each peer as a line, then each log of others.
+func printPeers(s *streams, raw []byte) error {
+	var lines struct {
+		Items  []json.RawMessage `json:"items"`
+		Others []json.RawMessage `json:"others"`
+	}
+	if err := json.Unmarshal(raw, &lines); err != nil {
+		return err
+	}
+	for _, line := range append(lines.Items, lines.Others...) {
+		if _, err := fmt.Fprintf(s.Out, "%s\n", line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// later is the later of two complaints, either of which may be nil.
+func later(a, b *peering.Complaint) *peering.Complaint {
+	if a == nil || b != nil && b.At.After(a.At) {
+		return b
+	}
+	return a
+}
+
+// sayComplaint tells how long ago what was wrong; "" for nothing.
+func sayComplaint(s *streams, c *peering.Complaint) string {
+	if c == nil {
+		return ""
+	}
+	return fmt.Sprintf(tr("%s前：%s", "%s ago: %s"), sayAge(max(0, int64(s.Now().Sub(c.At).Seconds())))+tr("秒", " s"), sayProblems(c.Problem))
+}
+
+// sayAge writes seconds; "-" stands for never.
+func sayAge(seconds int64) string {
+	if seconds < 0 {
+		return "-"
+	}
+	return number(seconds)
+}
+
+func sayPeerState(state peering.State) string {
+	switch state {
+	case peering.Waiting:
+		return tr("等待批准", "waiting")
+	case peering.Approved:
+		return tr("已批准", "approved")
+	case peering.Paused:
+		return tr("已暂停", "paused")
+	case peering.Blocked:
+		return tr("已拒绝", "blocked")
+	}
+	return string(state)
+}
+
+func sayLogState(state peering.LogState) string {
+	switch state {
+	case peering.Current:
+		return tr("最新", "current")
+	case peering.Ageing:
+		return tr("较久无消息", "ageing")
+	case peering.Stale:
+		return tr("失联", "stale")
+	case peering.Stopped:
+		return tr("已停止", "stopped")
+	case peering.OnHold:
+		return tr("已暂停", "paused")
+	case peering.Offered:
+		return tr("待确认", "offered")
+	case peering.Ended:
+		return tr("已接替", "ended")
+	}
+	return string(state)
+}

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"lianmu/federation/identity"
+	"lianmu/hub"
+	"lianmu/hub/peering"
+)
+
+// harbour is a real hub that a test administers from the command line.
+type harbour struct {
+	t    *testing.T
+	dir  string
+	info hub.Info
+}
+
+func startHarbour(t *testing.T) *harbour {
+	t.Helper()
+	n := &harbour{t: t, dir: t.TempDir()}
+	_, n.info = startHubProgram(t, n.dir)
+	return n
+}
+
+// do runs a command as the hub's officer.
+func (n *harbour) do(code int, says string, args ...string) string {
+	n.t.Helper()
+	return n.answering("", code, says, args...)
+}
+
+// answering likewise, with what is typed.
+func (n *harbour) answering(typed string, code int, says string, args ...string) string {
+	n.t.Helper()
+	args = append(args, "--hub", n.info.HTTP)
+	if args[0]+args[1] != "peerinvite" {
+		args = append(args, "--key", filepath.Join(n.dir, "hub.key"))
+	}
+	got, out, errs := runCLI(n.t, typed, args...)
+	if got != code || !strings.Contains(out+errs, says) || strings.Contains(out+errs, "%!") {
+		n.t.Fatalf("%v: exit %d, want %d and %q\n%s%s", args, got, code, says, out, errs)
+	}
+	return out
+}
+
+// publish puts documents into the hub's log, each by a space of its own key.
+func (n *harbour) publish(docs ...string) {
+	n.t.Helper()
+	cli(n.t, 0, "publish", "--hub", n.info.HTTP, "--key", newKey(n.t), writeFile(n.t, "docs.jsonl", strings.Join(docs, "\n")))
+}
+
+// finds waits until everybody finds so many.
+func (n *harbour) finds(count uint64) {
+	n.t.Helper()
+	for search(n.t, n.info).Total != count { // the test's own time limit ends it
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// lists waits until the list of peers says something.
+func (n *harbour) lists(says string) string {
+	n.t.Helper()
+	for {
+		if out := n.do(0, "", "peer", "list"); strings.Contains(out, says) {
+			return out
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// TestPeersFromTheCommandLine: two operators make their hubs peers by cards, look
+// at each other, pause, remove, and carry a log across by hand.
+func TestPeersFromTheCommandLine(t *testing.T) {
+	t.Parallel()
+	a, b := startHarbour(t), startHarbour(t)
+	own := t.TempDir()
+	cardA, cardB := filepath.Join(own, "a.json"), filepath.Join(own, "b.json")
+	a.publish(titled("urn:a:1", "潮位"), titled("urn:a:2", "风速"), titled("urn:a:3", "内部计划", `,"安全级别":"内部"`))
+	b.publish(titled("urn:b:1", "电池回收"))
+	a.finds(2)
+	b.finds(1)
+
+	a.do(0, a.info.DID, "peer", "invite", "--out", cardA)
+	b.do(0, peering.Fingerprint(b.info.DID).ZH, "peer", "invite", "--out", cardB)
+	a.do(2, "exists", "peer", "invite", "--out", cardA)
+	a.do(0, `"verifierKey"`, "peer", "invite")
+	b.do(0, "there are no peers", "peer", "list")
+
+	// Nothing without a yes; what is shown is who it is and what would leave.
+	shown := a.answering("n\n", 2, "nothing was done", "peer", "add", cardB)
+	for _, says := range []string{b.info.DID, peering.Fingerprint(b.info.DID).ZH, peering.Fingerprint(b.info.DID).EN, b.info.Origin, b.info.HTTP, "CN", "not bounded", "none named",
+		"public    not said          2  descriptions", "space     ", "leaf records alone", "note: The peer names no agreement"} {
+		if !strings.Contains(shown, says) {
+			t.Errorf("the preview does not say %q:\n%s", says, shown)
+		}
+	}
+	a.do(0, "there are no peers", "peer", "list")
+	a.do(1, "own card", "peer", "add", "--yes", cardA)
+	a.do(2, "no such file", "peer", "add", "--yes", "nofile")
+	a.do(2, "no card", "peer", "add", "--yes", writeFile(t, "x.json", "[]"))
+	a.do(1, "not signed", "peer", "add", "--yes", writeFile(t, "y.json", `{"@type":"Log"}`+"\n"))
+	a.do(1, "cannot be reached", "peer", "add", "--yes", "nats://127.0.0.1:1")
+	a.answering("y\n", 0, "Added", "peer", "add", cardB, "--note", "西边的节点")
+	b.lists("waiting")
+	b.do(0, "approved", "peer", "approve", "--yes", a.info.DID)
+	a.finds(3)
+	b.finds(3)
+	row := b.lists("current")
+	if !strings.Contains(row, a.info.DID) {
+		t.Errorf("%s", row)
+	}
+	b.do(0, "2 found", "search", "潮位 OR 风速")
+
+	var peer peering.PeerInfo
+	if err := json.Unmarshal([]byte(b.do(0, "", "peer", "list", "--json")), &peer); err != nil || peer.DID != a.info.DID || peer.Logs[0].Size != 3 || peer.Link.In == 0 {
+		t.Errorf("%+v %v", peer, err)
+	}
+	name := peer.About.Name["en"]
+	b.do(0, "connected  ", "peer", "show", name)
+	b.do(0, "not for this hub  1", "peer", "show", a.info.DID)
+	a.do(0, "西边的节点", "peer", "show", b.info.DID)
+	b.do(0, `"card"`, "peer", "show", "--json", name)
+	b.do(2, "no peer, or more than one", "peer", "show", "无此节点")
+	b.do(1, "no peer did:key:zNone", "peer", "show", "did:key:zNone")
+
+	b.do(0, "paused", "peer", "pause", name)
+	b.lists("paused")
+	b.do(0, "resumed", "peer", "resume", name)
+	b.do(1, "no log", "peer", "accept", "--yes", a.info.Origin)
+	b.do(2, "is like lianmu/", "peer", "accept", "--yes", "nonsense")
+	b.do(2, "--keep", "peer", "remove", "--yes", name)
+	b.do(2, "nothing was done", "peer", "remove", "--purge", name)
+
+	// The mirror is verified like the log itself.
+	b.do(0, "clean, except 1 documents", "log", "verify", "--log", a.info.Origin)
+	b.do(1, "no log", "log", "verify", "--log", "lianmu/zNone/1")
+
+	// By hand: removed with all of it, then taken in from a file.
+	b.do(0, "thrown away", "peer", "remove", "--purge", "--yes", name)
+	b.finds(1)
+	bundle := filepath.Join(own, "a.bundle")
+	a.do(0, "entries 0 to 2", "log", "export", "--out", bundle)
+	a.do(2, "exists", "log", "export", "--out", bundle)
+	a.do(1, "nothing from entry 9 on", "log", "export", "--from", "9", "--out", filepath.Join(own, "none.bundle"))
+	if _, err := os.Stat(filepath.Join(own, "none.bundle")); err == nil {
+		t.Error("what could not be exported left a file")
+	}
+	cli(t, 0, "log", "verify", "--bundle", bundle)
+	b.do(1, "no peer", "log", "import", bundle)
+	a.do(0, "", "peer", "block", "--yes", b.info.DID) // so that nothing comes by itself
+	b.do(0, "Added", "peer", "add", "--yes", cardA)
+	b.do(0, "3 entries taken in, 3 held", "log", "import", "--progress", bundle)
+	b.finds(3)
+	b.do(0, "0 entries taken in, 3 held", "log", "import", bundle)
+
+	raw, err := os.ReadFile(bundle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw[len(raw)/2] ^= 1
+	b.do(2, "damaged", "log", "import", writeFile(t, "damaged.bundle", string(raw)))
+
+	// Who has no office does none of this.
+	stranger := newKey(t)
+	k, err := identity.ReadKey(stranger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"peer", "list"}, {"peer", "show", a.info.DID}, {"peer", "add", "-y", cardA}, {"peer", "pause", a.info.DID}, {"peer", "remove", "-y", "--keep", a.info.DID},
+		{"log", "export", "--out", filepath.Join(own, "x.bundle")}, {"log", "import", bundle},
+	} {
+		code, out, errs := runCLI(t, "", append(args, "--hub", a.info.HTTP, "--key", stranger)...)
+		if code != 1 || !strings.Contains(errs, "may not") {
+			t.Errorf("%v as %s: exit %d\n%s%s", args, k.DID(), code, out, errs)
+		}
+	}
+}
+
+// TestPeerByAddress: the short form for trials, over NATS and over HTTP; a hub
+// abroad needs a reason.
+func TestPeerByAddress(t *testing.T) {
+	a, b := startHarbour(t), startHarbour(t)
+	config := writeFile(t, "hub.yaml", "peering: {jurisdiction: HK, name: {zh: 港岛节点, en: Island hub}}\n")
+	dir := t.TempDir()
+	p := start(t, "hub", "--config", config, "--dir", dir, "--open", "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--json")
+	c := &harbour{t: t, dir: dir}
+	if !p.out.Scan() {
+		t.Fatal("the hub is not ready")
+	}
+	if err := json.Unmarshal(p.out.Bytes(), &c.info); err != nil {
+		t.Fatal(err)
+	}
+	a.publish(titled("urn:a:1", "潮位"))
+	c.publish(titled("urn:c:1", "航班"))
+	b.do(0, "Added", "peer", "add", "--yes", a.info.NATS)
+	a.do(0, "Added", "peer", "add", "--yes", b.info.HTTP)
+	b.finds(1)
+
+	b.do(2, "--outbound", "peer", "add", "--yes", c.info.HTTP)
+	if out := b.do(0, "", "peer", "list"); strings.Contains(out, c.info.DID) {
+		t.Errorf("it was added all the same:\n%s", out)
+	}
+	b.do(0, "Added", "peer", "add", "--yes", "--outbound", "评估批准 2026-7", "--relays", c.info.HTTP)
+	c.do(0, "Added", "peer", "add", "--yes", b.info.HTTP)
+	b.finds(2)
+	b.do(0, "评估批准 2026-7", "peer", "show", "Island hub")
+	inChinese(t)
+	b.do(0, "出境批准", "peer", "show", "港岛节点")
+	b.do(0, "港岛节点", "peer", "list")
+	b.do(0, "会向它提供", "peer", "approve", "--yes", "港岛节点")
+	b.do(1, "本节点自己的名片", "peer", "add", "--yes", b.info.HTTP)
+	b.do(2, "没有唯一名为", "peer", "pause", "无此节点")
+}
