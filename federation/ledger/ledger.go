@@ -97,7 +97,7 @@ type Config struct {
 	VerifierKey string
 	Now         func() time.Time
 	Logger      *slog.Logger
-	// CheckpointEvery bounds how often a growing log is signed; default 1 s.
+	// CheckpointEvery bounds how often a growing log is signed, and so how soon peers hear of an entry; default 250 ms.
 	CheckpointEvery time.Duration
 	// Heartbeat is after how long a log at rest is signed anew, with the time;
 	// default 1 min.

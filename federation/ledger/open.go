@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	defaultCheckpointEvery = time.Second
+	defaultCheckpointEvery = 250 * time.Millisecond
 	defaultHeartbeat       = time.Minute
 	defaultAckWait         = 10 * time.Second
 )
