@@ -3,10 +3,11 @@ package exchange
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 
 	"lianmu/federation/ledger"
 	"lianmu/vocab"
@@ -89,51 +90,48 @@ func TestFollowEmpty(t *testing.T) {
 func TestFollowWhateverBreaks(t *testing.T) {
 	w := newWorld(t)
 	space := newKey(t)
-	n := 0
-	rapid.Check(t, func(rt *rapid.T) {
-		if n++; n > 12 {
-			return // each is a mirror of its own on disk
-		}
-		p := newPaper(t)
-		p.offer(space, rapid.IntRange(1, 900).Draw(rt, "entries"))
-		f := w.follow(p, true)
-		f.chunk, f.part = uint64(rapid.IntRange(1, 4).Draw(rt, "chunk"))*64, rapid.IntRange(1, 100).Draw(rt, "part")
-		broken := errors.New("cut")
-		src := &evil{Source: p}
-		budget := 0
-		src.leaves = func(from, to uint64) ([]byte, error) {
-			to = min(to, from+uint64(rapid.IntRange(1, 200).Draw(rt, "leaves")))
-			return p.Leaves(context.Background(), p.origin, from, to)
-		}
-		done := make(chan struct{}, 1) // documents are asked for by several at a time
-		src.documents = func(ctx context.Context, digests []vocab.Digest) ([]Document, error) {
-			done <- struct{}{}
-			defer func() { <-done }()
-			if budget--; budget < 0 {
-				return nil, broken
+	all := newPaper(t).offer(space, 500)
+	for seed := range uint64(10) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			draw := rand.New(rand.NewPCG(seed, 0))
+			w.t = t
+			p := all.anew(t)
+			p = p.fork(1 + draw.IntN(500))
+			f := w.follow(p, true)
+			f.chunk, f.part = uint64(1+draw.IntN(4))*64, 1+draw.IntN(100)
+			src := &evil{Source: p}
+			src.leaves = func(from, to uint64) ([]byte, error) {
+				return p.Leaves(context.Background(), p.origin, from, min(to, from+1+draw.Uint64N(200)))
 			}
-			return p.Documents(ctx, p.origin, digests[:(len(digests)+1)/2])
-		}
-		for tries := 0; ; tries++ {
-			budget = rapid.IntRange(0, 30).Draw(rt, "answers")
-			size := rapid.Uint64Range(f.Log.Size(), p.size()).Draw(rt, "size")
-			if tries > 20 {
-				size, budget = p.size(), 1<<20
+			var budget atomic.Int64 // documents are asked for by several at a time
+			src.documents = func(ctx context.Context, digests []vocab.Digest) ([]Document, error) {
+				if budget.Add(-1) < 0 {
+					return nil, errors.New("cut")
+				}
+				return p.Documents(ctx, p.origin, digests[:(len(digests)+1)/2])
 			}
-			_, err := f.Advance(context.Background(), src, true, p.note(size))
-			var sf *SourceFault
-			if err != nil && !errors.As(err, &sf) {
-				rt.Fatalf("%v", err)
+			for tries := 0; ; tries++ {
+				size := f.Log.Size() + draw.Uint64N(p.size()-f.Log.Size()+1)
+				budget.Store(draw.Int64N(30))
+				if tries > 20 {
+					size = p.size()
+					budget.Store(1 << 20)
+				}
+				_, err := f.Advance(t.Context(), src, true, p.note(size))
+				var sf *SourceFault
+				if err != nil && !errors.As(err, &sf) {
+					t.Fatal(err)
+				}
+				if f.Log.Size() == p.size() && err == nil {
+					break
+				}
 			}
-			if f.Log.Size() == p.size() && err == nil {
-				break
+			f.wantStates(p, p.size(), states{ledger.Held: int(p.size())})
+			if err := f.Log.Close(t.Context()); err != nil {
+				t.Fatal(err)
 			}
-		}
-		f.wantStates(p, p.size(), states{ledger.Held: int(p.size())})
-		if err := f.Log.Close(context.Background()); err != nil {
-			rt.Fatal(err)
-		}
-	})
+		})
+	}
 }
 
 // A copy that is told to end keeps what it has judged, and can go on.
