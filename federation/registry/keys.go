@@ -85,6 +85,15 @@ func (g *ring) at(position uint64) (event, bool) {
 	return g.events[i], true
 }
 
+// readable is the descriptor that stands; nil where there is none, or its body
+// is gone. Of one that was gone before it came, all that is known has no name.
+func (g *ring) readable() *vocab.Space {
+	if g.stands < 0 || g.events[g.stands].text == nil || len(g.events[g.stands].text.Name) == 0 {
+		return nil
+	}
+	return g.events[g.stands].text
+}
+
 func (g *ring) refold() {
 	g.keys = []span{{key: g.name, in: true}}
 	g.stands, g.text = -1, -1

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -443,4 +444,66 @@ func TestNamesakes(t *testing.T) {
 	s.is("accepted", said("B", 3, "另一空间", "12430000MB0L046927"))
 	s.is("accepted", said("C", 4, "港口数据空间", "91512081MA62K0260E")) // decided on with its admission
 	s.is("accepted", said("C", 5, "港口数据空间", "91512081MA62K0260E"))
+	for i, name := range []string{"港口数据空间。", "港口数据空间·", "港口數據空間", "《港口》数据空间", "港口\u200b数据空间", " 港口　数据-空间 "} {
+		s.is("space.namesake", said("B", 6+i, name, "12430000MB0L046927"))
+	}
+	s.is("accepted", said("B", 20, "港口数据空间二期", "12430000MB0L046927"), s.act(vocab.Act{Verb: vocab.Suspension, Space: did("A")}), s.act(vocab.Act{Verb: vocab.Suspension, Space: did("C")}))
+	s.is("space.namesake", said("B", 21, "港口数据空间", "12430000MB0L046927"))
+	s.is("space.namesake", said("B", 22, "某空间", "91512081MA62K0260E"))
+	s.is("accepted", said("B", 23, "！！！", "12430000MB0L046927"))
+}
+
+// A descriptor has names in several languages, in no order. Whoever judges it,
+// and however often, says the same: a name that the space was admitted with is
+// its own, and no reason to let it take another.
+func TestNamesakesAreJudgedAlike(t *testing.T) {
+	for range 50 {
+		s := newStory(t, false)
+		said := func(key string, hour int, zh, en string) Entry {
+			e := s.descriptor(key, key, hour)
+			e.Space.Name = vocab.Text{"zh": zh, "en": en}
+			return e
+		}
+		for _, key := range []string{"A", "B"} {
+			s.is("accepted", s.act(vocab.Act{Verb: vocab.Admission, Space: did(key)}))
+		}
+		s.is("accepted", said("A", 0, "港口数据空间", "Port Space"))
+		s.is("accepted", said("B", 0, "港口数据空间", "Zed")) // decided on with its admission
+		s.is("space.namesake", said("B", 1, "港口数据空间", "Port Space"))
+		s.is("accepted", said("B", 2, "港口数据空间", "Zed Space"))
+		s.is("space.namesake", said("B", 3, "PORT-SPACE", "Zed Space"))
+	}
+}
+
+// What nobody can read any more is held against nobody, so that whoever reads
+// the log later, without the body, comes to the same.
+func TestNamesakeOfWhatWasRedacted(t *testing.T) {
+	s := newStory(t, false)
+	said := func(key string, hour int, name string) Entry {
+		e := s.descriptor(key, key, hour)
+		e.Space.Name = vocab.Text{"zh": name}
+		return e
+	}
+	for _, key := range []string{"A", "B"} {
+		s.is("accepted", s.act(vocab.Act{Verb: vocab.Admission, Space: did(key)}))
+	}
+	s.is("accepted", said("A", 0, "甲"), said("B", 0, "乙"))
+	second := len(s.log)
+	s.is("accepted", said("A", 1, "丙"))
+	s.is("accepted", said("B", 1, "甲")) // A is 丙 now
+	s.is("accepted", s.redaction(uint64(second)))
+	log := slices.Clone(s.log)
+	late := newStory(t, false)
+	for i, e := range log {
+		if i == second { // whoever comes late gets the log without it
+			d := log[len(log)-1].Redaction
+			e = Entry{Index: e.Index, ReceivedAt: e.ReceivedAt, Fact: vocab.Fact{Kind: vocab.KindSpace, Digest: e.Fact.Digest, Space: d.Space, Signer: d.Signer, Created: d.Created, ID: d.Space}, Space: &vocab.Space{DID: d.Space, Keys: d.Keys}}
+			late.r.Apply(e)
+			continue
+		}
+		if d := late.r.Begin().Decide(e); len(d.Denied) > 0 {
+			t.Fatalf("entry %d: %v", i, d.Denied)
+		}
+		late.r.Apply(e)
+	}
 }

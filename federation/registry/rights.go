@@ -1,10 +1,11 @@
 package registry
 
 import (
+	"maps"
 	"slices"
-	"strings"
 
 	"lianmu/vocab"
+	"lianmu/vocab/shape"
 )
 
 // Bounds of what one space may bring along, so that none can make the registry
@@ -125,46 +126,68 @@ func hubKey(path string) vocab.Problem {
 }
 
 // namesakes says where a descriptor newly takes the name or the operator's code
-// of another space that is admitted. What a space came with was decided on when
-// it was admitted; what it becomes afterwards nobody has looked at.
+// of another space that is admitted or suspended. What a space came with was
+// decided on when it was admitted; what it becomes afterwards nobody has looked
+// at. It goes by the descriptors that stand: of one whose body is gone nothing is
+// known, here or on any other hub, and nothing is held against anybody.
 func (f *fold) namesakes(s *space, d *vocab.Space) (ps vocab.Problems) {
-	if s == nil || s.ring.text < 0 || f.next < f.openUntil {
+	if s == nil || f.next < f.openUntil {
 		return nil
 	}
-	own := s.ring.events[s.ring.text].text
-	same := func(a, b *vocab.Space) (name string, code bool) {
-		for _, n := range a.Name {
-			for _, m := range b.Name {
-				if folded(n) == folded(m) {
-					name = n
-				}
-			}
-		}
-		return name, a.Operator.Code != "" && a.Operator.Code == b.Operator.Code
+	own := s.ring.readable()
+	if own == nil {
+		return nil
 	}
-	ownName, ownCode := same(d, own)
+	had, taken := plainNames(own), plainNames(d)
+	maps.DeleteFunc(taken, func(plain, _ string) bool { _, ok := had[plain]; return ok })
+	fresh := slices.Sorted(maps.Keys(taken))
+	code := d.Operator.Code
+	if code == own.Operator.Code {
+		code = ""
+	}
+	if len(fresh) == 0 && code == "" {
+		return nil
+	}
 	for at := f; at != nil; at = at.below {
 		for _, k := range at.signers {
 			o := f.latest(k.home)
-			if o.did != k.did || o.did == s.did || o.ring.text < 0 || f.standingOf(o) != Admitted {
+			if o.did != k.did || o.did == s.did {
 				continue
 			}
-			name, code := same(d, o.ring.events[o.ring.text].text)
-			if name != "" && name != ownName {
-				ps = append(ps, vocab.NewProblem("/name", "space.namesake",
-					"名称“%s”是已准入的空间 %s 的，不能改用；确须改名请联系本目录节点的运营方", "the name “%s” is that of space %s, which is admitted, and cannot be taken; ask the operator of this hub where it must be", name, o.did))
+			if st := f.standingOf(o); st != Admitted && st != Suspended {
+				continue
 			}
-			if code && !ownCode {
+			has := o.ring.readable()
+			if has == nil {
+				continue
+			}
+			theirs := plainNames(has)
+			for _, plain := range fresh {
+				if _, same := theirs[plain]; same {
+					ps = append(ps, vocab.NewProblem("/name", "space.namesake",
+						"名称“%s”与已准入的空间 %s 的相同（标点、大小写、繁简不作区分），不能改用；确须改名请联系本目录节点的运营方", "the name “%s” is that of space %s, which is admitted (marks, case, and traditional or simplified characters make no other name of it), and cannot be taken; ask the operator of this hub where it must be", taken[plain], o.did))
+				}
+			}
+			if code != "" && code == has.Operator.Code {
 				ps = append(ps, vocab.NewProblem("/operator/uscc", "space.namesake",
-					"统一社会信用代码 %s 是已准入的空间 %s 的运营方的，不能改用；运营方确已变更，请联系本目录节点的运营方", "the code %s is that of the operator of space %s, which is admitted, and cannot be taken; ask the operator of this hub where the operator has changed", d.Operator.Code, o.did))
+					"统一社会信用代码 %s 是已准入的空间 %s 的运营方的，不能改用；运营方确已变更，请联系本目录节点的运营方", "the code %s is that of the operator of space %s, which is admitted, and cannot be taken; ask the operator of this hub where the operator has changed", code, o.did))
 			}
 		}
 	}
 	return ps
 }
 
-// folded is a name as people take it for the same.
-func folded(name string) string { return strings.ToLower(strings.Join(strings.Fields(name), "")) }
+// plainNames are a space's names as people take them for the same
+// (shape.PlainName), with how each is written.
+func plainNames(d *vocab.Space) map[string]string {
+	names := make(map[string]string, len(d.Name))
+	for _, l := range d.Name.Languages() {
+		if plain := shape.PlainName(d.Name[l]); plain != "" {
+			names[plain] = d.Name[l]
+		}
+	}
+	return names
+}
 
 // decideAct decides on an act of the hub's own.
 func (f *fold) decideAct(a *vocab.Act) Decision {

@@ -5,12 +5,10 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
-
-	"golang.org/x/text/unicode/norm"
 
 	"lianmu/federation/registry"
 	"lianmu/vocab"
+	"lianmu/vocab/shape"
 )
 
 // judge knows whom an applicant could be taken for.
@@ -45,7 +43,7 @@ func (d *Desk) judge(waiting []Applicant) *judge {
 func (j *judge) learn(did string, s vocab.Space) {
 	seen := map[string]bool{}
 	for _, name := range s.Name {
-		if p := plain(name); p != "" && !seen[p] {
+		if p := shape.PlainName(name); p != "" && !seen[p] {
 			seen[p] = true
 			j.names[p] = append(j.names[p], did)
 		}
@@ -56,16 +54,6 @@ func (j *judge) learn(did string, s vocab.Space) {
 	for _, k := range s.Keys {
 		j.keys[k] = append(j.keys[k], did)
 	}
-}
-
-// plain is a name as the eye reads it: without case, width, spaces and marks.
-func plain(name string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) {
-			return unicode.ToLower(r)
-		}
-		return -1
-	}, norm.NFKC.String(name))
 }
 
 // odd lists what an officer should look at before deciding on a.
@@ -79,7 +67,7 @@ func (j *judge) odd(a *Applicant) vocab.Problems {
 		say("", "rejected", "曾于 %s 不予准入，理由：%s", "It was rejected on %s, reason: %s", st.Decided.Format(time.DateOnly), st.Reason)
 	}
 	for _, name := range s.Name {
-		if other, waits := j.other(j.names[plain(name)], a.DID); other != "" {
+		if other, waits := j.other(j.names[shape.PlainName(name)], a.DID); other != "" {
 			say("/name", "name", "名称“%[1]s”与%[3]s的空间 %[2]s 相同。", "The name “%[1]s” is that of space %[2]s, which %[4]s.", name, other, zhWaits(waits), enWaits(waits))
 			break
 		}

@@ -44,15 +44,17 @@ var secrecyRule = struct {
 	not:   strings.Fields("不 非 无 未 不含 不涉及 不属于 不是 没有 non not no un 商业 trade commercial"),
 }
 
-// plainName reduces a name or a word to what is compared here.
-func plainName(s string) string { return vocab.Simplify(bare(s)) }
+// PlainName is a name or a word as the eye takes it: its letters and digits
+// alone, in one case, width and script (vocab.Simplify). Names that are the same
+// so are taken for the same. It is "" where a text has neither.
+func PlainName(s string) string { return vocab.Simplify(bare(s)) }
 
 // isSecrecyMember reports whether a member's local name speaks of secrecy.
 func isSecrecyMember(local string) bool {
 	if !maySpeak(local) {
 		return false
 	}
-	b := plainName(local)
+	b := PlainName(local)
 	return secrecyMembers[b] || slices.ContainsFunc(secrecyParts, func(p string) bool { return strings.Contains(b, p) })
 }
 
@@ -90,7 +92,7 @@ func speaksOfSecret(s string) bool {
 	if looksLikeIRI(s) {
 		_, s = splitIRI(s)
 	}
-	s = plainName(s)
+	s = PlainName(s)
 	if slices.Contains(secrecyRule.whole, s) {
 		return true
 	}
@@ -116,11 +118,11 @@ func (rd *reading) secret(name string, v any, at func() string) {
 	if isEmpty(v) {
 		return
 	}
-	asks := slices.ContainsFunc(secrecyQuestions, func(q string) bool { return strings.Contains(plainName(name), q) })
+	asks := slices.ContainsFunc(secrecyQuestions, func(q string) bool { return strings.Contains(PlainName(name), q) })
 	banned, denies := false, asks
 	look := func(s string) {
-		banned = banned || speaksOfSecret(s) || asks && secrecyYes[plainName(s)] || rd.listed("level", rd.p.forbidden["level"], s)
-		denies = denies && secrecyNo[plainName(s)]
+		banned = banned || speaksOfSecret(s) || asks && secrecyYes[PlainName(s)] || rd.listed("level", rd.p.forbidden["level"], s)
+		denies = denies && secrecyNo[PlainName(s)]
 	}
 	switch answer := literalOf(v).(type) {
 	case bool:
