@@ -58,7 +58,7 @@ func TestSeveralLogs(t *testing.T) {
 	// Space and offering of an old log say so; the space's page shows what is left
 	// out elsewhere.
 	_, body, _ = get(t, h, offeringURL(portSpace, someID), "zh")
-	holds(t, "offering", body, []string{"较久无消息", "内容可能不是最新的", "节点最近一次消息在2 天前", "<bdi>航运行业节点</bdi>", portLog}, nil)
+	holds(t, "offering", body, []string{"较久无消息", "内容可能不是最新的", "最近一次消息：2 天前", "<bdi>航运行业节点</bdi>", portLog}, nil)
 	_, body, _ = get(t, h, spaceURL(portSpace), "zh")
 	holds(t, "space", body, []string{"内容可能不是最新的", `<dt>目录节点</dt><dd><a href="` + logURL(portLog) + `"`, "洋山港区"}, nil)
 	for _, u := range []string{"/", "/spaces"} {

@@ -68,8 +68,11 @@ type peerOrder struct {
 	terms
 }
 
-// Harsh reports whether the act takes something away.
-func (o *peerOrder) Harsh() bool { return slices.Index(peerVerbs, o.Verb) > 2 }
+// Harsh reports whether the act takes something away, or goes on in spite of
+// something.
+func (o *peerOrder) Harsh() bool {
+	return slices.Index(peerVerbs, o.Verb) > 2 || o.Log != nil && o.Log.State == peering.Stopped
+}
 
 // askPeer explains an act before anything is given.
 func (s *Site) askPeer(q *request) {

@@ -68,7 +68,9 @@ func (s *Site) peers(q *request) {
 	shown := map[string]bool{}
 	for i, l := range s.config.Catalog.Coverage() {
 		c := logCard{logLine: q.t.logLine(l), ID: logID(l.Hub), Own: i == 0, Words: q.t.fingerprint(hubOf(l.Hub)), Find: hubSearch(l.Hub)}
-		if !c.Own {
+		if c.Own {
+			c.Words = b.Own
+		} else {
 			c.Age = q.t.ago(l.AgeS)
 			if b.May && hubOf(l.Hub) != "" {
 				c.Peer = peerURL(hubOf(l.Hub))
@@ -94,10 +96,10 @@ func (s *Site) officersPeers(q *request, b *peersBody, shown map[string]bool) bo
 		s.refuse(q, err, access.PeerRead)
 		return false
 	}
-	known := map[string]bool{}
+	known := map[string]phrase{}
 	for _, p := range list {
-		known[p.DID] = true
 		row := s.peerRow(q, p)
+		known[p.DID] = row.Name
 		if p.State == peering.Waiting {
 			b.Waiting = append(b.Waiting, row)
 		} else {
@@ -105,8 +107,12 @@ func (s *Site) officersPeers(q *request, b *peersBody, shown map[string]bool) bo
 		}
 	}
 	for _, l := range logs {
-		if !known[l.Hub] || !shown[l.Origin] {
-			b.Loose = append(b.Loose, looseLog{l, q.t.logName(l.Origin, l.Name), peerURL(l.Hub)})
+		name, peer := known[l.Hub]
+		if !peer {
+			name = q.t.logName(l.Hub, l.Name)
+		}
+		if !peer || !shown[l.Origin] {
+			b.Loose = append(b.Loose, looseLog{l, name, peerURL(l.Hub)})
 		}
 	}
 	for _, c := range s.config.Registry.Conflicts() {
@@ -138,7 +144,9 @@ func (s *Site) peerRow(q *request, p peering.PeerInfo) peerRow {
 	}
 	youngest := int64(-1)
 	for _, l := range p.Logs {
-		row.Lag += l.Lag
+		if l.State != peering.Offered && l.State != peering.Ended { // those are not copied
+			row.Lag += l.Lag
+		}
 		if l.AgeS >= 0 && (youngest < 0 || l.AgeS < youngest) {
 			youngest = l.AgeS
 		}
@@ -297,7 +305,7 @@ func (s *Site) peerLog(q *request, l peering.LogInfo) (out peerLog, err error) {
 		out.Notes = append(out.Notes, pretty(note))
 	}
 	if l.Error != nil {
-		out.Lines = q.t.lines(l.Error.Problem)
+		out.Lines = slices.DeleteFunc(q.t.lines(l.Error.Problem), func(line string) bool { return line == out.Why })
 	}
 	if q.who.May(access.PeerManage) && (l.State == peering.Offered || l.State == peering.Stopped) {
 		out.Accept = peerActURL("accept", l.Hub, l.Origin)
