@@ -141,7 +141,6 @@ func TestFollowEnds(t *testing.T) {
 	f := w.follow(p, true)
 	f.chunk, f.part = 1024, 50
 	ctx, cancel := context.WithCancel(t.Context())
-	asked := 0
 	last := p.leaf(299).SHA256
 	src := &evil{Source: p, documents: func(ctx context.Context, digests []vocab.Digest) ([]Document, error) {
 		if digests[len(digests)-1] == last {
@@ -149,7 +148,6 @@ func TestFollowEnds(t *testing.T) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}
-		asked++
 		return p.Documents(ctx, p.origin, digests)
 	}}
 	if _, err := f.Advance(ctx, src, true, p.last()); !errors.Is(err, context.Canceled) {

@@ -255,8 +255,10 @@ func (c *copying) toward() (ledger.Checkpoint, bool) {
 // pace notices a source that is so slow that another is to be tried: one that is
 // waited for longer than a time of grace and what its answers are worth.
 type pace struct {
-	now    func() time.Time
-	grace  time.Duration
+	now   func() time.Time
+	grace time.Duration
+
+	mu     sync.Mutex // guards what follows
 	waited time.Duration
 	gained uint64 // bytes
 }
@@ -271,7 +273,10 @@ const (
 func (p *pace) wait(get func() (gained int, err error)) error {
 	begun := p.now()
 	n, err := get()
-	p.waited += p.now().Sub(begun)
+	ended := p.now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waited += ended.Sub(begun)
 	p.gained += uint64(n)
 	allowed := p.grace + time.Duration(min(float64(p.gained)/leastRate*float64(time.Second), math.MaxInt64/4))
 	if err == nil && p.waited > allowed {
