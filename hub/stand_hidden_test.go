@@ -279,7 +279,8 @@ func (w *twin) common(text string) string {
 		}
 		text = string(b)
 	}
-	for _, s := range []string{w.info.DID, strings.TrimPrefix(w.info.DID, "did:key:"), w.info.HTTP} {
+	tail := w.info.DID[len(w.info.DID)-6:] // the name of a hub that was given none ends so
+	for _, s := range []string{w.info.DID, strings.TrimPrefix(w.info.DID, "did:key:"), w.info.HTTP, "节点 " + tail, "hub " + tail, bus.MirrorID(w.info.Origin)[:12]} {
 		text = strings.ReplaceAll(text, s, "HUB")
 	}
 	return positions.ReplaceAllString(text, "N")
