@@ -319,7 +319,7 @@ func TestWaitingListIsBounded(t *testing.T) {
 	var hours clock
 	a := settle(t, "甲", "0a", hours.set)
 	ask := func(k *identity.Key, card []byte) error {
-		q, err := json.Marshal(map[string]any{"card": json.RawMessage(card)})
+		q, err := json.Marshal(map[string]any{"card": string(card)})
 		if err != nil {
 			t.Fatal(err)
 		}
