@@ -3,17 +3,16 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"net"
 	"net/url"
 	"os"
-	"time"
 
 	"lianmu/cmd/lianmu/demo"
-	"lianmu/federation/identity"
-	"lianmu/hub"
+	"lianmu/hub/web"
+	"lianmu/vocab"
 )
 
 type demoCmd struct {
@@ -23,16 +22,12 @@ type demoCmd struct {
 	LogLevel slog.Level `name:"log-level" default:"warn" help:"debug, info, warn or error."`
 }
 
-// What the demonstration publishes with.
-const (
-	demoExpires = 365 * 24 * time.Hour
-	demoGiveUp  = 20 * time.Second
-)
-
 // samples are searches that find something in the demonstration data.
 var samples = []string{"港口 集装箱", "电池 回收", "container"}
 
-// Run starts a hub with demonstration data and runs it until ctx ends.
+// Run starts hubs with demonstration data that exchange their logs, and runs them
+// until ctx ends. The first hub is the one to look at; the others listen where
+// there is room.
 func (c *demoCmd) Run(ctx context.Context, s *streams) error {
 	dir := c.Dir
 	if dir == "" {
@@ -44,25 +39,56 @@ func (c *demoCmd) Run(ctx context.Context, s *streams) error {
 		dir = temp
 	}
 	log := slog.New(slog.NewTextHandler(s.Err, &slog.HandlerOptions{Level: c.LogLevel}))
-	h, err := startHub(ctx, hub.Config{
-		Dir: dir, HTTP: c.HTTP, NATS: c.natsAddress(), Open: true, Demo: true, Now: s.Now, Logger: log,
-	})
-	if err != nil {
-		return err
-	}
-	info := h.Info()
-	sum, err := publishDemo(ctx, s, info.NATS)
-	info = h.Info() // the log has grown
+	hubs, err := c.open(ctx, s, dir, log)
+	var sum *summary
 	if err == nil {
-		err = awaitDemo(ctx, s, info.HTTP)
+		err = hubs.befriend(ctx, s, dir)
 	}
 	if err == nil {
-		err = announce(s, dir, info, sum)
+		sum, err = hubs.publish(ctx, s)
+	}
+	if err == nil {
+		err = hubs.await(ctx, s)
+	}
+	if err == nil {
+		err = hubs.announce(s, dir, sum)
 	}
 	if err != nil {
-		return closeAfter(ctx, h, err)
+		return hubs.close(ctx, err)
 	}
-	return serve(ctx, h, log)
+	return hubs.serve(ctx, log)
+}
+
+// open starts the hubs: the first one last, as its start page names the others.
+func (c *demoCmd) open(ctx context.Context, s *streams, dir string, log *slog.Logger) (demoHubs, error) {
+	for _, address := range []struct{ flag, at string }{{"--http", c.HTTP}, {"--nats", c.NATS}} {
+		if err := checkAddress(address.flag, address.at); err != nil {
+			return nil, err
+		}
+	}
+	hubs := make(demoHubs, len(demo.Hubs))
+	errs := make(chan error)
+	for i, h := range demo.Hubs[1:] {
+		go func() {
+			started, err := startHub(ctx, demoConfig(h, dir, "127.0.0.1:0", "127.0.0.1:0", nil, s, log))
+			hubs[i+1] = demoHub{h, started}
+			errs <- err
+		}()
+	}
+	var err error
+	for range hubs[1:] {
+		err = errors.Join(err, <-errs)
+	}
+	if err != nil {
+		return hubs, err
+	}
+	var others []web.NamedURL
+	for _, h := range hubs[1:] {
+		others = append(others, web.NamedURL{Name: h.name(), URL: h.hub.Info().HTTP})
+	}
+	hubs[0].Hub = demo.Hubs[0]
+	hubs[0].hub, err = startHub(ctx, demoConfig(demo.Hubs[0], dir, c.HTTP, c.natsAddress(), others, s, log))
+	return hubs, err
 }
 
 // natsAddress is the usual port if it is free: the demonstration should come
@@ -80,58 +106,18 @@ func (c *demoCmd) natsAddress() string {
 	return usual
 }
 
-// publishDemo publishes every space's descriptor and offerings over NATS, each
-// signed with its own key, as any space would.
-func publishDemo(ctx context.Context, s *streams, hub string) (*summary, error) {
-	spaces, err := demo.Spaces()
-	if err != nil {
-		return nil, err
-	}
-	sum := newSummary(s.Now)
-	for _, space := range spaces {
-		if err := publishSpace(ctx, s, hub, space, sum); err != nil {
-			return nil, fmt.Errorf("demo space %s: %w", space.Slug, err)
-		}
-	}
-	return sum, nil
-}
-
-func publishSpace(ctx context.Context, s *streams, hub string, space demo.Space, sum *summary) error {
-	key, err := identity.ImportKey("ed25519", space.SeedHex)
-	if err != nil {
-		return err
-	}
-	to, err := dial(ctx, hub, caller{Key: key, Now: s.Now, Notice: func(text string) { fmt.Fprintln(s.Err, text) }})
-	if err != nil {
-		return err
-	}
-	defer to.Close()
-	p := &publisher{To: to, Key: key, Expires: demoExpires, Window: 64, GiveUp: demoGiveUp, Now: s.Now, Done: sum.add}
-	return p.Run(ctx, demoDocuments(space))
-}
-
-func demoDocuments(space demo.Space) iter.Seq[document] {
-	return func(yield func(document) bool) {
-		for i, raw := range append([][]byte{space.Descriptor}, space.Offerings...) {
-			if !yield(documentAt(space.Slug, i, raw)) {
-				return
-			}
-		}
-	}
-}
-
-// awaitDemo returns when the pages show what was published.
-func awaitDemo(ctx context.Context, s *streams, address string) error {
-	client, err := newHubClient(address, nil, s.Now)
-	if err != nil {
-		return err
-	}
-	return awaitIndexed(ctx, client)
-}
-
 // announce says where the catalogue is and what to look for.
-func announce(s *streams, dir string, info hub.Info, sum *summary) error {
+func (all demoHubs) announce(s *streams, dir string, sum *summary) error {
+	info := all[0].hub.Info()
 	fmt.Fprintf(s.Out, tr("演示目录已就绪：%s/\n", "the demonstration catalogue is ready: %s/\n"), info.HTTP)
+	fmt.Fprintf(s.Out, tr("%d 个目录节点互为对等节点，在任何一个都能检索到全部公开条目：\n", "%d hubs exchange their logs; what is public is found at each:\n"), len(all))
+	t := table{}
+	for _, h := range all {
+		t.add("  "+say(h.name()), h.hub.Info().HTTP+"/")
+	}
+	if err := t.write(s.Out); err != nil {
+		return err
+	}
 	fmt.Fprintf(s.Out, tr("  接收 %d，无变化 %d，退回 %d（有几份故意写错，退回原因可供参考）\n",
 		"  %d accepted, %d unchanged, %d refused (a few are faulty on purpose, to show what a refusal says)\n"),
 		sum.Accepted+sum.Renewed, sum.Unchanged, sum.Refused)
@@ -147,8 +133,12 @@ func announce(s *streams, dir string, info hub.Info, sum *summary) error {
 	}
 	fmt.Fprintf(s.Out, tr("命令行：lianmu search --hub %s 港口；发布：lianmu publish --hub %s --key FILE FILES\n",
 		"on the command line: lianmu search --hub %s 港口; publish: lianmu publish --hub %s --key FILE FILES\n"), info.HTTP, info.NATS)
+	fmt.Fprintf(s.Out, tr("对等节点：lianmu peer list --hub %s --key %s\n", "the peers: lianmu peer list --hub %s --key %s\n"), info.HTTP, all[0].key(dir))
 	if err := showMember(s, dir, info); err != nil {
 		return err
 	}
 	return ready(s, info)
 }
+
+// name is the hub's, in both languages.
+func (h demoHub) name() vocab.Text { return vocab.Text{"zh": h.NameZH, "en": h.NameEN} }

@@ -12,9 +12,9 @@ import (
 	"lianmu/hub"
 )
 
-// demoMember is the demonstration space as one of whose people one can sign in.
-// Some of its offerings are for its own alone.
-const demoMember = "port"
+// demoMember is the demonstration space as one of whose people one can sign in at
+// the first hub. Some of its offerings are for its own alone.
+const demoMember = "sh-city"
 
 // showMember tells how to see what the demonstration hides from the public. It
 // keeps the space's key, which is no secret, in dir.

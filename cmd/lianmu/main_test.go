@@ -468,14 +468,40 @@ func TestDemo(t *testing.T) {
 	if err := json.Unmarshal([]byte(cli(t, 0, "log", "verify", "--hub", info.HTTP, "--json")), &open); err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal([]byte(cli(t, 0, "log", "verify", "--hub", info.HTTP, "--json", "--key", filepath.Join(dir, "hub.key"))), &whole); err != nil {
+	if err := json.Unmarshal([]byte(cli(t, 0, "log", "verify", "--hub", info.HTTP, "--json", "--key", filepath.Join(dir, "city", "hub.key"))), &whole); err != nil {
 		t.Fatal(err)
 	}
 	if open.Log.Withheld == 0 || whole.Log.Withheld != 0 || open.Folded.Offerings+int(open.Log.Withheld) != whole.Folded.Offerings {
 		t.Errorf("%+v\n%+v", open.Log, whole.Log)
 	}
-	if a := search(t, info); a.Total < 90 {
-		t.Errorf("%d offerings", a.Total)
+	// Three hubs, each of which shows what all have.
+	var pages []string
+	for _, line := range lines {
+		if fields := strings.Fields(line); strings.HasPrefix(line, "  ") && len(fields) > 1 && strings.HasSuffix(fields[len(fields)-1], "/") {
+			pages = append(pages, strings.TrimSuffix(fields[len(fields)-1], "/"))
+		}
+	}
+	if len(pages) != 3 || pages[0] != info.HTTP {
+		t.Errorf("hubs named: %q", pages)
+	}
+	hubs := map[string]bool{}
+	for _, page := range pages {
+		a := search(t, hub.Info{HTTP: page}, "--limit", "100")
+		if a.Total < 90 || a.Total != search(t, info).Total || len(a.Coverage) != 3 {
+			t.Errorf("%s: %d offerings, %+v", page, a.Total, a.Coverage)
+		}
+		for _, h := range a.Hits {
+			hubs[h.Hub] = true
+		}
+	}
+	if len(hubs) != 3 {
+		t.Errorf("homes of what is found: %v", hubs)
+	}
+	first := get(t, info.HTTP+"/")
+	for _, page := range pages[1:] {
+		if !strings.Contains(first, page) {
+			t.Errorf("the start page does not name %s", page)
+		}
 	}
 	if _, port, err := net.SplitHostPort(strings.TrimPrefix(info.HTTP, "http://")); err != nil {
 		t.Error(err)
@@ -485,10 +511,27 @@ func TestDemo(t *testing.T) {
 	if code := p.stop(os.Interrupt); code != 0 {
 		t.Errorf("exit %d", code)
 	}
+	for _, slug := range []string{"city", "shipping", "delta"} {
+		cli(t, 0, "log", "verify", "--dir", filepath.Join(dir, slug))
+	}
 	again := strings.Join(start(t, args...).until("ready"), "\n")
 	if !strings.Contains(again, " 0 accepted") {
 		t.Errorf("a second start published again:\n%s", again)
 	}
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }
 
 func TestLoad(t *testing.T) {

@@ -92,6 +92,28 @@ func TestSpacesDescribeThemselves(t *testing.T) {
 	}
 }
 
+// Each space has one home, and its descriptor says so once that hub is known.
+func TestHomes(t *testing.T) {
+	read := reader(t)
+	homes := map[string]int{}
+	for _, s := range spaces(t) {
+		homes[s.Hub]++
+		const hub = "did:key:z6Mkr7NUw9iy7ALRuMMwjdsjMgiM3U41fVyqEpZmB1JGXxJQ"
+		g, err := read(s.At(hub))
+		if err != nil || g.Space == nil || g.Space.Hub != hub || g.Space.Name["en"] == "" || len(g.Warnings) > 0 {
+			t.Errorf("%s: %+v %v", s.Slug, g, err)
+		}
+	}
+	if len(homes) != 3 || len(Hubs) != 3 {
+		t.Errorf("homes %v", homes)
+	}
+	for _, h := range Hubs {
+		if homes[h.Slug] != 2 || !strings.Contains(h.NameZH, "演示") || !strings.Contains(h.NameEN, "demo") {
+			t.Errorf("%+v has %d spaces", h, homes[h.Slug])
+		}
+	}
+}
+
 func TestOfferings(t *testing.T) {
 	read := reader(t)
 	used := map[string]map[string]bool{}
