@@ -8,6 +8,7 @@ import (
 
 	"lianmu/federation/identity"
 	"lianmu/hub"
+	"lianmu/hub/admission"
 )
 
 // keyCmd makes and shows keys.
@@ -15,6 +16,7 @@ type keyCmd struct {
 	New    keyNewCmd    `cmd:"" help:"Make a key; prints its DID."`
 	Import keyImportCmd `cmd:"" help:"Make a key file from a hexadecimal seed; prints its DID."`
 	Show   keyShowCmd   `cmd:"" help:"Print the DID of a key file."`
+	Prove  keyProveCmd  `cmd:"" help:"Sign that keys are for a space whose own were lost; prints one line for the hub's operator."`
 	NATS   keyNATSCmd   `cmd:"" name:"nats" help:"Print what an external NATS server must know of a hub, as environment variables."`
 }
 
@@ -98,4 +100,27 @@ func (c *keyShowCmd) Run(s *streams) error {
 		Method string `json:"verificationMethod"`
 		Type   string `json:"type"`
 	}{key.DID(), key.VerificationMethod(), "ed25519"})
+}
+
+type keyProveCmd struct {
+	Key   []string `required:"" placeholder:"FILE" help:"File of the new key; repeat it where there are several."`
+	Space string   `required:"" placeholder:"DID" help:"DID of the space that the keys are for."`
+}
+
+// Run prints the proof that replacing a space's keys needs.
+func (c *keyProveCmd) Run(s *streams) error {
+	keys := make([]identity.Signer, len(c.Key))
+	for i, path := range c.Key {
+		key, err := identity.ReadKey(path)
+		if err != nil {
+			return err
+		}
+		keys[i] = key
+	}
+	proof, err := admission.ProveKeys(c.Space, s.Now(), keys...)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(s.Out, proof)
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 
@@ -127,6 +128,7 @@ func (o office) about(ctx context.Context, s *streams, wanted string, order admi
 type spaceReplaceKeysCmd struct {
 	office   `embed:""`
 	New      []string `required:"" placeholder:"DID" help:"Keys that may sign from now on, and no others."`
+	Proof    []string `placeholder:"FILE" help:"File with what lianmu key prove printed, signed by the new keys; repeat it where there are several."`
 	Evidence string   `required:"" placeholder:"NUMBER" help:"Number under which the evidence is filed."`
 	Reason   string   `placeholder:"TEXT" help:"Why; it stands in the log, for everybody."`
 	Yes      bool     `short:"y" help:"Do it without asking."`
@@ -135,7 +137,15 @@ type spaceReplaceKeysCmd struct {
 
 // Run replaces all keys of a space.
 func (c *spaceReplaceKeysCmd) Run(ctx context.Context, s *streams) error {
-	return c.about(ctx, s, c.DID, admission.Order{Verb: vocab.KeyReplacement, Keys: c.New, Evidence: c.Evidence, Reason: c.Reason}, c.Yes,
+	var proofs []string
+	for _, path := range c.Proof {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		proofs = append(proofs, strings.Fields(string(raw))...)
+	}
+	return c.about(ctx, s, c.DID, admission.Order{Verb: vocab.KeyReplacement, Keys: c.New, Proofs: proofs, Evidence: c.Evidence, Reason: c.Reason}, c.Yes,
 		tr("更换空间 %s 的全部密钥吗？原来的密钥从此不能再签名。", "Replace all keys of the space %s? Those that it has can sign no more."), tr("密钥已更换", "the keys are replaced"))
 }
 

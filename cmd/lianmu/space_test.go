@@ -6,10 +6,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"lianmu/federation/identity"
 	"lianmu/hub/admission"
 	"lianmu/hub/audit"
+	"lianmu/vocab/jsonld"
 )
 
 // TestSpaceLifeFromTheCommandLine: invited, looked at, admitted, suspended,
@@ -77,7 +79,9 @@ func TestSpaceLifeFromTheCommandLine(t *testing.T) {
 	fresh := filepath.Join(own, "fresh.key")
 	did := strings.TrimSpace(do(0, "did:key:", "key", "new", "--out", fresh))
 	do(2, k.DID(), "space", "replace-keys", "--new", did, "--evidence", "2026-7", k.DID())
-	do(0, "replaced", "space", "replace-keys", "-y", "--new", did, "--evidence", "2026-7", k.DID())
+	do(1, "key prove", "space", "replace-keys", "-y", "--new", did, "--evidence", "2026-7", k.DID())
+	proof := writeFile(t, "fresh.proof", do(0, `"KeyProof"`, "key", "prove", "--key", fresh, "--space", k.DID()))
+	do(0, "replaced", "space", "replace-keys", "-y", "--new", did, "--proof", proof, "--evidence", "2026-7", k.DID())
 	do(0, "", "publish", "--hub", info.HTTP, "--key", fresh, writeFile(t, "again.jsonl", titled("urn:s:1", "潮位")))
 	do(1, "", "publish", "--hub", info.HTTP, "--key", key, writeFile(t, "more.jsonl", titled("urn:s:3", "水温")))
 	do(0, "compromised", "space", "show", k.DID())
@@ -111,4 +115,29 @@ func TestSpaceLifeFromTheCommandLine(t *testing.T) {
 	do(0, "signed by "+info.DID, "audit", "verify", "--by", info.DID, file)
 	do(0, "signed by "+info.DID, "audit", "verify")
 	do(0, "", "log", "verify", "--hub", info.HTTP)
+}
+
+// What the new key's holder makes is one word, so that it can be pasted, and is
+// signed by every key given.
+func TestKeyProve(t *testing.T) {
+	dir := t.TempDir()
+	var keys []string
+	for _, name := range []string{"a.key", "b.key"} {
+		path := filepath.Join(dir, name)
+		if code, _, errs := runCLI(t, "", "key", "new", "--out", path); code != 0 {
+			t.Fatal(errs)
+		}
+		keys = append(keys, "--key", path)
+	}
+	code, out, errs := runCLI(t, "", append([]string{"key", "prove", "--space", "did:key:z6MkSpace"}, keys...)...)
+	if code != 0 || len(strings.Fields(out)) != 1 {
+		t.Fatalf("%d %q %s", code, out, errs)
+	}
+	sec, err := identity.Verify(&jsonld.Document{Raw: []byte(strings.TrimSpace(out))}, time.Now())
+	if err != nil || len(sec.Also) != 1 || !strings.Contains(out, `"space":"did:key:z6MkSpace"`) {
+		t.Errorf("%+v, %v", sec, err)
+	}
+	if code, _, _ := runCLI(t, "", append([]string{"key", "prove", "--space", "a space"}, keys...)...); code == 0 {
+		t.Error("a name is taken for a DID")
+	}
 }

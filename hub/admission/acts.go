@@ -17,6 +17,7 @@ type Order struct {
 	Reason     string       `json:"reason,omitempty"`
 	Descriptor vocab.Digest `json:"descriptor,omitzero"` // Admission, Rejection: of the one that the officer saw
 	Keys       []string     `json:"keys,omitempty"`      // KeyReplacement
+	Proofs     []string     `json:"proofs,omitempty"`    // KeyReplacement: see ProveKeys
 	Evidence   string       `json:"evidence,omitempty"`  // KeyReplacement
 	Key        string       `json:"key,omitempty"`       // KeyCompromise
 	From       uint64       `json:"from,omitempty"`      // KeyCompromise
@@ -65,7 +66,7 @@ func (d *Desk) Act(ctx context.Context, who access.Who, did string, o Order) (Re
 	case vocab.Resumption:
 		return done(d.Resume(ctx, who, did, o.Reason))
 	case vocab.KeyReplacement:
-		return done(d.ReplaceKeys(ctx, who, did, o.Keys, o.Evidence, o.Reason))
+		return done(d.ReplaceKeys(ctx, who, did, o.Keys, o.Proofs, o.Evidence, o.Reason))
 	case vocab.KeyCompromise:
 		return d.Compromise(ctx, who, did, o.Key, o.From, o.Reason, o.DryRun)
 	case vocab.Removal:
@@ -247,11 +248,13 @@ func (d *Desk) turn(ctx context.Context, who access.Who, did, reason string, t t
 	return r, err
 }
 
-// ReplaceKeys makes exactly these keys (1 to registry.MaxKeys did:keys) those of
-// a space that has lost all its own; evidence is the number under which the
-// proof of it is filed. Errors are vocab.Problems: access.forbidden, request.…,
-// key.form, key.taken, space.unknown, space.not_admitted.
-func (d *Desk) ReplaceKeys(ctx context.Context, who access.Who, did string, keys []string, evidence, reason string) (r vocab.Receipt, err error) {
+// ReplaceKeys makes exactly these keys (1 to 16 did:keys) those of a space that
+// has lost all its own; evidence is the number under which the proof of it is
+// filed. Of each key that was not the space's before, one of proofs shows that
+// whoever holds it wants it to be (ProveKeys): a key is one space's for ever.
+// Errors are vocab.Problems: access.forbidden, request.…, key.form, key.taken,
+// key.waits, key.unproven, key.proof, proof.…, space.unknown, space.not_admitted.
+func (d *Desk) ReplaceKeys(ctx context.Context, who access.Who, did string, keys, proofs []string, evidence, reason string) (r vocab.Receipt, err error) {
 	if reason, err = about(did, reason, false); err != nil {
 		return r, err
 	}
@@ -268,17 +271,13 @@ func (d *Desk) ReplaceKeys(ctx context.Context, who access.Who, did string, keys
 		switch {
 		case err != nil:
 			return "", err
-		case st.Standing != registry.Admitted && st.Standing != registry.Suspended:
+		case !replaceable(st.Standing):
 			return "", notAdmitted(did)
 		}
-		for i, k := range keys {
-			if d.c.Office != nil && d.c.Office(k) {
-				return "", officeKey(fmt.Sprintf("/keys/%d", i), k)
-			}
-			if of := d.c.Registry.SpaceOf(k); of != k && of != did {
-				return "", vocab.Problems{vocab.NewProblem(fmt.Sprintf("/keys/%d", i), "key.taken",
-					"密钥 %s 属于或曾属于空间 %s，不能再给别的空间用；请对方生成新密钥。", "Key %s is or was space %s's and can be nobody else's: have a new one made.", k, of)}
-			}
+		d.presenting.Lock() // nobody begins to wait under one of the keys meanwhile
+		defer d.presenting.Unlock()
+		if err := d.free(did, keys, proofs); err != nil {
+			return "", err
 		}
 		r, err = d.enact(ctx, vocab.Act{Verb: vocab.KeyReplacement, Space: did, Reason: reason, By: who.Label(), Keys: keys, Evidence: evidence})
 		return fmt.Sprintf("evidence %s, keys %s", evidence, strings.Join(keys, " ")), err

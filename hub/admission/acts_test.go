@@ -1,10 +1,13 @@
 package admission
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"lianmu/federation/identity"
 	"lianmu/federation/registry"
 	"lianmu/hub/access"
 	"lianmu/hub/audit"
@@ -82,11 +85,11 @@ func TestKeys(t *testing.T) {
 		"no evidence": {[]string{fresh.DID()}, " ", "request.missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := h.ReplaceKeys(t.Context(), h.security, k.DID(), tc.keys, tc.evidence, "")
+			_, err := h.ReplaceKeys(t.Context(), h.security, k.DID(), tc.keys, nil, tc.evidence, "")
 			wantCode(t, err, tc.want)
 		})
 	}
-	if r, err := h.ReplaceKeys(t.Context(), h.security, k.DID(), []string{fresh.DID()}, "档案 2026-7", "全部丢失"); err != nil || r.Status != vocab.Accepted {
+	if r, err := h.ReplaceKeys(t.Context(), h.security, k.DID(), []string{fresh.DID()}, []string{prove(t, h, k.DID(), fresh)}, "档案 2026-7", "全部丢失"); err != nil || r.Status != vocab.Accepted {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	r := h.publish(fresh, "e")
@@ -321,4 +324,91 @@ func TestRemovalKeepsHiddenNamesApart(t *testing.T) {
 			t.Errorf("%s stands: %+v", want, v)
 		}
 	}
+}
+
+// prove is what the holders of keys sign for a space.
+func prove(t *testing.T, h *hub, space string, keys ...*identity.Key) string {
+	t.Helper()
+	signers := make([]identity.Signer, len(keys))
+	for i, k := range keys {
+		signers[i] = k
+	}
+	proof, err := ProveKeys(space, h.clock.now(), signers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return proof
+}
+
+// A key belongs to one space for ever, so an officer alone cannot give away one
+// that somebody else holds: neither a space that waits nor a key that nobody has
+// seen yet.
+func TestNobodyElsesKeyIsGivenAway(t *testing.T) {
+	h := newHub(t)
+	k, other := h.admitted("港口空间"), h.admitted("工业空间")
+	waits, invited, fresh, second := newKey(t), newKey(t), newKey(t), newKey(t)
+	h.want(h.present(waits, "后来的空间", fullDescriptor, ""), vocab.Waiting, "")
+	code, _, err := h.Invite(t.Context(), h.review, "客人", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.want(h.present(invited, "受邀的空间", fullDescriptor, code), vocab.Waiting, "")
+	size := h.log.Size()
+
+	stale, err := ProveKeys(k.DID(), h.clock.now().Add(-31*24*time.Hour), fresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := prove(t, h, k.DID(), fresh)
+	for name, c := range map[string]struct {
+		keys   []*identity.Key
+		proofs []string
+		want   string
+	}{
+		"one that waits":                 {[]*identity.Key{waits}, nil, "key.waits"},
+		"one that waits, with its proof": {[]*identity.Key{waits}, []string{prove(t, h, k.DID(), waits)}, "key.waits"},
+		"one that is invited":            {[]*identity.Key{invited}, []string{prove(t, h, k.DID(), invited)}, "key.waits"},
+		"an admitted space":              {[]*identity.Key{other}, []string{prove(t, h, k.DID(), other)}, "key.taken"},
+		"unproven":                       {[]*identity.Key{fresh}, nil, "key.unproven"},
+		"proven by another":              {[]*identity.Key{fresh}, []string{prove(t, h, k.DID(), second)}, "key.unproven"},
+		"one of two":                     {[]*identity.Key{fresh, second}, []string{good}, "key.unproven"},
+		"for another space":              {[]*identity.Key{fresh}, []string{prove(t, h, other.DID(), fresh)}, "key.proof"},
+		"expired":                        {[]*identity.Key{fresh}, []string{stale}, "proof.expired"},
+		"altered":                        {[]*identity.Key{fresh}, []string{strings.Replace(prove(t, h, other.DID(), fresh), other.DID(), k.DID(), 1)}, "proof.invalid"},
+		"something else it signed":       {[]*identity.Key{fresh}, []string{string(h.sign(fresh, `"@type":"Space","@id":%q,"space":%q,"name":"x"`, fresh.DID(), k.DID()))}, "key.proof"},
+		"no document":                    {[]*identity.Key{fresh}, []string{"proof"}, ""},
+		"too long":                       {[]*identity.Key{fresh}, []string{strings.Repeat("x", maxProof+1)}, "key.proof"},
+		"too many":                       {[]*identity.Key{fresh}, make([]string, maxKeys+1), "request.range"},
+	} {
+		var keys []string
+		for _, k := range c.keys {
+			keys = append(keys, k.DID())
+		}
+		_, err := h.Act(t.Context(), h.security, k.DID(), Order{Verb: vocab.KeyReplacement, Keys: keys, Proofs: c.proofs, Evidence: "档案 2026-7"})
+		var ps vocab.Problems
+		if !errors.As(err, &ps) || c.want != "" && ps[0].Code != c.want {
+			t.Errorf("%s: %v, want %s", name, err, c.want)
+		}
+	}
+	if h.log.Size() != size {
+		t.Errorf("%d entries came of it", h.log.Size()-size)
+	}
+	// Whom an officer tried to lock out comes in all the same.
+	for _, applicant := range []*identity.Key{waits, invited} {
+		if r, err := h.Admit(t.Context(), h.review, applicant.DID(), "", vocab.Digest{}); err != nil || r.Status != vocab.Accepted {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		h.want(h.publish(applicant, "x"), vocab.Accepted, "")
+	}
+	// Two new keys may prove themselves on one line, and the space's own need not.
+	if _, err := h.ReplaceKeys(t.Context(), h.security, k.DID(), []string{fresh.DID(), second.DID(), k.DID()}, []string{prove(t, h, k.DID(), fresh, second)}, "档案 2026-7", ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []*identity.Key{fresh, second, k} {
+		if r := h.publish(key, "y"+key.DID()[20:30]); r.Status != vocab.Accepted || r.Space != k.DID() {
+			t.Errorf("%+v", r)
+		}
+	}
+	// No proof is an entry of a log, whoever sends it.
+	h.want(h.intake.Submit(t.Context(), []byte(good)), vocab.Refused, "type.missing")
 }

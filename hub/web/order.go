@@ -23,7 +23,7 @@ type orderBody struct {
 	Reasoned  bool                 // it needs a reason
 
 	// As given, to be given again.
-	Reason, Descriptor, Keys, Evidence, Key, From, Offerings string
+	Reason, Descriptor, Keys, Proofs, Evidence, Key, From, Offerings string
 
 	Tried bool // a compromise was tried: Taken is what it would take down
 	Taken []admission.Taken
@@ -59,7 +59,7 @@ func (s *Site) orderBody(q *request, given url.Values) (*orderBody, bool) {
 	}
 	b := &orderBody{
 		Verb: verb, Space: s.titled(q.t, did), Reasoned: needsReason[verb],
-		Reason: given.Get("reason"), Descriptor: given.Get("descriptor"), Keys: given.Get("keys"), Evidence: given.Get("evidence"),
+		Reason: given.Get("reason"), Descriptor: given.Get("descriptor"), Keys: given.Get("keys"), Proofs: given.Get("proofs"), Evidence: given.Get("evidence"),
 		Key: given.Get("key"), From: given.Get("from"), Offerings: given.Get("offerings"),
 	}
 	b.State, known = s.config.Registry.Space(did)
@@ -153,7 +153,7 @@ func (b *orderBody) order() (o admission.Order, err error) {
 				"缺少所审阅描述的摘要，请从等待准入的名单进入。", "It does not say which descriptor you looked at: come here from the waiting list.")}
 		}
 	case vocab.KeyReplacement:
-		o.Keys, o.Evidence = strings.Fields(b.Keys), b.Evidence
+		o.Keys, o.Proofs, o.Evidence = strings.Fields(b.Keys), strings.Fields(b.Proofs), b.Evidence
 	case vocab.KeyCompromise:
 		o.Key = strings.TrimSpace(b.Key)
 		if o.From, err = strconv.ParseUint(strings.TrimSpace(b.From), 10, 64); err != nil {
