@@ -58,9 +58,10 @@ func TestPeersOnPages(t *testing.T) {
 	}
 	says(t, "added", body, "已批准。", "航运物流行业目录节点")
 
-	code, card := a.tab().open("/peers", nil)
-	says(t, "the other's page for anybody", card, "本节点", "航运物流行业目录节点", "/peers/card")
-	if code, card = b.tab().open("/peers/card", nil); code != http.StatusOK {
+	_, body = a.tab().open("/peers", nil)
+	says(t, "the other's page for anybody", body, "本节点", "航运物流行业目录节点", "/peers/card")
+	code, card := b.tab().open("/peers/card", nil)
+	if code != http.StatusOK {
 		t.Fatal(code)
 	}
 	_, body = there.open("/peers/add", nil)
