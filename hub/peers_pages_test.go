@@ -39,6 +39,7 @@ func TestPeersOnPages(t *testing.T) {
 	a, b := settle(t, "航运物流行业目录节点", "a1"), settle(t, "上海市目录节点", "b2")
 	a.publish("a1", "a2", "a3")
 	b.publish("b1")
+	b.finds(1, view.Question{}) // so that the preview counts it
 	here, there := b.office(), a.office()
 
 	_, body := here.open("/peers/add", nil)
