@@ -209,7 +209,7 @@ var helpInChinese = map[string]string{
 	"End being peers, and keep or purge the mirrored logs.":                                    "移除对等节点，保留或清除镜像。",
 	"Exchange logs with other hubs: invite, add, list, pause, remove.":                         "与其他节点交换账本：邀请、添加、列出、暂停、移除。",
 	"Exchange nothing with a peer for a while.":                                                "暂停与对等节点的交换。",
-	"File of the other hub's card (- is standard input), or its address: nats://, tls://, ws://, wss://, http:// or https://, for trials.": "对方的名片文件（- 为标准输入）；试用时也可写对方的地址：nats://、tls://、ws://、wss://、http:// 或 https://。",
+	"File of the other hub's card (- is standard input), or its address: nats://, tls://, http:// or https://, for trials.": "对方的名片文件（- 为标准输入）；试用时也可写对方的地址：nats://、tls://、http:// 或 https://。",
 	"First entry: as many as the other side holds (lianmu peer show, there); without it, all.":                                             "从第几条起，即对方已有多少条（在对方运行 lianmu peer show）；不写为全部。",
 	"For the officers.":    "备注，供管理人员看。",
 	"Go on after a pause.": "恢复交换。",

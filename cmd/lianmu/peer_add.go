@@ -29,7 +29,7 @@ func (t peerTerms) terms() peering.Terms {
 type peerAddCmd struct {
 	office    `embed:""`
 	peerTerms `embed:""`
-	Card      string `arg:"" name:"card" help:"File of the other hub's card (- is standard input), or its address: nats://, tls://, ws://, wss://, http:// or https://, for trials."`
+	Card      string `arg:"" name:"card" help:"File of the other hub's card (- is standard input), or its address: nats://, tls://, http:// or https://, for trials."`
 }
 
 // peerPreview is the answer of POST /api/v1/peers/preview.

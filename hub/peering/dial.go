@@ -63,20 +63,15 @@ func (p *Peers) dial(ctx context.Context, address, did string, in, out *atomic.I
 	}
 	fresh := func() (string, error) { return identity.NewToken(p.c.Signer, did, p.c.Now(), tokenLife) }
 	w := &wire{in: in, out: out}
-	switch u.Scheme {
-	case "http", "https":
+	if u.Scheme == "http" || u.Scheme == "https" {
 		client := p.client()
 		w.ask, w.hangUp = exchange.NewHTTPAsker(client, strings.TrimRight(address, "/"), fresh), client.CloseIdleConnections
 		return w, nil
-	case "ws", "wss":
-		if u.Path == "" || u.Path == "/" {
-			u.Path = "/nats"
-		}
 	}
 	conn, err := nats.Connect(u.String(), append([]nats.Option{
 		nats.Name("lianmu peer"), nats.Timeout(dialWait),
 		nats.NoReconnect(), // the link dials again, perhaps another address
-		nats.SetCustomDialer(dialer{ctx}),
+		nats.SetCustomDialer(&exchange.Dialer{Context: ctx, Host: u.Hostname(), Secure: u.Scheme == "tls"}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			p.c.Logger.Debug("a peer's connection", "peer", did, "err", err)
 		}),
@@ -86,14 +81,6 @@ func (p *Peers) dial(ctx context.Context, address, did string, in, out *atomic.I
 	}
 	w.ask, w.hangUp = exchange.NewNATSAsker(conn, askWait), conn.Close
 	return w, nil
-}
-
-// dialer dials until ctx ends: the library has no context of its own.
-type dialer struct{ ctx context.Context }
-
-// Dial implements nats.CustomDialer.
-func (d dialer) Dial(network, address string) (net.Conn, error) {
-	return (&net.Dialer{Timeout: dialWait}).DialContext(d.ctx, network, address)
 }
 
 // client is for one peer: it follows no redirects, which could lead a token or a
@@ -171,14 +158,9 @@ func (p *Peers) greet(ctx context.Context, u *url.URL) (string, error) {
 		}
 		did, _, _ = strings.Cut(info.Name, "#")
 	default:
-		base := *u
-		base.Scheme = strings.Replace(u.Scheme, "ws", "http", 1)
-		if base.Scheme != u.Scheme {
-			base.Path = ""
-		}
 		client := p.client()
 		defer client.CloseIdleConnections()
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, base.JoinPath("/api/v1/log").String(), nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.JoinPath("/api/v1/log").String(), nil)
 		if err != nil {
 			return "", err
 		}

@@ -27,9 +27,10 @@ type Settings struct {
 	// Agreement is the file of the agreement that the exchange rests on; peers are
 	// told its SHA-256, so that both can see that they mean the same text.
 	Agreement string `json:"agreement"`
-	// Addresses are where peers reach this hub: nats://, tls://, ws://, wss://,
-	// http:// and https://, the best first. Default: where the hub listens, which
-	// is good for a trial on one machine.
+	// Addresses are where peers reach this hub: nats://, tls://, http://
+	// and https://, the best first; no WebSocket, on which nothing bounds what a
+	// hostile NATS server announces (exchange.Dialer). Default: where the hub
+	// listens, which is good for a trial on one machine.
 	Addresses   []string      `json:"addresses"`
 	AgeingAfter time.Duration `json:"ageing_after"` // default 24 hours
 	StaleAfter  time.Duration `json:"stale_after"`  // default 120 hours
@@ -116,7 +117,7 @@ func parseAddress(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
 	if err == nil && len(address) <= maxAddress && u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" {
 		switch u.Scheme {
-		case "nats", "tls", "ws", "wss", "http", "https":
+		case "nats", "tls", "http", "https":
 			return u, nil
 		}
 	}
@@ -124,8 +125,8 @@ func parseAddress(address string) (*url.URL, error) {
 		address = "…" + address[i:] // what stands before it may be a password
 	}
 	return nil, vocab.Problems{vocab.NewProblem("/addresses", "peer.address",
-		"%[1]q 不是对等节点的地址。请写成 nats://主机:端口、tls://、ws://、wss://、http:// 或 https:// 开头的地址，不带用户名和口令。",
-		"%[1]q is no address of a peer: write nats://HOST:PORT, or one that begins with tls://, ws://, wss://, http:// or https://, without user and password", clip(address))}
+		"%[1]q 不是对等节点的地址。请写成 nats://主机:端口、tls://、http:// 或 https:// 开头的地址，不带用户名和口令。",
+		"%[1]q is no address of a peer: write nats://HOST:PORT, or one that begins with tls://, http:// or https://, without user and password", clip(address))}
 }
 
 // plain reports whether somebody between here and an address can read what is
@@ -136,7 +137,7 @@ func plain(address string) bool {
 		return false
 	}
 	switch u.Scheme {
-	case "nats", "ws", "http":
+	case "nats", "http":
 		host := u.Hostname()
 		return host != "localhost" && host != "::1" && !strings.HasPrefix(host, "127.")
 	}
