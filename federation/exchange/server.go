@@ -21,12 +21,15 @@ type Who struct {
 	Takes    int          // the most bytes of an answer that the transport brings; default MaxAnswer
 }
 
-// ServerConfig says what a Server answers from. All but Asked and Logger are
-// needed; all are called from many goroutines.
+// ServerConfig says what a Server answers from. All but Shown, Asked and
+// Logger are needed; all are called from many goroutines.
 type ServerConfig struct {
 	Card   func() []byte              // this hub's signed log card
 	Logs   func() []*ledger.Log       // that are offered; the first is this hub's own
 	CardOf func(origin string) []byte // the signed card of one of them; nil: it is not offered yet
+	// Shown gives further checkpoints of one of them that this hub was shown and
+	// that others should see, such as one that contradicts it. May be nil.
+	Shown func(origin string) [][]byte
 	// MayRead tells whether a reader may have an entry's document; rec has it, of
 	// a faulty entry as Evidence.
 	MayRead func(reader vocab.Reader, origin string, rec ledger.Record) bool
@@ -252,8 +255,18 @@ func (s *Server) logs(ctx context.Context, who Who, r LogsRequest) ([]byte, erro
 	for {
 		a := LogsAnswer{Card: s.c.Card(), Logs: make([]Offered, 0, len(offers))}
 		for _, o := range offers {
-			if card := s.c.CardOf(o.origin); card != nil {
-				a.Logs = append(a.Logs, Offered{Card: card, Checkpoint: string(o.note), Own: o.own})
+			card := s.c.CardOf(o.origin)
+			if card == nil {
+				continue
+			}
+			a.Logs = append(a.Logs, Offered{Card: card, Checkpoint: string(o.note), Own: o.own})
+			if s.c.Shown == nil {
+				continue
+			}
+			for _, note := range s.c.Shown(o.origin) {
+				if len(a.Logs) < MaxLogs && string(note) != string(o.note) {
+					a.Logs = append(a.Logs, Offered{Card: card, Checkpoint: string(note)})
+				}
 			}
 		}
 		text, err := writeLogsAnswer(&a)

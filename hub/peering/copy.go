@@ -3,6 +3,8 @@ package peering
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"lianmu/federation/exchange"
@@ -101,14 +103,16 @@ func (m *mirror) follow(ctx context.Context, source exchange.Source, o offer, l 
 	case err == nil:
 		m.went(o)
 		m.keep(ctx, false)
+		if fork := m.compare(); fork != nil {
+			m.forked(ctx, fork, l)
+		}
 		if o.beyond(m.log.Size(), m.log.Accepted().Time) { // older than what was accepted once
 			m.withdraw(o.peer)
 		}
-	case errors.As(err, &fork):
-		m.halt()
-		if err := m.p.halt(ctx, m.origin, contradicts(m.origin, fork.Why), fork.Have, fork.Got); err != nil {
-			l.complain(err)
-		}
+	case errors.As(err, &fork) && m.settled(fork, o.peer):
+		m.failed(o.peer, err)
+	case fork != nil:
+		m.forked(ctx, fork, l)
 	case errors.As(err, &broken):
 		m.halt()
 		if err := m.p.halt(ctx, m.origin, broken.Problem, o.note); err != nil {
@@ -124,6 +128,47 @@ func (m *mirror) follow(ctx context.Context, source exchange.Source, o offer, l 
 		return 2 * time.Second
 	}
 	return 0
+}
+
+// compare holds what peers have shown against what is held now: when they showed
+// it, it may have been beyond that.
+func (m *mirror) compare() *ledger.Contradiction {
+	m.mu.Lock()
+	offers := slices.Collect(maps.Values(m.offers))
+	m.mu.Unlock()
+	for _, o := range offers {
+		var fork *ledger.Contradiction
+		cp, err := ledger.ParseCheckpoint(o.note, m.vkey)
+		if err == nil && errors.As(m.log.Compare(cp), &fork) && !m.settled(fork, o.peer) {
+			return fork
+		}
+	}
+	return nil
+}
+
+// settled reports whether an officer has let a log go on that a peer shows to
+// contradict itself: the note is among the evidence that he had. The log's own hub
+// must not show it again.
+func (m *mirror) settled(fork *ledger.Contradiction, peer string) bool {
+	got, err := ledger.ParseCheckpoint(fork.Got, m.vkey)
+	if err != nil || peer == m.hub {
+		return false
+	}
+	for _, note := range m.record().Evidence {
+		cp, err := ledger.ParseCheckpoint(note, m.vkey)
+		if err == nil && cp.Size == got.Size && cp.Root == got.Root {
+			return true
+		}
+	}
+	return false
+}
+
+// forked stops a log that contradicts itself.
+func (m *mirror) forked(ctx context.Context, fork *ledger.Contradiction, l *link) {
+	m.halt()
+	if err := m.p.halt(ctx, m.origin, contradicts(m.origin, fork.Why), fork.Have, fork.Got); err != nil {
+		l.complain(err)
+	}
 }
 
 // went notes that all of an offer is here.

@@ -73,6 +73,15 @@ func (l *link) again() {
 	}
 }
 
+// askAgain has all peers tell anew what they have.
+func (p *Peers) askAgain() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range p.links {
+		l.again()
+	}
+}
+
 // stop ends the link; what it offered is forgotten.
 func (l *link) stop() {
 	l.cancel()

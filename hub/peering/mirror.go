@@ -171,6 +171,9 @@ func (p *Peers) purge(ctx context.Context, rec Mirror) error {
 	if err == nil {
 		err = p.store.dropMirror(ctx, rec.Origin)
 	}
+	if err == nil { // whoever is a peer again by now may have offered it meanwhile
+		p.askAgain()
+	}
 	return err
 }
 

@@ -290,11 +290,7 @@ func (p *Peers) Accept(ctx context.Context, who access.Who, origin string) error
 			m.State, m.Why = Current, nil
 			return nil
 		})
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		for _, l := range p.links {
-			l.again()
-		}
+		p.askAgain()
 		return "was " + string(was), err
 	})
 }

@@ -54,7 +54,7 @@ func (s *serving) init(p *Peers) {
 	s.newcomers = rate.NewLimiter(rate.Every(newcomersEvery), newcomersAt)
 	server := func(important bool) *exchange.Server {
 		return exchange.NewServer(exchange.ServerConfig{
-			Card: p.Card, Logs: p.offered, CardOf: p.cardOf,
+			Card: p.Card, Logs: p.offered, CardOf: p.cardOf, Shown: p.evidence,
 			MayRead: func(reader vocab.Reader, origin string, rec ledger.Record) bool {
 				return p.mayRead(reader, origin, rec, important)
 			},
@@ -119,15 +119,31 @@ func (p *Peers) Answer(ctx context.Context, who Caller, question string, body []
 }
 
 // offered are the logs that others may copy from here: the own one, and mirrors
-// that nothing is wrong with and whose hub is neither paused nor blocked.
+// whose hub is neither paused nor blocked. One that was stopped is offered as far
+// as it was accepted: whoever was shown another history finds out only if somebody
+// shows this one.
 func (p *Peers) offered() []*ledger.Log {
 	logs := []*ledger.Log{p.c.Log}
 	for _, m := range p.open() {
-		if p.decided(m.record()) == "" {
+		rec := m.record()
+		if rec.State == Stopped {
+			rec.State = Current
+		}
+		if p.decided(rec) == "" {
 			logs = append(logs, m.log)
 		}
 	}
 	return logs
+}
+
+// evidence are the checkpoints that contradict each other in a log that was
+// stopped: with them whoever mirrors the log finds out too.
+func (p *Peers) evidence(origin string) [][]byte {
+	rec, _ := p.store.mirror(origin)
+	if rec.State != Stopped || rec.Why == nil || rec.Why.Code != contradiction {
+		return nil
+	}
+	return rec.Evidence
 }
 
 func (p *Peers) cardOf(origin string) []byte {

@@ -36,8 +36,11 @@ func (p *Peers) held(l *link, answered bool) map[string]exchange.Held {
 // and whether any checkpoint contradicts what is known of its log.
 func (p *Peers) take(ctx context.Context, l *link, card *Card, offers []exchange.Offered) {
 	p.learn(ctx, l.did, card)
+	seen := map[string]bool{}
 	for _, o := range offers {
-		if err := p.takeOne(ctx, l, o); err != nil && ctx.Err() == nil {
+		again := seen[string(o.Card)]
+		seen[string(o.Card)] = true
+		if err := p.takeOne(ctx, l, o, again); err != nil && ctx.Err() == nil {
 			l.complain(err)
 		}
 	}
@@ -84,8 +87,9 @@ func onlySigned(a, b vocab.LogCard) bool {
 	return same
 }
 
-// takeOne looks at one log that a peer offers.
-func (p *Peers) takeOne(ctx context.Context, l *link, o exchange.Offered) error {
+// takeOne looks at one log that a peer offers; again: it was in the same answer
+// before, so this is a checkpoint that the peer was shown, and not what it has.
+func (p *Peers) takeOne(ctx context.Context, l *link, o exchange.Offered, again bool) error {
 	card, err := p.cards.read(ctx, o.Card)
 	if err != nil {
 		return err
@@ -126,14 +130,16 @@ func (p *Peers) takeOne(ctx context.Context, l *link, o exchange.Offered) error 
 		l.unwant(card.Origin, cp.Size)
 		return nil
 	}
-	if bytes.Equal(m.offeredBy(l.did).note, note) {
-		return nil
-	}
 	var fork *ledger.Contradiction
-	if err := m.log.Compare(cp); errors.As(err, &fork) {
+	if err := m.log.Compare(cp); errors.As(err, &fork) && m.settled(fork, l.did) {
+		return nil
+	} else if fork != nil {
 		return p.halt(ctx, m.origin, contradicts(m.origin, fork.Why), fork.Have, fork.Got)
 	} else if err != nil {
 		return err
+	}
+	if again || bytes.Equal(m.offeredBy(l.did).note, note) {
+		return nil
 	}
 	m.offer(offer{peer: l.did, own: card.Hub == l.did, size: cp.Size, time: cp.Time, note: note, card: card.Raw})
 	return nil
@@ -237,8 +243,11 @@ func (p *Peers) halt(ctx context.Context, origin string, why vocab.Problem, evid
 	return vocab.Problems{why}
 }
 
+// contradiction is the code of what is at odds with what its log said before.
+const contradiction = "log.contradiction"
+
 func contradicts(origin, why string) vocab.Problem {
-	return vocab.NewProblem("", "log.contradiction",
+	return vocab.NewProblem("", contradiction,
 		"账本 %[1]s 前后矛盾，已停止镜像：%[2]s。两份证据已保存；请与对方核实后决定继续（lianmu peer accept）还是移除。",
 		"the log %[1]s contradicts itself and is not mirrored any more: %[2]s. Both notes are kept; clear it up with its hub, then accept or remove it", origin, why)
 }
