@@ -97,6 +97,9 @@ func (c *copying) fill(ctx context.Context, it *item, fact vocab.Fact, filled *i
 		return fmt.Errorf("a late body of entry %d: %w", it.index, err)
 	}
 	*filled++
+	if it.leaf.Kind == vocab.KindRedaction && m.State == ledger.Held {
+		c.f.erase(ctx, m.Document)
+	}
 	if c.f.Filled != nil {
 		c.f.Filled(it.index)
 	}

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -201,6 +202,48 @@ func TestRedactionInLaterPart(t *testing.T) {
 	f.wantStates(p, p.size(), states{ledger.Held: 200, ledger.Redacted: 1})
 	if n, _ := f.Log.Lacking(ledger.Missing); n != 0 {
 		t.Errorf("%d missing", n)
+	}
+}
+
+// A relay kept a body that was redacted, and denies the redaction. Whoever believed
+// it deletes the body when the redaction comes.
+func TestLateRedaction(t *testing.T) {
+	w, p := newWorld(t), newPaper(t)
+	p.offer(newKey(t), 5)
+	gone := p.leaf(2).SHA256
+	body := p.documents[gone]
+	redaction := p.leaf(p.redact(2)).SHA256
+	liar := &evil{Source: p, documents: func(ctx context.Context, digests []vocab.Digest) ([]Document, error) {
+		out, err := p.Documents(ctx, "", digests)
+		for i, d := range digests {
+			switch d {
+			case gone:
+				out[i] = Document{State: DocumentGiven, Bytes: body}
+			case redaction:
+				out[i] = Document{State: DocumentMissing}
+			}
+		}
+		return out, err
+	}}
+	f := w.follow(p, true)
+	f.advance(t, liar, false, p.last())
+	if r, err := f.Log.Get(t.Context(), 2); err != nil || !bytes.Equal(r.Document, body) {
+		t.Fatalf("nobody knows better yet: %+v, %v", r, err)
+	}
+	for range 2 { // repeating changes nothing
+		if _, err := f.Mend(t.Context(), p, true); err != nil {
+			t.Fatal(err)
+		}
+		f.wantStates(p, 6, states{ledger.Held: 5, ledger.Redacted: 1})
+	}
+	if n := f.Log.Redactions(); n != 1 {
+		t.Errorf("%d redactions", n)
+	}
+	if r, err := f.Log.Get(t.Context(), 2); err != nil || r.Document != nil || !r.Redacted {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if s := f.judge.Registry().Spaces(); len(s) != 1 || s[0].Offerings != 4 {
+		t.Errorf("%+v", s)
 	}
 }
 

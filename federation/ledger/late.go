@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go"
+
+	"lianmu/vocab"
 )
 
 const (
@@ -21,7 +23,8 @@ const (
 // Fill adds the body of an entry of a mirror that is Withheld or Missing: m is
 // Held or Faulty and has the entry's leaf record. It is kept in a stream of its
 // own, as the mirror's cannot change, and is read in its place from then on; the
-// tree stays as it is. The first one counts: repeating is harmless.
+// tree stays as it is. The first one counts: repeating is harmless. A redaction
+// that is Held ends all reading of the entry that it names, as with Extend.
 //
 // Errors: fs.ErrNotExist beyond the log's end; ErrEntry where m does not fit the
 // entry, or the entry has its body; ErrRedaction where it was redacted; ErrFull,
@@ -66,6 +69,9 @@ func (l *Log) Fill(ctx context.Context, index uint64, m Mirrored) error {
 			l.mu.Lock()
 			l.late[index], l.tree.states[index] = seq, m.State
 			l.mu.Unlock()
+			if d, ok := lateRedaction(index, m.Leaf, m.State, m.Document); ok {
+				l.note([]redaction{d})
+			}
 			return nil
 		}
 		if !errors.Is(err, ErrConflict) {
@@ -111,7 +117,8 @@ func (l *Log) publishLate(ctx context.Context, index uint64, record []byte, m Mi
 // holds write.
 func (l *Log) learnLate(ctx context.Context) error {
 	prefix := latePrefix + l.id + "."
-	return l.scanSubject(ctx, l.c.Late, prefix+"*", l.heard+1, 0, func(m stored) error {
+	var redactions []redaction
+	err := l.scanSubject(ctx, l.c.Late, prefix+"*", l.heard+1, 0, func(m stored) error {
 		l.heard = m.seq
 		index, err := strconv.ParseUint(strings.TrimPrefix(m.subj, prefix), 10, 64)
 		if err != nil || index >= l.Size() {
@@ -124,6 +131,9 @@ func (l *Log) learnLate(ctx context.Context) error {
 			l.log.Error("a body that came late is not its entry's, and is not read", "index", index, "message", m.seq)
 			return nil
 		}
+		if d, ok := lateRedaction(index, leaf, state, m.msg.Data); ok {
+			redactions = append(redactions, d)
+		}
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if _, gone := l.redacted[index]; gone || l.tree.states[index] == Withheld || l.tree.states[index] == Missing {
@@ -131,6 +141,17 @@ func (l *Log) learnLate(ctx context.Context) error {
 		}
 		return nil
 	})
+	l.note(redactions) // of what was read, whatever came after it
+	return err
+}
+
+// lateRedaction reads a redaction whose document came late.
+func lateRedaction(index uint64, leaf Leaf, state EntryState, document []byte) (redaction, bool) {
+	if leaf.Kind != vocab.KindRedaction || state != Held {
+		return redaction{}, false
+	}
+	d, err := parseRedaction(index, document)
+	return d, err == nil // one that is not right redacts nothing; log verify says so
 }
 
 // stateAt tells what the log holds of entry i: its state, the message with its

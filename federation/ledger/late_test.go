@@ -129,6 +129,35 @@ func TestFill(t *testing.T) {
 	}
 }
 
+// A redaction whose document comes late ends all reading of what it names, in
+// every process, and after a restart.
+func TestLateRedactionInAMirror(t *testing.T) {
+	w := newWorld(t)
+	l := w.open("a")
+	appendAll(t, l, entries(0, 4))
+	appendRedactions(t, l, 1)
+	es := mirrored(t, l, 0, 5)
+	full := entries(0, 4)
+	es[1] = ledger.Mirrored{Leaf: es[1].Leaf, Fact: full[1].Fact, Document: full[1].Document} // the body came, as nobody said that it is gone
+	late := es[4]
+	es[4] = in(ledger.Missing, "nobody gave it", es[4])
+	m := w.mirror(l.VerifierKey(), "m")
+	extend(t, m, es)
+	other := w.mirror(l.VerifierKey(), "n")
+	if err := m.Fill(t.Context(), 4, late); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, m := range map[string]*ledger.Log{"this process": m, "another": other, "a later one": w.mirror(l.VerifierKey(), "o")} {
+		at, ok := m.RedactedBy(1)
+		if r, err := m.Get(t.Context(), 1); err != nil || !ok || at != 4 || !r.Redacted || r.Document != nil {
+			t.Errorf("%s: by %d, %v: %+v, %v", name, at, ok, r, err)
+		}
+	}
+}
+
 func TestRedactInAMirror(t *testing.T) {
 	w := newWorld(t)
 	l := w.open("a")
