@@ -38,7 +38,8 @@ func TestHub(t *testing.T) {
 	list := instructions(t)
 	bin := buildAsInImage(t, list)
 	var info struct{ HTTP, DID string }
-	stop := runHub(t, bin, &info)
+	dir := t.TempDir()
+	stop := runHub(t, bin, dir, &info)
 	defer stop()
 
 	t.Run("health check", func(t *testing.T) {
@@ -68,7 +69,13 @@ func TestHub(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
+	// And a mirrored log, for those that are of one.
+	defer befriend(t, bin, dir, info.HTTP)()
 	exposed := metrics(t, info.HTTP+"/metrics")
+	for exposed["lianmu_mirror_entries"] == nil { // the test's own time limit ends it
+		time.Sleep(50 * time.Millisecond)
+		exposed = metrics(t, info.HTTP+"/metrics")
+	}
 	if len(exposed["lianmu_receipts_total"]) == 0 {
 		t.Fatalf("no receipts among %d metrics", len(exposed))
 	}
@@ -115,10 +122,10 @@ func buildAsInImage(t *testing.T, list [][2]string) string {
 }
 
 // runHub starts the hub from lianmu.yaml and reads its ready line into info.
-func runHub(t *testing.T, bin string, info any) (stop func()) {
+func runHub(t *testing.T, bin, dir string, info any, flags ...string) (stop func()) {
 	t.Helper()
 	var stderr strings.Builder
-	cmd := exec.Command(bin, "hub", "--config", "lianmu.yaml", "--dir", t.TempDir(), "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--json")
+	cmd := exec.Command(bin, append([]string{"hub", "--config", "lianmu.yaml", "--dir", dir, "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--json"}, flags...)...)
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -143,6 +150,28 @@ func runHub(t *testing.T, bin string, info any) (stop func()) {
 			t.Errorf("stopping: %v; %s", err, stderr.String())
 		}
 	}
+}
+
+// befriend makes another hub with one entry a peer of the one in a folder.
+func befriend(t *testing.T, bin, dir, address string) (stop func()) {
+	t.Helper()
+	var other struct{ HTTP string }
+	stop = runHub(t, bin, t.TempDir(), &other, "--open")
+	key, doc := filepath.Join(t.TempDir(), "space.key"), filepath.Join(t.TempDir(), "doc.json")
+	if err := os.WriteFile(doc, []byte(`{"@context":"https://w3id.org/lianmu/v1","@type":"数据集","@id":"urn:x:1","标题":"潮位"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"key", "new", "--out", key},
+		{"publish", "--hub", other.HTTP, "--key", key, doc},
+		{"peer", "add", "--yes", "--hub", address, "--key", filepath.Join(dir, "hub.key"), other.HTTP},
+	} {
+		if out, err := exec.Command(bin, args...).CombinedOutput(); err != nil {
+			stop()
+			t.Fatalf("%v: %v: %s", args, err, out)
+		}
+	}
+	return stop
 }
 
 // metrics reads the text form: name → labels that it has anywhere.
