@@ -97,6 +97,7 @@ func TestStandStolenKey(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	r.must(offering("before", "失窃之前", `"audience":"public"`))
+	r.must(offering("good", "被贼覆盖之前", `"audience":"public"`))
 	from := s.hub.Info().LogSize
 	cut := make(chan struct{})
 	thief := &running{t: t, hub: s.hub, info: s.info, key: thiefs}
@@ -105,14 +106,32 @@ func TestStandStolenKey(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	thief.conn = bustest.Connect(t, s.info.NATS, s.info.DID, thiefs, nats.NoReconnect(), nats.ClosedHandler(func(*nats.Conn) { close(cut) }))
-	for _, doc := range []string{offering("evil", "贼的产品", `"audience":"public"`), removal("Deregistration", "before")} {
+	for _, doc := range []string{offering("evil", "贼的产品", `"audience":"public"`), removal("Deregistration", "before"), offering("good", "贼改写的", `"audience":"public"`)} {
 		var got vocab.Receipt
 		thief.ask(bus.SubmitPrefix+bus.SpaceToken(name), thief.sign(doc), &got)
 		if got.Status != vocab.Accepted {
 			t.Fatalf("the thief's %s: %+v", doc, got)
 		}
 	}
-	s.act(name, fmt.Sprintf(`{"verb":"KeyCompromise","key":%q,"from":%d,"reason":"失窃"}`, name, from))
+	order := fmt.Sprintf(`{"verb":"KeyCompromise","key":%q,"from":%d,"reason":"失窃"`, name, from)
+	var would struct {
+		Total int `json:"taken_total"`
+	}
+	if status, body := s.post(s.key, "/api/v1/spaces/"+url.PathEscape(name)+"/acts", order+`,"dry_run":true}`); status != http.StatusOK || json.Unmarshal([]byte(body), &would) != nil || would.Total != 4 {
+		t.Errorf("tried first: status %d %s", status, body) // the descriptor, and what the key that it added signed
+	}
+	s.act(name, order+"}")
+	for range 250 {
+		if a := s.level(); a.Total == 2 {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	for _, title := range []string{"失窃之前", "被贼覆盖之前"} {
+		if a := s.search(title); a.Total != 1 || a.Hits[0].Title["zh"] != title {
+			t.Errorf("%s is not shown again: %+v", title, a.Hits)
+		}
+	}
 	select {
 	case <-cut:
 	case <-time.After(20 * time.Second):
@@ -132,12 +151,12 @@ func TestStandStolenKey(t *testing.T) {
 		t.Errorf("the owner publishes again what the thief deregistered: %+v", got)
 	}
 	for range 250 {
-		if a := s.level(); a.Total == 1 && a.Hits[0].Title["zh"] == "失而复得" {
+		if a := s.level(); a.Total == 2 && s.search("失而复得").Total == 1 {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	if a := s.level(); a.Total != 1 || a.Hits[0].Title["zh"] != "失而复得" {
+	if a := s.search("失而复得"); s.level().Total != 2 || a.Total != 1 || a.Hits[0].Title["zh"] != "失而复得" {
 		t.Errorf("%d shown: %+v", a.Total, a.Hits)
 	}
 	s.clean()

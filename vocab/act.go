@@ -32,7 +32,7 @@ type Act struct {
 	Descriptor Digest   `json:"descriptor,omitzero"` // Admission, Rejection: of the descriptor decided on
 	Keys       []string `json:"keys,omitempty"`      // KeyReplacement: did:keys that may sign from here on
 	Evidence   string   `json:"evidence,omitempty"`  // KeyReplacement: under what number it is filed
-	Key        string   `json:"key,omitempty"`       // KeyCompromise: did:key
+	Key        string   `json:"key,omitempty"`       // KeyCompromise: did:key; Withholding: of the key that signed the entry
 	From       uint64   `json:"from,omitempty"`      // KeyCompromise: first position that is void; Withholding: of the entry that is not public
 	Offerings  []string `json:"offerings,omitempty"` // Removal: @ids, at most MaxRemoved; Withholding: the one
 	// Created is, for a Withholding, that of the entry that is not public: its

@@ -47,7 +47,13 @@ func (f *fold) act(e Entry, a *vocab.Act) {
 			f.merge(vocab.KeyOf(s.did, id), v, false)
 		}
 	case vocab.Withholding:
+		// It is worth what the entry is: nothing, where a thief signed that.
 		v := pack(e, s.number)
+		if a.Key != "" {
+			if n := f.enrol(a.Key, s.did); f.home(n).number == s.number {
+				v.signer = n
+			}
+		}
 		v.position, v.first, v.created = a.From, a.From, nano(a.Created)
 		v.kind, v.content, v.expires, v.marks = vocab.KindWithdrawal, vocab.Digest{}, 0, withheld|hubs
 		for _, id := range a.Offerings[:min(len(a.Offerings), 1)] {
@@ -115,6 +121,8 @@ func (f *fold) redact(d *vocab.Redaction) {
 			gone.marks |= ended
 		}
 		f.merge(d.Key, gone, d.Audience == vocab.AudiencePublic)
+	default:
+		f.blot(d.Key, d.Index)
 	}
 }
 

@@ -221,9 +221,11 @@ func (f *fold) spaceOf(signer string) string {
 	return signer
 }
 
-// SignedSince returns the positions, ascending, of versions and descriptors
-// that stand and of deregistrations that count, that a key signed from a
-// position on: what would be void if it were stolen then.
+// SignedSince returns the positions, ascending, of what would be void if a key
+// were stolen from a position on: of versions, deregistrations and descriptors
+// that it signed, and of those that keys signed which would be a thief's with it,
+// because it had added them. Versions that were overtaken are among them as far
+// as they are remembered.
 func (r *Registry) SignedSince(key string, from uint64) []uint64 {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -231,22 +233,33 @@ func (r *Registry) SignedSince(key string, from uint64) []uint64 {
 	if !ok {
 		return nil
 	}
+	ring := r.home(n).ring.clone()
+	ring.thefts = append(ring.thefts, theft{n, from})
+	ring.refold()
 	var at []uint64
+	look := func(signer uint32, position uint64, m mark) {
+		if m&(hubs|redacted) == 0 && ring.void(signer, position) && !r.stolen(signer, position) {
+			at = append(at, position)
+		}
+	}
 	for _, v := range r.versions {
-		if v.signer == n && v.position >= from && v.marks&hubs == 0 && !r.void(v) {
-			at = append(at, v.position)
+		look(v.signer, v.position, v.marks)
+	}
+	for _, all := range r.others {
+		for _, v := range all {
+			look(v.signer, v.position, v.marks)
 		}
 	}
 	for _, list := range r.endings {
 		for _, e := range list {
-			if e.signer == n && e.position >= from && !e.hubs && !r.stolen(n, e.position) {
-				at = append(at, e.position)
+			if !e.hubs {
+				look(e.signer, e.position, 0)
 			}
 		}
 	}
-	for _, e := range r.home(n).ring.events {
-		if e.signer == n && e.position >= from && !e.hub && !r.void(e.version) {
-			at = append(at, e.position)
+	for _, e := range ring.events {
+		if !e.hub {
+			look(e.signer, e.position, e.marks)
 		}
 	}
 	slices.Sort(at)

@@ -159,13 +159,22 @@ func (f *fold) decide(e Entry) Decision {
 }
 
 // withholds reports whether an entry that is about to be folded hides what
-// everybody could see until now.
+// everybody could see until now, or until what hides it already: that may prove
+// to be a thief's. Over what the space has withdrawn nothing is said.
 func (f *fold) withholds(e Entry) bool {
 	if !says(e.Fact.Kind) {
 		return false
 	}
-	old, known := f.version(vocab.KeyOf(e.Fact.Space, e.Fact.ID))
-	return known && old.marks&public != 0 && old.marks&redacted == 0 && !f.seen(f.named(e.Fact.Space), e)
+	for _, v := range f.all(vocab.KeyOf(e.Fact.Space, e.Fact.ID)) {
+		switch {
+		case f.lost(v), v.marks&redacted != 0:
+		case !says(v.kind):
+			return false
+		case v.marks&public != 0:
+			return !f.seen(f.named(e.Fact.Space), e)
+		}
+	}
+	return false
 }
 
 // supersede is the rule of versions, renewals, withdrawals and deregistrations.

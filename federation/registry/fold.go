@@ -20,6 +20,8 @@ type fold struct {
 
 	versions map[vocab.Key]version
 	endings  map[vocab.Key][]ending // of versions marked ended
+	// others are versions beside those that stand: see kept.
+	others map[vocab.Key][]version
 	// withdrawn are withdrawals, overtaken ones too, where counts are kept.
 	withdrawn map[vocab.Key][]version
 	// publics are, one more, positions of the first that everybody could see, where
@@ -75,7 +77,7 @@ const noTheft = ^uint64(0) // in fold.since: nothing is void, whatever is said b
 
 func newFold(below *fold) fold {
 	f := fold{
-		below: below, versions: map[vocab.Key]version{}, endings: map[vocab.Key][]ending{}, withdrawn: map[vocab.Key][]version{}, publics: map[vocab.Key]uint64{},
+		below: below, versions: map[vocab.Key]version{}, others: map[vocab.Key][]version{}, endings: map[vocab.Key][]ending{}, withdrawn: map[vocab.Key][]version{}, publics: map[vocab.Key]uint64{},
 		since: map[uint32]uint64{}, numbers: map[string]uint32{}, changed: map[uint32]*space{}, blanks: map[uint64]blank{}, barred: map[contentKey]bool{},
 	}
 	if below != nil {
@@ -141,10 +143,17 @@ func (f *fold) count(s *space, received int64) {
 	}
 }
 
-// merge folds a version; seen tells that everybody could see its entry.
+// merge folds a version, as a commutative maximum: the latest of those that are
+// no thief's, ended once any is, and first where the earliest of all was. seen tells that
+// everybody could see its entry.
 func (f *fold) merge(k vocab.Key, v version, seen bool) {
 	old, known := f.version(k)
-	next := merge(old, v, known)
+	next := v
+	if known {
+		next = f.settle(k, remember(f.all(k), v))
+		next.marks |= (v.marks | old.marks) & ended
+		next.first = min(v.first, old.first)
+	}
 	at := f.publicOf(k, old)
 	if seen && (at == 0 || v.position+1 < at) {
 		at = v.position + 1
@@ -227,12 +236,20 @@ func (f *fold) own(s *space, dids []string) []uint32 {
 // ring carries over what a space's ring says of thefts; changed tells that it
 // may now be said of entries folded before.
 func (f *fold) ring(s *space, changed bool) {
+	moved := false
 	for _, k := range s.ring.keys {
-		if k.stolen {
+		since, was := f.theft(k.key)
+		switch {
+		case k.stolen:
+			moved = moved || !was || since != k.since
 			f.since[k.key] = k.since
-		} else if _, was := f.theft(k.key); was {
+		case was:
+			moved = true
 			f.since[k.key] = noTheft
 		}
+	}
+	if changed && moved {
+		f.chooseAnew(s)
 	}
 	if changed && f.recount != nil {
 		f.recount(s)
@@ -280,7 +297,7 @@ func (f *fold) theft(n uint32) (uint64, bool) {
 
 // void reports whether a version only keeps its place.
 func (f *fold) void(v version) bool {
-	return v.marks&redacted != 0 || v.marks&hubs == 0 && f.stolen(v.signer, v.position)
+	return v.marks&redacted != 0 || f.lost(v)
 }
 
 func (f *fold) stolen(signer uint32, position uint64) bool {

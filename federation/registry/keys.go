@@ -111,9 +111,15 @@ func (g *ring) step(i int) {
 	if !e.hub && g.void(e.signer, e.position) {
 		// The thief's own keys. One that was valid anyhow is the space's.
 		for _, k := range e.keys {
-			if !g.key(k).in {
-				g.steal(next, span{key: k, from: next, added: e.received})
+			s := g.key(k)
+			if s.in {
+				continue
 			}
+			if s.stolen && s.added == 0 && s.key != g.name { // named in a theft: this is where it came from
+				s.from, s.added = next, e.received
+				g.set(s)
+			}
+			g.steal(next, span{key: k, from: next, added: e.received})
 		}
 		return
 	}

@@ -194,20 +194,23 @@ func stolen(t *testing.T) *story {
 func TestCompromise(t *testing.T) {
 	s := stolen(t)
 	theft := s.log[10]
-	if got := s.r.SignedSince(did("B"), 6); len(got) != 3 || got[0] != 6 || got[1] != 7 || got[2] != 8 {
-		t.Errorf("B signed %v since the theft", got)
+	if got := s.r.SignedSince(did("B"), 6); !slices.Equal(got, []uint64{6, 7, 8, 9, 10, 11}) { // T's with it
+		t.Errorf("of B's since the theft %v would be void", got)
 	}
 	s.is("key.unknown", s.act(vocab.Act{Verb: vocab.KeyCompromise, Space: did("A"), Key: did("C"), From: 6}))
 	s.is("accepted", s.act(vocab.Act{Verb: vocab.KeyCompromise, Space: did("A"), Key: did("B"), From: 6}))
-	s.keys("A")                                 // it is back, the thief's is gone
-	s.shows("bc", "a", "b", "c", "d", "t")      // c is not deregistered any more
-	s.is("superseded", s.offering("A", "a", 1)) // no old copy rises
+	s.keys("A")                                  // it is back, the thief's is gone
+	s.shows("abcd", "a", "b", "c", "d", "t")     // as before it: c is not deregistered, d not withdrawn
+	s.is("superseded", s.offering("A", "a", -1)) // no old copy rises
+	if v, _ := s.r.Version(vocab.KeyOf(did("A"), "a")); v.Position != 1 || v.Void || v.First != 1 {
+		t.Errorf("of a there stands %+v", v)
+	}
 	s.is("key.compromised", s.offering("B", "b", 9), s.offering("T", "t", 9), theft, s.descriptor("A", "A", 9, "A", "T"))
 	st, _ := s.r.Space(did("A"))
 	if st.Space.Name["zh"] != "A0" || st.DescriptorPosition != 0 || st.Descriptor != s.log[0].Fact.Digest {
 		t.Errorf("the descriptor that stands is %v of entry %d", st.Space.Name, st.DescriptorPosition)
 	}
-	if st.Offerings != 2 || st.Participants != 1 || len(s.r.ParticipantsOf(did("A"))) != 1 {
+	if st.Offerings != 4 || st.Participants != 1 || len(s.r.ParticipantsOf(did("A"))) != 1 {
 		t.Errorf("%d offerings, %d participants stand", st.Offerings, st.Participants)
 	}
 	for _, k := range st.Keys {
@@ -235,9 +238,17 @@ func TestCompromiseFromEarlier(t *testing.T) {
 		s.act(vocab.Act{Verb: vocab.KeyCompromise, Space: did("A"), Key: did("T"), From: 9}),
 		s.act(vocab.Act{Verb: vocab.KeyCompromise, Space: did("A"), Key: did("B"), From: 7}),
 		s.act(vocab.Act{Verb: vocab.KeyCompromise, Space: did("A"), Key: did("B"), From: 8}))
-	s.shows("abc", "a", "b", "c", "d", "t")
+	s.shows("abcd", "a", "b", "c", "d", "t")
+	if v, _ := s.r.Version(vocab.KeyOf(did("A"), "a")); v.Position != 6 {
+		t.Errorf("of a there stands %+v", v)
+	}
+	for _, key := range s.state("A").Keys {
+		if key.DID == did("T") && (key.From != 9 || key.Added.IsZero()) {
+			t.Errorf("the thief's key came with entry 8: %+v", key)
+		}
+	}
 	s.is("accepted", s.act(vocab.Act{Verb: vocab.KeyCompromise, Space: did("A"), Key: did("B"), From: 0}))
-	s.shows("c", "a", "b", "c", "d", "t")
+	s.shows("acd", "a", "b", "c", "d", "t")
 	if got := s.r.SpacesOfOrganisation("1", s.clock); len(got) != 0 {
 		t.Errorf("the participant that B signed still counts in %v", got)
 	}

@@ -12,6 +12,8 @@ import (
 // own by their key.
 type members struct {
 	codes, dids map[string][]*member
+	// aside are those of versions that are remembered and do not stand.
+	aside map[vocab.Key][]*member
 }
 
 // member is a participant as the version that stands tells it. It is kept also
@@ -26,7 +28,35 @@ type member struct {
 }
 
 func newMembers() members {
-	return members{codes: map[string][]*member{}, dids: map[string][]*member{}}
+	return members{codes: map[string][]*member{}, dids: map[string][]*member{}, aside: map[vocab.Key][]*member{}}
+}
+
+// level sees to it that of a name the member of the version that stands is found,
+// and that beside it those of all and no others are kept.
+func (ms *members) level(s *space, k vocab.Key, stands version, others []version) {
+	have := ms.aside[k]
+	m := s.members[k]
+	if m == nil && len(have) == 0 {
+		return
+	}
+	if m != nil && (m.position != stands.position || stands.marks&redacted != 0) {
+		ms.remove(k, m)
+		have = append(have, m)
+	}
+	var aside []*member
+	for _, m := range have {
+		switch {
+		case m.position == stands.position && stands.marks&redacted == 0:
+			ms.put(k, m)
+		case slices.ContainsFunc(others, func(v version) bool { return v.position == m.position && v.marks&redacted == 0 }):
+			aside = append(aside, m)
+		}
+	}
+	if len(aside) > 0 {
+		ms.aside[k] = aside
+	} else {
+		delete(ms.aside, k)
+	}
 }
 
 func (ms *members) put(k vocab.Key, m *member) {

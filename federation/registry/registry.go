@@ -196,8 +196,11 @@ func (r *Registry) apply(e Entry) {
 		n, _ := r.find(e.Fact.Key())
 		s := r.home(n)
 		k := vocab.KeyOf(s.did, e.Fact.ID)
-		if v := r.versions[k]; v.position == e.Index {
-			r.members.put(k, &member{Participant: *e.Participant, space: s, position: v.position, expires: v.expires, stands: r.stands(k, v)})
+		r.members.aside[k] = append(r.members.aside[k], &member{Participant: *e.Participant, space: s, position: e.Index, expires: nano(e.Fact.Expires)})
+		v := r.versions[k]
+		r.members.level(s, k, v, r.others[k])
+		if m := s.members[k]; m != nil {
+			m.stands = r.stands(k, v)
 		}
 	}
 }
@@ -210,9 +213,10 @@ func (r *Registry) keepCount(k vocab.Key, come bool) {
 		return
 	}
 	s, stands := r.home(v.signer), r.stands(k, v)
-	if m := s.members[k]; m != nil && come {
-		if m.stands = stands; m.position != v.position || v.marks&redacted != 0 {
-			r.members.remove(k, m)
+	if come {
+		r.members.level(s, k, v, r.others[k])
+		if m := s.members[k]; m != nil {
+			m.stands = stands
 		}
 	}
 	if !stands {

@@ -348,7 +348,7 @@ func TestTheftAfterRedaction(t *testing.T) {
 	s.is("accepted", s.act(vocab.Act{Verb: vocab.KeyCompromise, Space: did("A"), Key: did("B"), From: 2}))
 	same(t, "restarted", snapshot(s.r), snapshot(s.restarted(len(s.log), true)))
 	s.keys("A")
-	s.shows("a", "a", "b")
+	s.shows("ab", "a", "b")
 	s.is("accepted", s.offering("A", "a", 9), s.offering("A", "b", 9))
 	s.is("key.compromised", s.offering("T", "a", 10))
 }

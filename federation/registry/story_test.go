@@ -70,7 +70,7 @@ func (s *story) act(a vocab.Act) Entry {
 
 // withholding is the act that goes along with an entry that hides what was public.
 func (s *story) withholding(e Entry) Entry {
-	return s.act(vocab.Act{Verb: vocab.Withholding, Space: e.Fact.Space, Offerings: []string{e.Fact.ID}, From: e.Index, Created: e.Fact.Created})
+	return s.act(vocab.Act{Verb: vocab.Withholding, Space: e.Fact.Space, Offerings: []string{e.Fact.ID}, From: e.Index, Created: e.Fact.Created, Key: e.Fact.Key()})
 }
 
 // redaction is one of an entry of the log, as the hub makes it.

@@ -79,21 +79,6 @@ func pack(e Entry, signer uint32) version {
 	return v
 }
 
-// merge is the commutative maximum: the later of both, ended once either is, and
-// first where the earlier of both was.
-func merge(old, v version, known bool) version {
-	if !known {
-		return v
-	}
-	next := old
-	if later(v, old) {
-		next = v
-	}
-	next.marks |= (v.marks | old.marks) & ended
-	next.first = min(v.first, old.first)
-	return next
-}
-
 // later orders versions by created, withdrawal before offering, digest. What
 // stands in place of another has that one's place, and makes room for it.
 func later(a, b version) bool {

@@ -39,10 +39,11 @@ func (in *Intake) withhold(ctx context.Context, b *registry.Batch, j *job, from 
 			By        string   `json:"by"`
 			From      uint64   `json:"from"`
 			Created   string   `json:"created"`
+			Key       string   `json:"key"`
 			Offerings []string `json:"offerings"`
 		}{
 			"https://w3id.org/lianmu/v1", string(vocab.Withholding), uuid.New().URN(), j.fact.Space, in.c.HubDID,
-			from, j.fact.Created.UTC().Format(time.RFC3339Nano), []string{j.fact.ID},
+			from, j.fact.Created.UTC().Format(time.RFC3339Nano), j.fact.Key(), []string{j.fact.ID},
 		})
 		if err != nil {
 			return nil, err

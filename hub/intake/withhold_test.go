@@ -120,9 +120,10 @@ func TestWithholding(t *testing.T) {
 	if _, shown := peer.Digest(time.Now()); shown != 0 {
 		t.Errorf("%d offerings at a peer", shown)
 	}
-	// Hidden again, it was hidden before; public again, it is back.
+	// Hidden again, that is said again: what hid it before may prove a thief's. Public
+	// again, it is back.
 	again := b.all([][]byte{b.sign("0", product+`,"audience":"space","description":"x"`, time.Hour), b.sign("1", product+`,"description":"x"`, time.Hour)})
-	if size := b.c.Log.Size(); size != 3*n+2 || again[0].Status != vocab.Accepted || again[1].Status != vocab.Accepted {
+	if size := b.c.Log.Size(); size != 3*n+3 || again[0].Status != vocab.Accepted || again[1].Status != vocab.Accepted {
 		t.Fatalf("%d entries, %+v", size, again)
 	}
 	if _, shown := b.publicOnly(hub.DID()).Registry().Digest(time.Now()); shown != 1 {

@@ -22,7 +22,7 @@ var actMembers = map[vocab.Verb][]string{
 	vocab.KeyReplacement: {"keys", "key", "evidence"},
 	vocab.KeyCompromise:  {"key", "from"},
 	vocab.Removal:        {"offerings"},
-	vocab.Withholding:    {"offerings", "from", "created"},
+	vocab.Withholding:    {"offerings", "from", "created", "key"},
 }
 
 // decisionMembers are those that acts and redactions share.
@@ -70,6 +70,9 @@ func (rd *reading) act(s subject) *vocab.Act {
 		}
 		if v, ok := rd.must(s, "新版本的签署时间（created）", "when the newer version was signed (created)", "created"); ok {
 			a.Created = rd.moment(v)
+		}
+		if v, ok := rd.one(s, "key"); ok { // absent: the one that the space is named after
+			a.Key = rd.key(v)
 		}
 	}
 	return a
