@@ -33,16 +33,19 @@ func (c *peerShowCmd) Run(ctx context.Context, s *streams) error {
 		_, err := fmt.Fprintf(s.Out, "%s\n", strings.TrimSpace(string(raw)))
 		return err
 	}
-	var p peering.PeerInfo
+	var p struct {
+		peering.PeerInfo
+		Faults map[string][]peering.Fault `json:"faults"`
+	}
 	if err := json.Unmarshal(raw, &p); err != nil {
 		return err
 	}
-	if err := showPeer(s, &p); err != nil {
+	if err := showPeer(s, &p.PeerInfo); err != nil {
 		return err
 	}
 	for _, l := range p.Logs {
 		fmt.Fprintln(s.Out)
-		if err := showLog(s, l); err != nil {
+		if err := showLog(s, l, p.Faults[l.Origin]); err != nil {
 			return err
 		}
 	}
@@ -105,7 +108,8 @@ func showPeer(s *streams, p *peering.PeerInfo) error {
 	return t.write(s.Out)
 }
 
-func showLog(s *streams, l peering.LogInfo) error {
+// showLog shows a mirrored log, with the entries of it that do not stand.
+func showLog(s *streams, l peering.LogInfo, faults []peering.Fault) error {
 	t := table{}
 	row := func(zh, en, text string) {
 		if text != "" {
@@ -140,6 +144,9 @@ func showLog(s *streams, l peering.LogInfo) error {
 	row("最近的问题", "last error", sayComplaint(s, l.Error))
 	if err := t.write(s.Out); err != nil {
 		return err
+	}
+	for _, f := range faults {
+		fmt.Fprintf(s.Out, tr("第 %s 条有误，只留作证据：%s\n", "entry %s does not stand and is kept as evidence: %s\n"), number(f.Index), clean(say(f.Problem.Message)))
 	}
 	for i, note := range l.Evidence {
 		fmt.Fprintf(s.Out, tr("证据 %d：\n", "evidence %d:\n"), i+1)

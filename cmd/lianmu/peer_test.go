@@ -11,6 +11,7 @@ import (
 	"lianmu/federation/identity"
 	"lianmu/hub"
 	"lianmu/hub/peering"
+	"lianmu/vocab"
 )
 
 // harbour is a real hub that a test administers from the command line.
@@ -184,6 +185,26 @@ func TestPeersFromTheCommandLine(t *testing.T) {
 		if code != 1 || !strings.Contains(errs, "may not") {
 			t.Errorf("%v as %s: exit %d\n%s%s", args, k.DID(), code, out, errs)
 		}
+	}
+}
+
+// What was wrong with a log is shown with its evidence, as text alone.
+func TestWhatWasWrongIsShown(t *testing.T) {
+	why := vocab.NewProblem("", "log.contradiction", "前后矛盾", "it contradicts itself")
+	l := peering.LogInfo{State: peering.Stopped, Faulty: 1}
+	l.Origin, l.Why, l.Evidence = "lianmu/zB/1", &why, [][]byte{[]byte("lianmu/zB/1\n7\nroot"), []byte("lianmu/zB/1\n7\nother\x1b[2J")}
+	var out strings.Builder
+	err := showLog(&streams{Out: &out, Now: time.Now}, l, []peering.Fault{{Index: 4, Problem: vocab.NewProblem("", "x", "签名不对", "wrong signature")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, says := range []string{"stopped", "it contradicts itself", "lianmu peer accept lianmu/zB/1", "entry 4 does not stand", "wrong signature", "evidence 2:", "    other"} {
+		if !strings.Contains(out.String(), says) {
+			t.Errorf("without %q:\n%s", says, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "\x1b") {
+		t.Errorf("it steers the terminal: %q", out.String())
 	}
 }
 

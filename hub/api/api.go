@@ -107,6 +107,7 @@ type Peers interface {
 	Detail(ctx context.Context, who access.Who, did string) (peering.PeerInfo, error)
 	Logs(ctx context.Context, who access.Who) ([]peering.LogInfo, error)
 	RedactedBy(ctx context.Context, who access.Who) (map[string]int, error)
+	Faults(ctx context.Context, who access.Who, origin string) ([]peering.Fault, error)
 	Discover(ctx context.Context, who access.Who, address string) (card []byte, err error)
 	Preview(ctx context.Context, who access.Who, card []byte) (*peering.Preview, error)
 	Add(ctx context.Context, who access.Who, invite peering.Invite, terms peering.Terms) (peering.PeerInfo, error)

@@ -88,6 +88,12 @@ func brief(logs []peering.LogInfo) {
 	}
 }
 
+// peerDetail is a peer with what does not stand of its logs, by log.
+type peerDetail struct {
+	peering.PeerInfo
+	Faults map[string][]peering.Fault `json:"faults,omitempty"`
+}
+
 func (a *api) peer(w http.ResponseWriter, r *http.Request) error {
 	did, who, err := a.peerNamed(r)
 	if err != nil {
@@ -97,7 +103,16 @@ func (a *api) peer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, info)
+	out := peerDetail{PeerInfo: info, Faults: map[string][]peering.Fault{}}
+	for _, l := range info.Logs {
+		if l.Faulty == 0 {
+			continue
+		}
+		if out.Faults[l.Origin], err = a.Peers.Faults(r.Context(), who, l.Origin); err != nil {
+			return err
+		}
+	}
+	return answer(w, http.StatusOK, out)
 }
 
 // peerNamed reads who asks, and the DID in the path.

@@ -57,7 +57,7 @@ func (p *memoryPeers) took(t *testing.T, want ...string) {
 func peerB() peering.PeerInfo {
 	log := peering.LogInfo{
 		Mirror: peering.Mirror{Origin: originB, Hub: hubB, Card: []byte(cardB), Evidence: [][]byte{[]byte("note")}, Heard: noon, Added: noon, From: hubB},
-		State:  peering.Ageing, Size: 7, Offered: 9, Lag: 2, AgeS: -1, Source: hubB, Redactors: map[string]int{hubB: 1},
+		State:  peering.Ageing, Size: 7, Offered: 9, Lag: 2, AgeS: -1, Source: hubB, Faulty: 1, Redactors: map[string]int{hubB: 1},
 	}
 	return peering.PeerInfo{
 		Peer:  peering.Peer{DID: hubB, Card: []byte(cardB), Addresses: []string{"tls://b.example"}, State: peering.Approved, Added: noon},
@@ -83,6 +83,10 @@ func (p *memoryPeers) Logs(_ context.Context, who access.Who) ([]peering.LogInfo
 
 func (p *memoryPeers) RedactedBy(_ context.Context, who access.Who) (map[string]int, error) {
 	return map[string]int{hubB: 3}, p.note(who, "redacted")
+}
+
+func (p *memoryPeers) Faults(_ context.Context, who access.Who, origin string) ([]peering.Fault, error) {
+	return []peering.Fault{{Index: 4, Problem: vocab.NewProblem("", "proof.signature", "签名不对", "wrong signature")}}, p.note(who, "faults %s", origin)
 }
 
 func (p *memoryPeers) Discover(_ context.Context, who access.Who, address string) ([]byte, error) {
@@ -191,9 +195,10 @@ func TestPeersAreForOfficers(t *testing.T) {
 		t.Errorf("more than it should be: %s", got.body)
 	}
 	s.others.took(t, "list", "logs", "redacted")
-	if got := s.send(t, s.as(operator(), request("GET", "/api/v1/peers/"+hubB, ""))); got.status != 200 || !bytes.Contains(got.body, []byte("evidence")) {
+	if got := s.send(t, s.as(operator(), request("GET", "/api/v1/peers/"+hubB, ""))); got.status != 200 || !bytes.Contains(got.body, []byte("evidence")) || !bytes.Contains(got.body, []byte(`"faults":{"lianmu/zB/1":[{"index":4,`)) {
 		t.Errorf("one: %d %s", got.status, got.body)
 	}
+	s.others.took(t, "detail "+hubB, "faults "+originB)
 	if got := s.get(t, "/api/v1/hub"); string(got.body) != `{"@type":"Log"}` || got.header.Get("Content-Type") != "application/ld+json" {
 		t.Errorf("card: %s", got.body)
 	}
