@@ -54,7 +54,17 @@ func (m *mirror) choose() (best *offer, wait time.Duration) {
 	for _, o := range m.offers {
 		offers = append(offers, o)
 	}
-	return choose(offers, m.rests, m.log.Size(), m.accepted, m.p.c.Now())
+	return choose(offers, m.rests, m.level(), m.p.c.Now())
+}
+
+// level is how far the log is; the caller holds mu.
+func (m *mirror) level() level { return level{m.log.Size(), m.accepted, m.most} }
+
+// lacks reports whether an offer has something that is not here yet.
+func (m *mirror) lacks(o offer) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return o.beyond(m.level(), m.p.c.Now())
 }
 
 // busyPause is how long a copy waits where its source, or this hub, has enough to
@@ -106,7 +116,7 @@ func (m *mirror) follow(ctx context.Context, source exchange.Source, o offer, l 
 		if fork := m.compare(); fork != nil {
 			m.forked(ctx, fork, l)
 		}
-		if o.beyond(m.log.Size(), m.log.Accepted().Time) { // older than what was accepted once
+		if m.lacks(o) { // older than what was accepted once
 			m.withdraw(o.peer)
 		}
 	case errors.As(err, &fork) && m.settled(fork, o.peer):
@@ -177,7 +187,7 @@ func (m *mirror) went(o offer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.rests, o.peer)
-	m.source, m.err, m.accepted = o.peer, nil, accepted
+	m.source, m.err, m.accepted, m.most = o.peer, nil, accepted, later(m.most, accepted)
 	m.heard = later(m.heard, alive(o.time, m.p.c.Now()))
 }
 

@@ -48,6 +48,7 @@ type mirror struct {
 	heard    time.Time
 	kept     time.Time // Heard, as the store has it
 	accepted time.Time // time in the last checkpoint accepted
+	most     time.Time // the latest in any of them
 	source   string
 	err      *Complaint
 	halted   bool
@@ -98,6 +99,7 @@ func (p *Peers) openMirror(ctx context.Context, rec Mirror) (err error) {
 		return fmt.Errorf("folding: %w", err)
 	}
 	m.accepted = m.log.Accepted().Time
+	m.most = m.accepted
 	m.follower = &exchange.Follower{
 		Log: m.log, Judge: judging{m.judge, m.log}, Others: m.others, Appended: m.appended,
 		Filled: func(index uint64) { p.c.Catalog.Filled(m.origin, index) },

@@ -219,6 +219,8 @@ func (p *Peers) Remove(ctx context.Context, who access.Who, did string, purge bo
 		name = "peer.purge"
 	}
 	return p.act(ctx, who, name, did, func(ctx context.Context) (string, error) {
+		p.admitting.Lock()
+		defer p.admitting.Unlock()
 		_, known := p.store.peer(did)
 		marked := 0
 		for _, m := range p.store.allMirrors() {

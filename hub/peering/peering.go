@@ -72,6 +72,9 @@ type Peers struct {
 	asked   map[string]asked // by DID
 
 	acting sync.Mutex // held while an officer's act changes the store
+	// admitting is held while logs begin to be mirrored, or are marked to end with
+	// the peer that they came from: none begins behind its back.
+	admitting sync.Mutex
 
 	run    context.Context
 	cancel context.CancelFunc

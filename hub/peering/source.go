@@ -16,10 +16,29 @@ type offer struct {
 	card []byte
 }
 
-// beyond reports whether an offer has something that a log of this size, whose
-// last accepted checkpoint has this time, lacks.
-func (o offer) beyond(size uint64, at time.Time) bool {
-	return o.size > size || o.size == size && o.time.After(at)
+// level is how far a log is here.
+type level struct {
+	size uint64
+	at   time.Time // in the last checkpoint accepted
+	most time.Time // the latest in any accepted since the start, whatever clock wrote it
+}
+
+// clockSlack is how far ahead of the own clock a time may be that is believed.
+const clockSlack = 5 * time.Minute
+
+func ahead(t, now time.Time) bool { return t.After(now.Add(clockSlack)) }
+
+// beyond reports whether an offer has something that is lacking here. A time from
+// the future, once accepted, does not hold up those of a clock that is right again;
+// and is not taken a second time, however often a relay hands it on.
+func (o offer) beyond(have level, now time.Time) bool {
+	switch {
+	case o.size != have.size:
+		return o.size > have.size
+	case ahead(o.time, now):
+		return o.time.After(have.most)
+	}
+	return o.time.After(have.at) || ahead(have.at, now) && !o.time.IsZero()
 }
 
 // rest is when a source that failed may be asked again, and how often it did.
@@ -45,10 +64,10 @@ func (r *rest) fail(now time.Time, jitter float64) {
 // choose picks from whom to copy: of those that have something new and need not
 // rest, the log's own hub before relays, and then who has most. wait is how long
 // until one that rests may be asked; 0 where nobody has anything new.
-func choose(offers []offer, rests map[string]*rest, size uint64, at, now time.Time) (best *offer, wait time.Duration) {
+func choose(offers []offer, rests map[string]*rest, have level, now time.Time) (best *offer, wait time.Duration) {
 	for i := range offers {
 		o := &offers[i]
-		if !o.beyond(size, at) {
+		if !o.beyond(have, now) {
 			continue
 		}
 		if r := rests[o.peer]; r != nil && now.Before(r.until) {

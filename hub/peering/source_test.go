@@ -34,13 +34,38 @@ func TestChoose(t *testing.T) {
 			map[string]*rest{"a": resting(time.Minute), "b": resting(time.Second)}, "", time.Second},
 		{"has rested", []offer{at("a", true, 20, 1)}, map[string]*rest{"a": resting(0)}, "a", 0},
 	} {
-		best, wait := choose(tc.offers, tc.rests, 10, noon, noon)
+		best, wait := choose(tc.offers, tc.rests, level{10, noon, noon}, noon)
 		got := ""
 		if best != nil {
 			got = best.peer
 		}
 		if got != tc.want || best == nil && wait != tc.wait {
 			t.Errorf("%s: %q, wait %v; want %q, %v", tc.name, got, wait, tc.want, tc.wait)
+		}
+	}
+}
+
+// A checkpoint whose time was wrong is followed by one whose time is right, and
+// does not come back.
+func TestBeyondWrongClocks(t *testing.T) {
+	year, soon := noon.AddDate(1, 0, 0), noon.Add(time.Minute)
+	for _, tc := range []struct {
+		name     string
+		at, most time.Time
+		offered  time.Time
+		want     bool
+	}{
+		{"right after wrong", year, year, noon, true},
+		{"wrong again after right", noon, year, year, false},
+		{"wrong as it was", year, year, year, false},
+		{"a clock that is ahead and goes on", year, year, year.Add(time.Minute), true},
+		{"wrong for the first time", noon, noon, year, true},
+		{"little ahead", noon, noon, soon, true},
+		{"without a time after wrong", year, year, time.Time{}, false},
+	} {
+		o := offer{size: 10, time: tc.offered}
+		if got := o.beyond(level{10, tc.at, tc.most}, noon); got != tc.want {
+			t.Errorf("%s: %v", tc.name, got)
 		}
 	}
 }

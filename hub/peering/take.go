@@ -150,6 +150,8 @@ func (p *Peers) takeOne(ctx context.Context, l *link, o exchange.Offered, again 
 // where the peer is trusted to relay such. Of a hub that has a log here already it
 // is a new epoch, which an officer accepts.
 func (p *Peers) admit(ctx context.Context, peer string, card *Card) (Mirror, bool, error) {
+	p.admitting.Lock()
+	defer p.admitting.Unlock()
 	owner, known := p.store.peer(card.Hub)
 	from, _ := p.store.peer(peer)
 	switch {
