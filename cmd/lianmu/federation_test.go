@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,12 +48,20 @@ func TestFederatedHistory(t *testing.T) {
 	}()
 	// In parts, so that there is time for trouble.
 	for _, part := range inParts(t, path, 300) {
-		publish := exec.CommandContext(t.Context(), binary, "publish", "--hub", w.hubs[0].info.NATS, "--key", file, "--json", part)
-		publish.Env = cleanEnv()
-		if output, err := publish.CombinedOutput(); err != nil {
-			calm()
-			<-troubled
-			t.Fatalf("publishing: %v\n%.4000s", err, output)
+		for end := time.Now().Add(2 * time.Minute); ; {
+			publish := exec.CommandContext(t.Context(), binary, "publish", "--hub", w.hubs[0].info.NATS, "--key", file, "--json", part)
+			publish.Env = cleanEnv()
+			output, err := publish.CombinedOutput()
+			if err == nil {
+				break
+			}
+			// It gives up where no hub is there at its start; repeating is harmless.
+			if !strings.Contains(string(output), "cannot connect") || time.Now().After(end) {
+				calm()
+				<-troubled
+				t.Fatalf("publishing: %v\n%.4000s", err, output)
+			}
+			time.Sleep(200 * time.Millisecond)
 		}
 	}
 	calm()
