@@ -209,6 +209,7 @@ func (b *base) redactTarget(ctx context.Context, request int, index uint64, q Re
 	}
 	remains.Index, remains.Leaf, remains.Ground, remains.Reason = index, rec.Leaf.Bytes(), q.Ground, q.Reason
 	remains.By, remains.Second = by, second
+	remains.Barred = remains.Barred && q.Ground != vocab.GroundRetention
 	if t.document, err = signRedaction(remains, b.hubKey, now); err != nil {
 		return refuse("internal", "删除记录无法签名：%v", "the redaction cannot be signed: %v", err)
 	}
@@ -233,13 +234,14 @@ func signRedaction(r vocab.Redaction, key identity.Signer, now time.Time) ([]byt
 		Keys        []string `json:"keys,omitempty"`
 		Created     string   `json:"created,omitempty"`
 		Content     string   `json:"contentDigest,omitempty"`
+		Barred      bool     `json:"nameBarred,omitempty"`
 		Audience    string   `json:"audience,omitempty"`
 		Hub         string   `json:"hub,omitempty"`
 	}{
 		Context: "https://w3id.org/lianmu/v1", Type: "Redaction", ID: uuid.New().URN(),
 		Index: r.Index, Leaf: base64.RawURLEncoding.EncodeToString(r.Leaf),
 		Ground: r.Ground, Reason: r.Reason, By: r.By, Second: r.Second,
-		Space: r.Space, Signer: r.Signer, Keys: r.Keys, Audience: string(r.Audience), Hub: r.Hub,
+		Space: r.Space, Signer: r.Signer, Keys: r.Keys, Barred: r.Barred, Audience: string(r.Audience), Hub: r.Hub,
 	}
 	if r.Key != (vocab.Key{}) {
 		text.OfferingKey = r.Key.String()

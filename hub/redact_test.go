@@ -230,6 +230,12 @@ func TestRedactEverywhere(t *testing.T) {
 	if got := r.submit(r.sign(offering("a", "港口吞吐量", `"description":"经办人 `+secret+`，请勿外传"`))); got.Status != vocab.Refused || got.Problems[0].Code != "entry.redacted" {
 		t.Errorf("signed anew after a restart: %+v", got)
 	}
+	if got := r.submit(r.sign(offering("a", "港口吞吐量新版"))); got.Status != vocab.Refused || got.Problems[0].Code != "name.banned" {
+		t.Errorf("under the same name after a restart: %+v", got)
+	}
+	if status, answer := r.post(r.officer(dir), "/api/v1/spaces/"+url.PathEscape(r.key.DID())+"/acts", `{"verb":"Release","from":1,"reason":"已改正"}`); status != http.StatusOK {
+		t.Fatalf("%d %s", status, answer)
+	}
 	r.must(offering("a", "港口吞吐量新版"))
 	if a := r.search("港口"); a.Total != 1 || a.Hits[0].Title["zh"] != "港口吞吐量新版" {
 		t.Errorf("a newer version: %+v", a)

@@ -15,6 +15,9 @@ const (
 	KeyReplacement Verb = "KeyReplacement" // 更换密钥: on filed evidence, where all keys are lost
 	KeyCompromise  Verb = "KeyCompromise"  // 密钥失窃: what Key signed from position From on is void
 	Removal        Verb = "Removal"        // 强制注销 of single offerings
+	// Release (解除禁用): under the name of an entry that was redacted something may
+	// be published again.
+	Release Verb = "Release"
 	// Withholding (收回公开): what was public under a name is not any more. Who
 	// may not see the newer version learns from it that the older is overtaken.
 	Withholding Verb = "Withholding"
@@ -33,7 +36,7 @@ type Act struct {
 	Keys       []string `json:"keys,omitempty"`      // KeyReplacement: did:keys that may sign from here on
 	Evidence   string   `json:"evidence,omitempty"`  // KeyReplacement: under what number it is filed
 	Key        string   `json:"key,omitempty"`       // KeyCompromise: did:key; Withholding: of the key that signed the entry
-	From       uint64   `json:"from,omitempty"`      // KeyCompromise: first position that is void; Withholding: of the entry that is not public
+	From       uint64   `json:"from,omitempty"`      // KeyCompromise: first position that is void; Withholding: of the entry that is not public; Release: of the one redacted
 	Offerings  []string `json:"offerings,omitempty"` // Removal: @ids, at most MaxRemoved; Withholding: the one
 	// Created is, for a Withholding, that of the entry that is not public: its
 	// place among the versions.
@@ -43,13 +46,18 @@ type Act struct {
 // MaxRemoved is how many offerings one Removal may name.
 const MaxRemoved = 1000
 
+// GroundRetention is the ground of a redaction that has nothing against what was
+// said: it was kept long enough. After any other the same content is published
+// nowhere again.
+const GroundRetention = "retention"
+
 // Redaction says that the body of an entry was deleted. It holds what is left
 // of the entry, so that the tree still checks and nothing older stands again.
 type Redaction struct {
 	ID     string `json:"id"`     // urn:uuid:…
 	Index  uint64 `json:"index"`  // of the entry, in this log
 	Leaf   []byte `json:"leaf"`   // its leaf record
-	Ground string `json:"ground"` // authority, personal, classified or retention
+	Ground string `json:"ground"` // authority, personal, classified or GroundRetention
 	Reason string `json:"reason,omitempty"`
 	By     string `json:"by"`
 	Second string `json:"second,omitempty"`
@@ -63,7 +71,10 @@ type Redaction struct {
 	Key     Key       `json:"key,omitzero"`
 	Created time.Time `json:"created,omitzero"`
 	Content Digest    `json:"content,omitzero"` // Fact.Content
-	Keys    []string  `json:"keys,omitempty"`
+	// Barred: nothing is published under Key before a Release. It is said here, so
+	// that whoever reads the log without other bodies comes to the same.
+	Barred bool     `json:"barred,omitempty"`
+	Keys   []string `json:"keys,omitempty"`
 	// Audience is public for the first entry under its name that everybody could
 	// see, and of a descriptor its default.
 	Audience Audience `json:"audience,omitempty"`

@@ -27,6 +27,7 @@ var acts = []struct {
 	{"space.keys.replace", vocab.KeyReplacement, "更换密钥", "replace keys"},
 	{"space.keys.compromise", vocab.KeyCompromise, "密钥报失", "declare a key stolen"},
 	{"offering.remove", vocab.Removal, "强制注销", "remove offerings"},
+	{"log.release", vocab.Release, "解除禁用", "lift a ban"},
 	{"proposal.approve", "", "复核同意", "approve a proposal"},
 	{"peer.add", "", "添加对等节点", "add a peer"},
 	{"peer.approve", "", "批准对等节点", "approve a peer"},

@@ -27,6 +27,7 @@ type spaceCmd struct {
 	Compromised spaceCompromisedCmd `cmd:"" help:"Declare a key stolen: lists what it signed since, and takes it down."`
 	ReplaceKeys spaceReplaceKeysCmd `cmd:"" name:"replace-keys" help:"Give a space new keys on filed evidence, where all its own are lost."`
 	Remove      spaceRemoveCmd      `cmd:"" help:"Deregister offerings of a space for good; more than 50 need a second officer."`
+	Release     spaceReleaseCmd     `cmd:"" help:"Let a space publish again under the name of an entry that was redacted for what it said."`
 	Proposals   spaceProposalsCmd   `cmd:"" help:"List what waits for a second officer."`
 	Approve     spaceApproveCmd     `cmd:"" help:"Agree as second officer: it is done at once."`
 	List        spaceListCmd        `cmd:"" help:"List the spaces of a hub."`

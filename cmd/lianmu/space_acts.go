@@ -230,7 +230,7 @@ func showTaken(s *streams, would admission.Result) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(s.Out, tr("这把密钥此后签署且现在有效的记录共 %s 条\n", "%s entries signed by this key since then count now\n"), number(would.Total))
+	_, err := fmt.Fprintf(s.Out, tr("这把密钥（连同它加进来的密钥）此后签署、将作废的记录共 %s 条\n", "%s entries that this key, and those that it added, signed since then would be void\n"), number(would.Total))
 	return err
 }
 
@@ -246,6 +246,20 @@ type spaceRemoveCmd struct {
 func (c *spaceRemoveCmd) Run(ctx context.Context, s *streams) error {
 	question := fmt.Sprintf(tr("强制注销空间 %%s 的 %d 项产品吗？不能撤回。", "Deregister %d offerings of the space %%s? It cannot be taken back."), len(c.IDs))
 	return c.about(ctx, s, c.DID, admission.Order{Verb: vocab.Removal, Offerings: c.IDs, Reason: c.Reason}, c.Yes, question, tr("已注销", "deregistered"))
+}
+
+type spaceReleaseCmd struct {
+	office `embed:""`
+	Entry  uint64 `required:"" placeholder:"POSITION" help:"Entry of the log that was redacted."`
+	Reason string `required:"" placeholder:"TEXT" help:"Why; it stands in the log, for everybody."`
+	Yes    bool   `short:"y" help:"Do it without asking."`
+	DID    string `arg:"" name:"did" help:"DID of the space, or its name where only one has it."`
+}
+
+// Run lets a space publish again under the name of an entry that was redacted.
+func (c *spaceReleaseCmd) Run(ctx context.Context, s *streams) error {
+	question := fmt.Sprintf(tr("准许空间 %%s 再用第 %d 条记录的 @id 发布吗？请先确认内容已改正。", "Let the space %%s publish again under the @id of entry %d? Make sure first that it has been put right."), c.Entry)
+	return c.about(ctx, s, c.DID, admission.Order{Verb: vocab.Release, From: c.Entry, Reason: c.Reason}, c.Yes, question, tr("已解除", "lifted"))
 }
 
 type spaceProposalsCmd struct {

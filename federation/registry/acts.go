@@ -46,6 +46,10 @@ func (f *fold) act(e Entry, a *vocab.Act) {
 		for _, id := range a.Offerings[:min(len(a.Offerings), vocab.MaxRemoved)] {
 			f.merge(vocab.KeyOf(s.did, id), v, false)
 		}
+	case vocab.Release:
+		if c, ok := f.cause(a.From); ok && c.space == s.number {
+			f.names[c.name] = false
+		}
 	case vocab.Withholding:
 		// It is worth what the entry is: nothing, where a thief signed that.
 		v := pack(e, s.number)
@@ -86,6 +90,7 @@ func (f *fold) redact(d *vocab.Redaction) {
 	s := f.home(f.enrol(d.Space, d.Space))
 	if !d.Content.IsZero() {
 		f.barred[contentKey{s.number, d.Content}] = true
+		f.ban(s, d)
 	}
 	signer := s.number
 	if d.Signer != "" {
@@ -132,7 +137,7 @@ func says(k vocab.EntryKind) bool { return k == vocab.KindOffering || k == vocab
 
 // Remains is what a redaction of an entry must hold for the fold: all but who,
 // why and the leaf record. False where the entry is none that can be redacted,
-// or a descriptor that was not folded.
+// or a descriptor that was not folded, or was redacted before.
 func (r *Registry) Remains(index uint64, f vocab.Fact) (vocab.Redaction, bool) {
 	d := vocab.Redaction{Index: index, Space: f.Space, Signer: f.Signer, Created: f.Created}
 	switch f.Kind {
@@ -143,9 +148,12 @@ func (r *Registry) Remains(index uint64, f vocab.Fact) (vocab.Redaction, bool) {
 		}
 		r.mu.RLock()
 		defer r.mu.RUnlock()
-		if v, ok := r.versions[d.Key]; ok && r.publicOf(d.Key, v) == index+1 {
+		v, ok := r.versions[d.Key]
+		if ok && r.publicOf(d.Key, v) == index+1 {
 			d.Audience = vocab.AudiencePublic
 		}
+		// Where something else stands by now, the space has put it right already.
+		d.Barred = says(f.Kind) && !(ok && v.position != index && r.stands(d.Key, v))
 		return d, f.Space != ""
 	case vocab.KindSpace:
 	default:
@@ -164,5 +172,5 @@ func (r *Registry) Remains(index uint64, f vocab.Fact) (vocab.Redaction, bool) {
 	if d.Hub = e.home; e.text != nil {
 		d.Audience = e.text.Audience
 	}
-	return d, ok
+	return d, ok && e.marks&redacted == 0 // a second one would know less than the first
 }

@@ -141,8 +141,18 @@ func (f *fold) decide(e Entry) Decision {
 		k := vocab.KeyOf(e.Fact.Space, e.Fact.ID)
 		old, known := f.version(k)
 		d := f.supersede(old, known, known && f.final(k, old), pack(e, 0))
-		if d.Logged() && s != nil && says(e.Fact.Kind) && f.bars(contentKey{s.number, e.Fact.Content}) {
+		if !d.Logged() || !says(e.Fact.Kind) {
+			return d
+		}
+		number := ^uint32(0) // of no space
+		if s != nil {
+			number = s.number
+		}
+		switch {
+		case f.bars(contentKey{number, e.Fact.Content}):
 			return denied(redactedBytes())
+		case f.bansName(k):
+			return denied(bannedName())
 		}
 		return d
 	}

@@ -32,7 +32,13 @@ type fold struct {
 	numbers map[string]uint32   // DID → signer
 	changed map[uint32]*space   // spaces that are not as below, by the number of their name
 	barred  map[contentKey]bool // what was redacted, and the space that had published it
-	blanks  map[uint64]blank    // entries whose bodies are gone, until their redaction tells whose they were
+	// banned tells of contents that were redacted on a ground that holds for every
+	// space, and names of names under which nothing may be published since, until
+	// that is lifted: with the positions of the entries that were redacted.
+	banned map[vocab.Digest]bool
+	names  map[vocab.Key]bool
+	causes map[uint64]cause
+	blanks map[uint64]blank // entries whose bodies are gone, until their redaction tells whose they were
 
 	arrived bool // a space has had its first entry; whoever asks resets it
 
@@ -79,6 +85,7 @@ func newFold(below *fold) fold {
 	f := fold{
 		below: below, versions: map[vocab.Key]version{}, others: map[vocab.Key][]version{}, endings: map[vocab.Key][]ending{}, withdrawn: map[vocab.Key][]version{}, publics: map[vocab.Key]uint64{},
 		since: map[uint32]uint64{}, numbers: map[string]uint32{}, changed: map[uint32]*space{}, blanks: map[uint64]blank{}, barred: map[contentKey]bool{},
+		banned: map[vocab.Digest]bool{}, names: map[vocab.Key]bool{}, causes: map[uint64]cause{},
 	}
 	if below != nil {
 		f.base, f.hub, f.log = below.base+len(below.signers), below.hub, below.log
@@ -281,9 +288,11 @@ func (f *fold) blank(position uint64) (blank, bool) {
 	return b, ok
 }
 
-// bars reports whether a space published this content and it was redacted.
+// bars reports whether a content is not to be published: the space itself did and
+// it was redacted, or it was redacted, whose ever it was, on a ground that holds
+// for all.
 func (f *fold) bars(ck contentKey) bool {
-	return f.barred[ck] || f.below != nil && f.below.bars(ck)
+	return f.barred[ck] || f.banned[ck.content] || f.below != nil && f.below.bars(ck)
 }
 
 // theft returns from where on what a signer signs is void.

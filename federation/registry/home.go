@@ -209,10 +209,14 @@ func (r *Registry) mayTakeDown(did, key string, received int64) bool {
 	return !k.stolen && (k.in || k.until != 0 && received < k.retired)
 }
 
-// barsContent reports whether a space published a content here that was redacted.
+// barsContent reports whether a content that a space has elsewhere is not to be
+// published here.
 func (r *Registry) barsContent(did string, content vocab.Digest) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	s := r.named(did)
-	return s != nil && r.bars(contentKey{s.number, content})
+	number := ^uint32(0) // of no space
+	if s := r.named(did); s != nil {
+		number = s.number
+	}
+	return r.bars(contentKey{number, content})
 }

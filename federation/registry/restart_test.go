@@ -22,13 +22,14 @@ type state struct {
 	May          map[string]string
 	Signed       map[string][]uint64
 	Barred       map[string]int // space → contents that were redacted
+	Banned       map[vocab.Key]bool
 	Public       map[vocab.Key]uint64
 }
 
 func snapshot(r *Registry) state {
 	st := state{
 		Position: r.Position(), Spaces: r.Spaces(), Participants: map[string][]vocab.Participant{},
-		Versions: map[vocab.Key]Version{}, Of: map[string][]string{}, May: map[string]string{}, Signed: map[string][]uint64{}, Barred: map[string]int{}, Public: map[vocab.Key]uint64{},
+		Versions: map[vocab.Key]Version{}, Of: map[string][]string{}, May: map[string]string{}, Signed: map[string][]uint64{}, Barred: map[string]int{}, Banned: map[vocab.Key]bool{}, Public: map[vocab.Key]uint64{},
 	}
 	for _, after := range []time.Duration{0, 5 * time.Hour} {
 		d, n := r.Digest(day0.Add(after))
@@ -36,6 +37,9 @@ func snapshot(r *Registry) state {
 	}
 	for ck := range r.barred {
 		st.Barred[r.signer(ck.space).did]++
+	}
+	for k := range r.names {
+		st.Banned[k] = r.BansName(k)
 	}
 	for k := range r.versions {
 		st.Versions[k], _ = r.Version(k)
@@ -174,10 +178,14 @@ func (s *story) draw(rt *rapid.T, first int) Entry {
 		e := s.descriptor(key, name, hour, rapid.SliceOfNDistinct(rapid.SampledFrom(pool), 0, 3, rapid.ID).Draw(rt, "keys")...)
 		e.Space.Audience = rapid.SampledFrom(audiences).Draw(rt, "audience")
 		return e
+	case what == 11 && rapid.IntRange(0, 3).Draw(rt, "release") == 0:
+		return s.act(vocab.Act{Verb: vocab.Release, Space: did(rapid.SampledFrom(names).Draw(rt, "name")), From: uint64(rapid.IntRange(0, first).Draw(rt, "released"))})
 	case what == 11 && first > 0:
 		index := uint64(rapid.IntRange(0, first-1).Draw(rt, "redacted"))
 		if d, ok := s.r.Remains(index, s.log[index].Fact); ok {
 			e := s.doc(vocab.KindRedaction, "hub", "r", hour)
+			d.Ground = rapid.SampledFrom([]string{"personal", vocab.GroundRetention}).Draw(rt, "ground")
+			d.Barred = d.Barred && d.Ground != vocab.GroundRetention
 			e.Redaction = &d
 			return e
 		}

@@ -223,6 +223,8 @@ func (f *fold) decideAct(a *vocab.Act) Decision {
 		if n := len(a.Offerings); n == 0 || n > vocab.MaxRemoved {
 			return denied(vocab.NewProblem("", "act.offerings", "一次可注销 1 至 %d 项产品，这里列出了 %d 项", "1 to %d offerings can be deregistered at once, not %d", vocab.MaxRemoved, n))
 		}
+	case vocab.Release:
+		return f.decideRelease(s, a)
 	case vocab.Withholding:
 		if len(a.Offerings) != 1 || a.Created.IsZero() {
 			return denied(vocab.NewProblem("", "act.incomplete", "收回公开须写明一项目录条目和它的签署时间", "what is taken back from the public is one offering, with the time when its version was signed"))

@@ -80,6 +80,7 @@ func (s *story) redaction(index uint64) Entry {
 		s.t.Fatalf("entry %d cannot be redacted", index)
 	}
 	e := s.doc(vocab.KindRedaction, "hub", "urn:uuid:2", 0)
+	d.Ground, d.Barred = vocab.GroundRetention, false
 	e.Redaction = &d
 	return e
 }

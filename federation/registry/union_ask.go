@@ -72,9 +72,9 @@ func (u *Union) Version(k vocab.Key) (Version, bool) {
 	}
 	switch {
 	case h.kind == free:
-		return amongAll(all, removals, h, parts, space), true
+		return amongAll(k, all, removals, h, parts, space), true
 	case h.counts():
-		return atHome(all, removals, h, parts, space), true
+		return atHome(k, all, removals, h, parts, space), true
 	}
 	return hidden(all), true
 }
@@ -93,7 +93,7 @@ func hidden(all []found) Version {
 
 // atHome is what the one log that counts has, less what the space itself took
 // down in others.
-func atHome(all []found, removals []removal, h home, parts []part, space string) Version {
+func atHome(k vocab.Key, all []found, removals []removal, h home, parts []part, space string) Version {
 	base := -1
 	for i, f := range all {
 		if f.log == h.tells {
@@ -104,7 +104,7 @@ func atHome(all []found, removals []removal, h home, parts []part, space string)
 		return hidden(all)
 	}
 	best, final := all[base], all[base].shown.Final
-	best.shown.Void = best.shown.Void || barred(best, parts, space)
+	best.shown.Void = best.shown.Void || barred(k, best, parts, space)
 	suspended := best.shown.Suspended
 	for _, r := range removals {
 		if r.log == h.tells || !parts[h.tells].mayTakeDown(space, r.signer, r.received) {
@@ -123,7 +123,7 @@ func atHome(all []found, removals []removal, h home, parts []part, space string)
 // amongAll is the latest version in any log, of a space that has named no home.
 // What a hub did itself, and what keys signed that only a hub gave, counts for
 // its own log alone.
-func amongAll(all []found, removals []removal, h home, parts []part, space string) Version {
+func amongAll(k vocab.Key, all []found, removals []removal, h home, parts []part, space string) Version {
 	counts := func(f found) bool {
 		return parts[f.log].own || f.version.marks&hubs == 0 && (h.words[f.log] == nil || h.words[f.log][f.version.signer])
 	}
@@ -141,7 +141,7 @@ func amongAll(all []found, removals []removal, h home, parts []part, space strin
 		return hidden(all)
 	}
 	out, version := best.shown, best.version
-	out.Void = out.Void || barred(*best, parts, space)
+	out.Void = out.Void || barred(k, *best, parts, space)
 	for _, r := range removals {
 		switch {
 		case r.log == best.log || r.void || !counts(r.found):
@@ -158,8 +158,8 @@ func amongAll(all []found, removals []removal, h home, parts []part, space strin
 
 // barred reports whether the hub itself redacted the content of another log's
 // version.
-func barred(f found, parts []part, space string) bool {
-	return f.log != 0 && says(f.version.kind) && parts[0].barsContent(space, f.version.content)
+func barred(k vocab.Key, f found, parts []part, space string) bool {
+	return f.log != 0 && says(f.version.kind) && (parts[0].barsContent(space, f.version.content) || parts[0].BansName(k))
 }
 
 // Known returns the version that stands with this content in a space, if it is

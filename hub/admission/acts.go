@@ -20,7 +20,7 @@ type Order struct {
 	Proofs     []string     `json:"proofs,omitempty"`    // KeyReplacement: see ProveKeys
 	Evidence   string       `json:"evidence,omitempty"`  // KeyReplacement
 	Key        string       `json:"key,omitempty"`       // KeyCompromise
-	From       uint64       `json:"from,omitempty"`      // KeyCompromise
+	From       uint64       `json:"from,omitempty"`      // KeyCompromise; Release: of the entry that was redacted
 	Offerings  []string     `json:"offerings,omitempty"` // Removal
 	DryRun     bool         `json:"dry_run,omitempty"`   // KeyCompromise: only tell what it would take down
 }
@@ -71,10 +71,12 @@ func (d *Desk) Act(ctx context.Context, who access.Who, did string, o Order) (Re
 		return d.Compromise(ctx, who, did, o.Key, o.From, o.Reason, o.DryRun)
 	case vocab.Removal:
 		return d.Remove(ctx, who, did, o.Offerings, o.Reason)
+	case vocab.Release:
+		return done(d.Release(ctx, who, did, o.From, o.Reason))
 	}
 	return Result{}, vocab.Problems{vocab.NewProblem("/verb", "request.verb",
-		"verb 应为 Admission、Rejection、Suspension、Resumption、KeyReplacement、KeyCompromise 或 Removal。",
-		"verb is one of Admission, Rejection, Suspension, Resumption, KeyReplacement, KeyCompromise and Removal.")}
+		"verb 应为 Admission、Rejection、Suspension、Resumption、KeyReplacement、KeyCompromise、Removal 或 Release。",
+		"verb is one of Admission, Rejection, Suspension, Resumption, KeyReplacement, KeyCompromise, Removal and Release.")}
 }
 
 // ActName is what the audit trail calls an act; "" for a verb that is none of an
@@ -89,6 +91,7 @@ var actNames = map[vocab.Verb]string{
 	vocab.KeyReplacement: "space.keys.replace",
 	vocab.KeyCompromise:  "space.keys.compromise",
 	vocab.Removal:        string(access.OfferingRemove),
+	vocab.Release:        "log.release",
 }
 
 // about checks who an act is about, and its reason.
@@ -371,6 +374,27 @@ func (d *Desk) taken(ctx context.Context, did, key string, from uint64, out *Res
 		out.Taken = append(out.Taken, t)
 	}
 	return nil
+}
+
+// Release lifts that nothing may be published under the name of an entry of a
+// space that was redacted; the very same content stays barred. The entry is named
+// by its position alone: its @id may be what was redacted. Errors are
+// vocab.Problems: access.forbidden, request.…, space.unknown, release.none,
+// release.done.
+func (d *Desk) Release(ctx context.Context, who access.Who, did string, entry uint64, reason string) (r vocab.Receipt, err error) {
+	if reason, err = about(did, reason, true); err != nil {
+		return r, err
+	}
+	err = d.record(ctx, who, ActName(vocab.Release), did, []access.Right{access.LogRedact}, func(ctx context.Context) (string, error) {
+		d.acting.Lock()
+		defer d.acting.Unlock()
+		if _, err := d.known(did); err != nil {
+			return "", err
+		}
+		r, err = d.enact(ctx, vocab.Act{Verb: vocab.Release, Space: did, Reason: reason, By: who.Label(), From: entry})
+		return fmt.Sprintf("entry %d", entry), err
+	})
+	return r, err
 }
 
 // known finds a space that the log knows under this name.

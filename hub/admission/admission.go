@@ -156,7 +156,7 @@ type document struct {
 	Keys       []string `json:"keys,omitempty"`
 	Evidence   string   `json:"evidence,omitempty"`
 	Key        string   `json:"key,omitempty"`
-	From       uint64   `json:"from,omitempty"`
+	From       *uint64  `json:"from,omitempty"`
 	Offerings  []string `json:"offerings,omitempty"`
 }
 
@@ -167,7 +167,10 @@ const ownContext = "https://w3id.org/lianmu/v1"
 func (d *Desk) enact(ctx context.Context, a vocab.Act) (vocab.Receipt, error) {
 	doc := document{
 		Context: ownContext, Type: string(a.Verb), ID: uuid.New().URN(), Space: a.Space, Reason: a.Reason, By: a.By, Second: a.Second,
-		Keys: a.Keys, Evidence: a.Evidence, Key: a.Key, From: a.From, Offerings: a.Offerings,
+		Keys: a.Keys, Evidence: a.Evidence, Key: a.Key, Offerings: a.Offerings,
+	}
+	if a.Verb == vocab.KeyCompromise || a.Verb == vocab.Release { // the first entry is one, too
+		doc.From = &a.From
 	}
 	if !a.Descriptor.IsZero() {
 		doc.Descriptor = a.Descriptor.String()

@@ -26,6 +26,7 @@ var rightOf = map[vocab.Verb]access.Right{
 	vocab.KeyReplacement: access.SpaceKeys,
 	vocab.KeyCompromise:  access.SpaceKeys,
 	vocab.Removal:        access.OfferingRemove,
+	vocab.Release:        access.LogRedact,
 }
 
 // act does what an order says about a space: 200 with what came of it, 202 where
@@ -45,8 +46,8 @@ func (a *api) act(w http.ResponseWriter, r *http.Request) error {
 	right := rightOf[order.Verb]
 	if right == "" {
 		return vocab.Problems{vocab.NewProblem("/verb", "request.verb",
-			"verb 应为 Admission、Rejection、Suspension、Resumption、KeyReplacement、KeyCompromise 或 Removal。",
-			"verb is one of Admission, Rejection, Suspension, Resumption, KeyReplacement, KeyCompromise and Removal.")}
+			"verb 应为 Admission、Rejection、Suspension、Resumption、KeyReplacement、KeyCompromise、Removal 或 Release。",
+			"verb is one of Admission, Rejection, Suspension, Resumption, KeyReplacement, KeyCompromise, Removal and Release.")}
 	}
 	who, err := a.needFor(r, right, admission.ActName(order.Verb))
 	if err != nil {

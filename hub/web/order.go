@@ -31,7 +31,7 @@ type orderBody struct {
 }
 
 // needsReason are the acts that hurt, so that everybody is told why.
-var needsReason = map[vocab.Verb]bool{vocab.Rejection: true, vocab.Suspension: true, vocab.Removal: true}
+var needsReason = map[vocab.Verb]bool{vocab.Rejection: true, vocab.Suspension: true, vocab.Removal: true, vocab.Release: true}
 
 // order shows what an act would do, before anything is given.
 func (s *Site) order(q *request) {
@@ -154,7 +154,7 @@ func (b *orderBody) order() (o admission.Order, err error) {
 		}
 	case vocab.KeyReplacement:
 		o.Keys, o.Proofs, o.Evidence = strings.Fields(b.Keys), strings.Fields(b.Proofs), b.Evidence
-	case vocab.KeyCompromise:
+	case vocab.KeyCompromise, vocab.Release:
 		o.Key = strings.TrimSpace(b.Key)
 		if o.From, err = strconv.ParseUint(strings.TrimSpace(b.From), 10, 64); err != nil {
 			return o, vocab.Problems{vocab.NewProblem("/from", "request.number",

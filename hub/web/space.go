@@ -189,6 +189,7 @@ var rightOf = map[vocab.Verb]access.Right{
 	vocab.KeyReplacement: access.SpaceKeys,
 	vocab.KeyCompromise:  access.SpaceKeys,
 	vocab.Removal:        access.OfferingRemove,
+	vocab.Release:        access.LogRedact,
 }
 
 // actsOn are the acts that make sense as a space stands and that somebody may do.
@@ -196,9 +197,9 @@ func actsOn(state registry.SpaceState, who access.Who) (out []actLink) {
 	var verbs []vocab.Verb
 	switch state.Standing {
 	case registry.Admitted:
-		verbs = []vocab.Verb{vocab.Suspension, vocab.KeyCompromise, vocab.KeyReplacement, vocab.Removal}
+		verbs = []vocab.Verb{vocab.Suspension, vocab.KeyCompromise, vocab.KeyReplacement, vocab.Removal, vocab.Release}
 	case registry.Suspended:
-		verbs = []vocab.Verb{vocab.Resumption, vocab.KeyCompromise, vocab.KeyReplacement, vocab.Removal}
+		verbs = []vocab.Verb{vocab.Resumption, vocab.KeyCompromise, vocab.KeyReplacement, vocab.Removal, vocab.Release}
 	}
 	for _, v := range verbs {
 		if who.May(rightOf[v]) {

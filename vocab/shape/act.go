@@ -22,6 +22,7 @@ var actMembers = map[vocab.Verb][]string{
 	vocab.KeyReplacement: {"keys", "key", "evidence"},
 	vocab.KeyCompromise:  {"key", "from"},
 	vocab.Removal:        {"offerings"},
+	vocab.Release:        {"from"},
 	vocab.Withholding:    {"offerings", "from", "created", "key"},
 }
 
@@ -61,6 +62,10 @@ func (rd *reading) act(s subject) *vocab.Act {
 		}
 	case vocab.Removal:
 		a.Offerings = rd.removed(s)
+	case vocab.Release:
+		if v, ok := rd.must(s, "被删除记录的位置（from）", "the position of the redacted entry (from)", "from"); ok {
+			a.From = rd.whole(v)
+		}
 	case vocab.Withholding:
 		if a.Offerings = rd.removed(s); len(a.Offerings) > 1 {
 			rd.refuse(*s.at, "member.several", "一次只能收回一项（offerings）。", "It is about one offering (offerings).")

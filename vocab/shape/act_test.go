@@ -43,6 +43,8 @@ func TestActs(t *testing.T) {
 		anAct("Removal", `,"offerings":["https://space.example/1",{"@id":"urn:x:2"},"urn:x:2"]`):                        {Verb: vocab.Removal, Offerings: []string{"https://space.example/1", "urn:x:2"}},
 		anAct("Withholding", `,"offerings":["urn:x:2"],"from":7,"created":"2026-11-21T08:00:00.25Z"`):                   {Verb: vocab.Withholding, Offerings: []string{"urn:x:2"}, From: 7, Created: time.Date(2026, 11, 21, 8, 0, 0, 25e7, time.UTC)},
 		anAct("Withholding", `,"offerings":["urn:x:2"],"from":7,"created":"2026-11-21T08:00:00Z","key":"`+otherKey+`"`): {Verb: vocab.Withholding, Offerings: []string{"urn:x:2"}, From: 7, Created: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC), Key: otherKey},
+		anAct("Release", `,"from":7,"reason":"corrected"`):                                                              {Verb: vocab.Release, From: 7, Reason: "corrected"},
+		anAct("解除禁用", `,"起始位置":7`):                                                                                      {Verb: vocab.Release, From: 7},
 		anAct("收回公开", `,"目录条目":"urn:x:2","起始位置":0,"签署时间":"2026-11-21T16:00:00+08:00"`):                                  {Verb: vocab.Withholding, Offerings: []string{"urn:x:2"}, Created: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)},
 		anAct("强制注销", `,"目录条目":"urn:x:2"`):                                                                              {Verb: vocab.Removal, Offerings: []string{"urn:x:2"}},
 	} {
@@ -88,6 +90,7 @@ func TestActsRefused(t *testing.T) {
 		"suspended without why": {anAct("Suspension", ""), "member.missing", ""},
 		"digest":                {anAct("Admission", `,"descriptor":"abc"`), "digest.form", "/descriptor"},
 		"two withheld":          {anAct("Withholding", `,"offerings":["urn:x:1","urn:x:2"],"from":1,"created":"2026-11-21T08:00:00Z"`), "member.several", ""},
+		"released nowhere":      {anAct("Release", ``), "member.missing", ""},
 		"withheld nowhere":      {anAct("Withholding", `,"offerings":["urn:x:1"],"created":"2026-11-21T08:00:00Z"`), "member.missing", ""},
 		"withheld at no time":   {anAct("Withholding", `,"offerings":["urn:x:1"],"from":1`), "member.missing", ""},
 		"no keys":               {anAct("KeyReplacement", `,"evidence":"1"`), "member.missing", ""},
@@ -119,13 +122,13 @@ func TestRedactions(t *testing.T) {
 	leaf := slices.Repeat([]byte{1, 250}, 37)
 	text := base64.RawURLEncoding.EncodeToString(leaf)
 	key, content := vocab.KeyOf(spaceKey, "urn:x:1"), vocab.DigestOf([]byte("content"))
-	whole := `{` + lianmu + `,"@type":"Redaction","@id":"` + anID + `","index":12,"leaf":"` + text + `","ground":"personal","reason":"r","by":"a","second":"b","space":"` + spaceKey + `","signer":"` + otherKey + `","keys":["` + spaceKey + `"],"offeringKey":"` + key.String() + `","created":"2026-11-21T08:00:00.123456789+08:00","contentDigest":"` + content.String() + `","audience":"public","hub":"` + otherKey + `"}`
+	whole := `{` + lianmu + `,"@type":"Redaction","@id":"` + anID + `","index":12,"leaf":"` + text + `","ground":"personal","reason":"r","by":"a","second":"b","space":"` + spaceKey + `","signer":"` + otherKey + `","keys":["` + spaceKey + `"],"offeringKey":"` + key.String() + `","created":"2026-11-21T08:00:00.123456789+08:00","contentDigest":"` + content.String() + `","nameBarred":true,"audience":"public","hub":"` + otherKey + `"}`
 	want := &vocab.Redaction{
-		ID: anID, Index: 12, Leaf: leaf, Ground: "personal", Reason: "r", By: "a", Second: "b", Space: spaceKey, Signer: otherKey, Keys: []string{spaceKey}, Key: key, Content: content, Audience: vocab.AudiencePublic, Hub: otherKey,
+		ID: anID, Index: 12, Leaf: leaf, Ground: "personal", Reason: "r", By: "a", Second: "b", Space: spaceKey, Signer: otherKey, Keys: []string{spaceKey}, Key: key, Content: content, Barred: true, Audience: vocab.AudiencePublic, Hub: otherKey,
 		Created: time.Date(2026, 11, 21, 0, 0, 0, 123456789, time.UTC),
 	}
 	chinese := strings.NewReplacer(`"Redaction"`, `"删除正文"`, `"index"`, `"记录序号"`, `"leaf"`, `"叶记录"`, `"ground":"personal"`, `"依据":"个人信息"`, `"reason"`, `"理由"`, `"by"`, `"经办"`,
-		`"second"`, `"复核"`, `"space"`, `"所属空间"`, `"signer"`, `"签名密钥"`, `"keys"`, `"密钥"`, `"offeringKey"`, `"条目键"`, `"created"`, `"签署时间"`, `"contentDigest"`, `"内容摘要"`, `"audience"`, `"可见范围"`, `"hub"`, `"归属节点"`).Replace(whole)
+		`"second"`, `"复核"`, `"space"`, `"所属空间"`, `"signer"`, `"签名密钥"`, `"keys"`, `"密钥"`, `"offeringKey"`, `"条目键"`, `"created"`, `"签署时间"`, `"contentDigest"`, `"内容摘要"`, `"nameBarred"`, `"名称禁用"`, `"audience"`, `"可见范围"`, `"hub"`, `"归属节点"`).Replace(whole)
 	for _, doc := range []string{whole, chinese} {
 		rd := accept(t, doc)
 		if rd.Kind != vocab.KindRedaction || !reflect.DeepEqual(rd.Redaction, want) || len(rd.Warnings) > 0 {

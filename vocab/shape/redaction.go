@@ -18,7 +18,7 @@ var grounds = map[string]string{
 	"retention": "retention", "保存期满": "retention",
 }
 
-var redactionMembers = []string{"index", "leaf", "ground", "signer", "keys", "key", "offeringKey", "created", "contentDigest", "audience", "hub"}
+var redactionMembers = []string{"index", "leaf", "ground", "signer", "keys", "key", "offeringKey", "created", "contentDigest", "nameBarred", "audience", "hub"}
 
 // redaction reads that the body of an entry was deleted, as strictly as an act.
 func (rd *reading) redaction(s subject) *vocab.Redaction {
@@ -52,6 +52,12 @@ func (rd *reading) redaction(s subject) *vocab.Redaction {
 	}
 	if v, ok := rd.one(s, "contentDigest"); ok {
 		r.Content = rd.digest(v)
+	}
+	if v, ok := rd.one(s, "nameBarred"); ok {
+		x, _ := v.literal()
+		if r.Barred, ok = x.(bool); !ok {
+			rd.refuse(v.at, "shape.type", "这里应为 true 或 false。", "This must be true or false.")
+		}
 	}
 	r.Hub = rd.homeHub(s)
 	if v, ok := rd.one(s, "audience"); ok {
