@@ -1,6 +1,9 @@
 package main
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // creations hands out the creation times of one publisher's signatures, in
 // milliseconds, never decreasing, and strictly increasing for each @id: of two
@@ -34,4 +37,15 @@ func (c *creations) next(now time.Time, id string) time.Time {
 	}
 	c.ids[id] = true
 	return c.last
+}
+
+// settle waits until the clock has passed the last time that was handed out:
+// whoever publishes next, in another process, is then later.
+func (c *creations) settle(ctx context.Context, now func() time.Time) {
+	if lead := c.last.Sub(now()); lead > 0 {
+		select {
+		case <-ctx.Done():
+		case <-time.After(lead + time.Millisecond):
+		}
+	}
 }

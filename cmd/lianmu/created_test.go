@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"strconv"
 	"testing"
 	"time"
@@ -46,5 +47,22 @@ func TestCreationsStayNearTheClock(t *testing.T) {
 		if lead := c.next(now, strconv.Itoa(i)).Sub(now); lead > maxLead {
 			t.Fatalf("document %d is %v ahead", i, lead)
 		}
+	}
+}
+
+// TestCreationsOfTheNextProcess: who publishes right after a run that was ahead of
+// the clock is later than all of it.
+func TestCreationsOfTheNextProcess(t *testing.T) {
+	var run, after creations
+	var last time.Time
+	for i := range 300 {
+		last = run.next(time.Now(), strconv.Itoa(i))
+	}
+	if !last.After(time.Now()) {
+		t.Fatal("the run is not ahead of the clock, so this shows nothing")
+	}
+	run.settle(context.Background(), time.Now)
+	if at := after.next(time.Now(), "0"); !at.After(last) {
+		t.Errorf("%v is not after %v", at, last)
 	}
 }

@@ -72,6 +72,7 @@ func (p *publisher) Run(ctx context.Context, docs iter.Seq[document]) error {
 	if err == nil {
 		err = context.Cause(ctx)
 	}
+	p.created.settle(ctx, p.Now)
 	return err
 }
 

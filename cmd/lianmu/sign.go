@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -58,6 +59,7 @@ func (c *signCmd) Run(s *streams) error {
 	if err := out.Flush(); err != nil {
 		return err
 	}
+	times.settle(context.Background(), s.Now)
 	return judged(s, count, failed)
 }
 
