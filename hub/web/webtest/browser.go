@@ -57,4 +57,3 @@ func Browser(t *testing.T) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
-
