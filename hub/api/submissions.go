@@ -42,7 +42,8 @@ func (a *api) submit(w http.ResponseWriter, r *http.Request) error {
 
 // receipt answers by the digest of the bytes submitted: that of an entry to
 // whoever may read the entry, that of a refusal to the space that signed it and
-// to who reads the quarantine, that of a descriptor that waits to its space.
+// to who reads the quarantine (without what quotes the document, where they may
+// not see it), that of a descriptor that waits to its space.
 func (a *api) receipt(w http.ResponseWriter, r *http.Request) error {
 	if err := readParams(r).end(); err != nil {
 		return err
@@ -63,7 +64,9 @@ func (a *api) receipt(w http.ResponseWriter, r *http.Request) error {
 	receipt, ok := a.Intake.Receipt(r.Context(), d, who.Reader())
 	if !ok && who.May(access.QuarantineRead) {
 		receipt, ok = a.Intake.Receipt(r.Context(), d, vocab.Reader{All: true})
-		ok = ok && receipt.Status == vocab.Refused
+		if ok = ok && receipt.Status == vocab.Refused; ok {
+			receipt = intake.RefusalFor(receipt, who)
+		}
 	}
 	if !ok && who.DID != "" {
 		if receipt, ok, err = a.Admission.State(r.Context(), cmp.Or(who.Space, who.DID)); err != nil {

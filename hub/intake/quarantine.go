@@ -33,14 +33,43 @@ type Quarantined struct {
 	Withheld   bool           `json:"withheld,omitempty"` // whoever asked may not see the document
 }
 
-// For is what somebody sees of a refusal: the document only who sees every
-// audience, or is of the space that it says it is from. For whom it was meant is
-// not known, as it was refused.
+// For is what somebody sees of a refusal: the document, its @id, and what quotes
+// it, only who sees every audience, or is of the space that it says it is from.
+// For whom it was meant is not known, as it was refused. All others see when it
+// came, from whom, and the codes of what was wrong.
 func (q Quarantined) For(who access.Who) Quarantined {
-	if q.Document != nil && !who.May(access.ReadAll) && (q.Space == "" || who.Space != q.Space) {
-		q.Document, q.Withheld = nil, true
+	if seesContent(who, q.Space) {
+		return q
 	}
+	q.Withheld = q.Withheld || q.Document != nil
+	q.Document, q.ID, q.Problems = nil, "", codesOf(q.Problems)
 	return q
+}
+
+// RefusalFor is For of a refusal's receipt.
+func RefusalFor(r vocab.Receipt, who access.Who) vocab.Receipt {
+	if !seesContent(who, r.Space) {
+		r.ID, r.Problems, r.Warnings = "", codesOf(r.Problems), nil
+	}
+	return r
+}
+
+func seesContent(who access.Who, space string) bool {
+	return who.May(access.ReadAll) || space != "" && who.Space == space
+}
+
+// codesOf is what problems say without a word of the document: messages quote
+// its values, and paths its members.
+func codesOf(ps vocab.Problems) vocab.Problems {
+	if ps == nil {
+		return nil
+	}
+	out := make(vocab.Problems, len(ps))
+	for i, p := range ps {
+		out[i] = vocab.NewProblem("", p.Code, "详情会引用文件内容，您无权查看；请有权查看全部可见范围的人办理",
+			"the details would quote the document, which you may not see: ask somebody who sees every audience")
+	}
+	return out
 }
 
 // Bounds of the quarantine beside those of its stream.

@@ -276,7 +276,7 @@ func TestQuarantinePages(t *testing.T) {
 		t.Error("that the document is not kept should be said")
 	}
 	_, body, _ = w.officer(access.Security).get("/admin/quarantine?at=20")
-	holds(t, "one, to an office that may not see every audience", body, []string{"第 20 份写错了", "正文只对"}, []string{"&lt;/pre&gt;", "正文没有保留"})
+	holds(t, "one, to an office that may not see every audience", body, []string{"proof.expired", "您无权查看", "正文只对"}, []string{"第 20 份写错了", "&lt;/pre&gt;", "正文没有保留"})
 	if code, _, _ := p.get("/admin/quarantine?at=999"); code != 404 {
 		t.Errorf("no. 999: %d", code)
 	}
