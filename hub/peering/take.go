@@ -47,7 +47,9 @@ func (p *Peers) take(ctx context.Context, l *link, card *Card, offers []exchange
 }
 
 // learn keeps a peer's newest card. One that says that the hub has moved out of the
-// mainland ends the approval: an officer decides again.
+// mainland ends the approval: an officer decides again. Where the hub is dialled
+// changes only when an officer approves again: a peer could otherwise point this
+// hub, with its token, at whatever answers inside its network.
 func (p *Peers) learn(ctx context.Context, did string, card *Card) {
 	peer, known := p.store.peer(did)
 	if !known || sameCard(peer.Card, card.Raw) {
@@ -65,7 +67,6 @@ func (p *Peers) learn(ctx context.Context, did string, card *Card) {
 			return unknown(did)
 		}
 		peer.Card = card.Raw
-		peer.Addresses = distinct(slices.Concat(peer.Addresses, card.Addresses))
 		if card.Jurisdiction != mainland && peer.Outbound == nil && peer.State == Approved {
 			peer.State, peer.Why = Waiting, "peer.outbound"
 		}

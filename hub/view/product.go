@@ -34,6 +34,8 @@ func (cat *Catalog) product(e *edition, space string, o *vocab.Offering) string 
 	switch {
 	case provider != subject || s.Standing != registry.Admitted:
 		return ""
+	case s.Decided.IsZero(): // an open hub admitted it, where anybody may claim any organisation's code
+		return ""
 	case s.Space.Operator.Code == subject: // if it ever changes: see basis
 		return code
 	}

@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
+	"lianmu/federation/identity"
 	"lianmu/vocab"
 )
 
@@ -27,6 +30,11 @@ func TestListingsOfAProduct(t *testing.T) {
 	s.put(s.space, product("urn:a", "泊位数据", listed))
 	b.put(theirs, `"@type":"Space","@id":"`+theirs.DID()+`","name":"乙空间"`)
 	b.put(theirs, product("urn:b", "泊位数据", publisher))
+	admit := func(h *hub, space *identity.Key) {
+		h.put(h.key, `"@type":"Admission","@id":"`+uuid.New().URN()+`","space":"`+space.DID()+`","reason":"资料齐全","by":"did:key:zReviewer"`)
+	}
+	admit(s.hub, s.space)
+	admit(b, theirs)
 	s.show(b)
 	s.catchUp()
 
@@ -91,6 +99,15 @@ func TestListingsOfAProduct(t *testing.T) {
 	s.put(third, product("urn:c", "泊位数据", listed))
 	s.catchUp()
 	want("somebody else copies the code", "urn:a urn:b conflict", "urn:c conflict")
+	// Nor does what somebody says of himself where nobody has decided about him.
+	s.put(third, `"@type":"Space","@id":"`+third.DID()+`","name":"丙空间","operator":{"name":"示例公司","uscc":"`+company+`"}`)
+	s.catchUp()
+	want("somebody claims to be the provider", "urn:a urn:b conflict", "urn:c conflict")
+	admit(s.hub, third)
+	s.catchUp()
+	want("a hub has decided that he is", "urn:a urn:b urn:c ")
+	s.put(third, `"@type":"Space","@id":"`+third.DID()+`","name":"丙空间","operator":{"name":"别的公司","uscc":"12430000MB0L046927"}`)
+	s.catchUp()
 	s.put(s.space, product("urn:a", "泊位数据", listed+`,"publisher":{"name":"别的公司","uscc":"12430000MB0L046927"}`))
 	s.catchUp()
 	want("a listing names another publisher", "urn:a conflict", "urn:b conflict", "urn:c conflict")

@@ -34,8 +34,13 @@ func (cat *Catalog) reconcile(ctx context.Context, e *edition, f *feed, items []
 		if space == "" {
 			continue
 		}
-		if all || it.fact.Kind == vocab.KindSpace && shared[space] {
-			// The keys that a descriptor lists decide what other logs may take away.
+		several := shared[space]
+		if it.fact.Kind == vocab.KindAct {
+			several, _ = cat.shared(space)
+		}
+		if all || several {
+			// The keys that a descriptor lists decide what other logs may take away,
+			// and what a hub takes from its own log may stand in another.
 			level(space, false)
 		}
 		if looked[space] {
@@ -80,7 +85,7 @@ func concerns(it item) (space string, level bool) {
 
 // basis is what the documents of a space are made by beside its entries: its
 // home, its default audience there, whose codes its operator's word verifies, and
-// whether anything of it counts. Empty for a space that says nothing of these and
+// whether anything of it counts and a hub has decided so. Empty for a space that says nothing of these and
 // whose home, if it has any, is the own log.
 func (cat *Catalog) basis(space string) string {
 	s, _ := cat.c.Union.Space(space)
@@ -88,12 +93,15 @@ func (cat *Catalog) basis(space string) string {
 	if home == cat.own.origin {
 		home = ""
 	}
-	operator, stands := "", "-"
+	operator, stands, decided := "", "-", ""
 	if s.Standing == registry.Admitted {
 		operator, stands = s.Space.Operator.Code, ""
 	}
-	b := [...]string{home, string(s.Space.Audience), operator, stands}
-	if b == [...]string{"", "", "", ""} {
+	if !s.Decided.IsZero() {
+		decided = "decided"
+	}
+	b := [...]string{home, string(s.Space.Audience), operator, stands, decided}
+	if b == [...]string{"", "", "", "", ""} {
 		return ""
 	}
 	return strings.Join(b[:], " ")
