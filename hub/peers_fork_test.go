@@ -138,8 +138,8 @@ func TestStandForkShownToTwo(t *testing.T) {
 		if i == 20 {
 			break // stops says what is wrong
 		}
-		b.publish("b") // whose answers are looked at now, and not only when the long polls end
-		c.publish("c")
+		b.publish(fmt.Sprint("b", i)) // whose answers are looked at now, and not only when the long polls end
+		c.publish(fmt.Sprint("c", i))
 		time.Sleep(200 * time.Millisecond)
 	}
 	b.stops(later)

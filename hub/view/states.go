@@ -40,14 +40,11 @@ func (cat *Catalog) overruled(e *edition, shown map[vocab.Key]vocab.Digest) erro
 		if err != nil {
 			return err
 		}
-		if both == "" {
-			continue
-		}
 		for k, v := range cat.c.Registry.Offerings(s.Space.DID) {
 			if _, there := shown[k]; there || !v.Shown(now) {
 				continue
 			}
-			if u, _ := cat.c.Union.Version(k); granted || u.Log != cat.own.origin || !u.Shown(now) {
+			if u, _ := cat.c.Union.Version(k); granted && both != "" || u.Log != cat.own.origin || !u.Shown(now) {
 				shown[k] = v.Digest
 			}
 		}
