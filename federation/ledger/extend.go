@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"lianmu/vocab"
@@ -106,13 +105,4 @@ func (m *Mirrored) check() error {
 		return fmt.Errorf("space, signer and id have %d bytes; at most %d are taken", hints, maxHints)
 	}
 	return nil
-}
-
-// FaultText cuts a reason to what Mirrored.Fault takes, on a whole character.
-func FaultText(err error) string {
-	s := strings.ToValidUTF8(err.Error(), "\uFFFD")
-	if len(s) <= MaxFault {
-		return s
-	}
-	return strings.ToValidUTF8(s[:MaxFault], "")
 }

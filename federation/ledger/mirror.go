@@ -17,6 +17,10 @@ var (
 	ErrOlder = errors.New("a later checkpoint was accepted already")
 	// ErrBehind: the checkpoint covers more entries than the mirror holds.
 	ErrBehind = errors.New("the mirror does not hold so many entries yet")
+	// ErrShorter: a mirror's stream has fewer entries than before, as where an
+	// older copy of the store was restored under it. It is read-only until it is
+	// opened again; what is missing is then fetched again.
+	ErrShorter = errors.New("an older copy of the mirror was restored")
 )
 
 // Contradiction is the error of a checkpoint that does not fit what a log holds.

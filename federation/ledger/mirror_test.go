@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -416,12 +415,4 @@ func TestAccept(t *testing.T) {
 	if m = w.mirror(l.VerifierKey(), "m"); m.Checkpoint() != nil || m.Accepted().Note != nil || m.Size() != 20 {
 		t.Error("it remembers")
 	}
-}
-
-func ExampleFaultText() {
-	fmt.Println(ledger.FaultText(errors.New("the proof is not valid")))
-	fmt.Println(len(ledger.FaultText(errors.New(strings.Repeat("联", 1000)))))
-	// Output:
-	// the proof is not valid
-	// 1023
 }

@@ -81,7 +81,7 @@ func (l *Log) readOn(ctx context.Context, all bool) error {
 	size := l.Size()
 	if head < size {
 		if l.mirror {
-			return l.freeze("its stream has %d entries, but it had %d before: an older copy was restored; start the hub again, then what is missing is fetched again", head, size)
+			return l.freeze("%w: its stream has %d entries, and had %d before; when it is opened again, what is missing is fetched again", ErrShorter, head, size)
 		}
 		return l.freeze("its stream has %d entries, but it had %d before, and a checkpoint over %d was signed: an older copy was restored; restore a newer one, or start a new epoch", head, size, l.signedSize())
 	}
