@@ -102,7 +102,11 @@ func (g *gauges) exchange(ch chan<- prometheus.Metric) {
 	}
 	for _, l := range s.Logs {
 		set(g.mirrored, float64(l.Size), l.Origin)
-		set(g.lag, float64(l.Lag), l.Origin)
+		lag := math.NaN() // nobody offers it now
+		if l.LagKnown {
+			lag = float64(l.Lag)
+		}
+		set(g.lag, lag, l.Origin)
 		set(g.age, float64(l.AgeS), l.Origin)
 	}
 	set(g.exchanged, float64(s.In), "in")

@@ -112,6 +112,7 @@ func (m *mirror) follow(ctx context.Context, source exchange.Source, o offer, l 
 	switch {
 	case err == nil:
 		m.went(o)
+		l.copiedFrom()
 		m.keep(ctx, false)
 		if fork := m.compare(); fork != nil {
 			m.forked(ctx, fork, l)
@@ -126,12 +127,12 @@ func (m *mirror) follow(ctx context.Context, source exchange.Source, o offer, l 
 	case errors.As(err, &broken):
 		m.halt()
 		if err := m.p.halt(ctx, m.origin, broken.Problem, o.note); err != nil {
-			l.complain(err)
+			l.complain(err, true)
 		}
 	case limited.Err() != nil && m.log.Size() > before: // its turn is over; it did something
 	case errors.As(err, &fault), limited.Err() != nil:
 		m.failed(o.peer, err)
-		l.complain(err)
+		l.complain(err, true)
 	default: // it is not the source's fault
 		m.complain(err)
 		m.p.c.Logger.Warn("a mirror cannot be continued just now", "origin", m.origin, "err", err)
@@ -177,7 +178,7 @@ func (m *mirror) settled(fork *ledger.Contradiction, peer string) bool {
 func (m *mirror) forked(ctx context.Context, fork *ledger.Contradiction, l *link) {
 	m.halt()
 	if err := m.p.halt(ctx, m.origin, contradicts(m.origin, fork.Why), fork.Have, fork.Got); err != nil {
-		l.complain(err)
+		l.complain(err, true)
 	}
 }
 

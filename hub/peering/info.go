@@ -117,6 +117,7 @@ func (m *mirror) describe(info *LogInfo) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	info.Heard, info.Name, info.Source, info.Error = m.heard, m.card.Name, m.source, m.err
+	info.LagKnown = len(m.offers) > 0
 	for _, o := range m.offers {
 		info.Offered = max(info.Offered, o.size)
 	}

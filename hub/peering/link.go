@@ -38,6 +38,7 @@ type link struct {
 
 	mu     sync.Mutex
 	status Link
+	copied bool // status.Error is of copying a log: an answer alone does not end it
 	source exchange.Source             // nil while there is no connection
 	last   map[string]exchange.Offered // by origin's card
 	full   map[string]uint64           // sizes of what is offered and not mirrored
@@ -102,7 +103,7 @@ func (l *link) run(ctx context.Context) {
 		if answered {
 			failures, i = 0, i-1 // this address was good: once more
 		}
-		l.complain(err)
+		l.complain(err, false)
 		pause := min(firstTry<<min(failures, 20), mostTries)
 		failures++
 		if !sleep(ctx, pause/2+time.Duration(float64(pause/2)*l.p.c.Jitter())) {
@@ -183,6 +184,24 @@ func (l *link) heard(source exchange.Source) {
 	defer l.mu.Unlock()
 	l.source = source
 	l.status.Connected, l.status.Heard = true, l.p.c.Now().UTC()
+	l.recovered(false)
+}
+
+// recovered marks what was last wrong as over, where it is of the kind that has
+// just worked; the caller holds mu.
+func (l *link) recovered(copied bool) {
+	if e := l.status.Error; e != nil && l.copied == copied {
+		over := *e // the former one is in others' hands
+		over.Over = true
+		l.status.Error = &over
+	}
+}
+
+// copiedFrom notes that a log was copied from the peer.
+func (l *link) copiedFrom() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.recovered(true)
 }
 
 // took reports whether an answer differs from the one before.
@@ -210,13 +229,14 @@ func (l *link) lost() {
 	}
 }
 
-// complain keeps what was last wrong.
-func (l *link) complain(err error) {
+// complain keeps what was last wrong; copied: with copying a log.
+func (l *link) complain(err error, copied bool) {
 	if err == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.copied = copied
 	l.status.Error = complaint(err, l.p.c.Now())
 	l.p.c.Logger.Debug("a peer", "peer", l.did, "address", l.status.Address, "err", err)
 }

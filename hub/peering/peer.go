@@ -95,6 +95,7 @@ type Link struct {
 type Complaint struct {
 	At      time.Time      `json:"at"`
 	Problem vocab.Problems `json:"problems"`
+	Over    bool           `json:"over,omitempty"` // what had failed has worked since
 }
 
 // PeerInfo is a peer as officers see it.
@@ -115,7 +116,8 @@ type LogInfo struct {
 	Name      vocab.Text     `json:"name,omitempty"`
 	Size      uint64         `json:"size"`             // entries held
 	Offered   uint64         `json:"offered"`          // entries that somebody offers
-	Lag       uint64         `json:"lag"`              // the difference
+	Lag       uint64         `json:"lag"`              // the difference; see LagKnown
+	LagKnown  bool           `json:"lag_known"`        // somebody offers it now: else nobody can tell how far it has gone on
 	AgeS      int64          `json:"age_s"`            // since Heard; -1: never heard
 	Source    string         `json:"source,omitempty"` // DID of the hub it was last copied from
 	Faulty    int            `json:"faulty"`

@@ -41,7 +41,7 @@ func (p *Peers) take(ctx context.Context, l *link, card *Card, offers []exchange
 		again := seen[string(o.Card)]
 		seen[string(o.Card)] = true
 		if err := p.takeOne(ctx, l, o, again); err != nil && ctx.Err() == nil {
-			l.complain(err)
+			l.complain(err, false)
 		}
 	}
 }
