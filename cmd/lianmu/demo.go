@@ -22,8 +22,8 @@ type demoCmd struct {
 	LogLevel slog.Level `name:"log-level" default:"warn" help:"debug, info, warn or error."`
 }
 
-// samples are searches that find something in the demonstration data.
-var samples = []string{"港口 集装箱", "电池 回收", "container"}
+// samples are searches whose first hits come from all hubs of the demonstration.
+var samples = []string{"主题:应急管理", "企业", "quality OR safety"}
 
 // Run starts hubs with demonstration data that exchange their logs, and runs them
 // until ctx ends. The first hub is the one to look at; the others listen where
@@ -127,12 +127,12 @@ func (all demoHubs) announce(s *streams, dir string, sum *summary) error {
 			fmt.Fprintf(s.Out, "      %s\n", line)
 		}
 	}
-	fmt.Fprintln(s.Out, tr("试着检索：", "searches to try:"))
+	fmt.Fprintln(s.Out, tr("试着检索（每个都能找到几个节点的条目，各条注明来自哪个节点）：", "searches to try (each finds entries of all the hubs, and says of each where it comes from):"))
 	for _, words := range samples {
 		fmt.Fprintf(s.Out, "  %s/search?q=%s   (%s)\n", info.HTTP, url.QueryEscape(words), words)
 	}
-	fmt.Fprintf(s.Out, tr("命令行：lianmu search --hub %s 港口；发布：lianmu publish --hub %s --key FILE FILES\n",
-		"on the command line: lianmu search --hub %s 港口; publish: lianmu publish --hub %s --key FILE FILES\n"), info.HTTP, info.NATS)
+	fmt.Fprintf(s.Out, tr("命令行：lianmu search --hub %s %s\n发布：lianmu publish --hub %s --key FILE FILES\n",
+		"on the command line: lianmu search --hub %s %s\nto publish: lianmu publish --hub %s --key FILE FILES\n"), info.HTTP, samples[0], info.NATS)
 	fmt.Fprintf(s.Out, tr("对等节点：lianmu peer list --hub %s --key %s\n", "the peers: lianmu peer list --hub %s --key %s\n"), info.HTTP, all[0].key(dir))
 	if err := showMember(s, dir, info); err != nil {
 		return err

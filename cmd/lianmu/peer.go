@@ -232,23 +232,3 @@ func sayPeerState(state peering.State) string {
 	}
 	return string(state)
 }
-
-func sayLogState(state peering.LogState) string {
-	switch state {
-	case peering.Current:
-		return tr("最新", "current")
-	case peering.Ageing:
-		return tr("较久无消息", "ageing")
-	case peering.Stale:
-		return tr("失联", "stale")
-	case peering.Stopped:
-		return tr("已停止", "stopped")
-	case peering.OnHold:
-		return tr("已暂停", "paused")
-	case peering.Offered:
-		return tr("待确认", "offered")
-	case peering.Ended:
-		return tr("已接替", "ended")
-	}
-	return string(state)
-}

@@ -20,6 +20,7 @@ type searchCmd struct {
 	Sort   string   `placeholder:"ORDER" help:"relevance, modified, --sort=-modified, title or completeness."`
 	Limit  int      `default:"20" help:"Hits a page, at most 100."`
 	Cursor string   `help:"Go on where the page before ended."`
+	Stale  bool     `help:"Also what is in logs that have been silent for so long that they are left out."`
 	Facets bool     `help:"Count the values of every facet."`
 	JSON   bool     `name:"json" help:"Print the hub's answer as it is."`
 	Words  []string `arg:"" optional:"" help:"Words (all must match), \"phrases\", -not, field:value, OR. None is everything."`
@@ -60,6 +61,9 @@ func (c *searchCmd) path() string {
 	if c.Facets {
 		q.Set("facets", "all")
 	}
+	if c.Stale {
+		q.Set("stale", "true")
+	}
 	for _, f := range c.Filter {
 		// field=value is easier on a command line; the API takes field:value.
 		q.Add("filter", strings.Replace(f, "=", ":", 1))
@@ -68,24 +72,8 @@ func (c *searchCmd) path() string {
 }
 
 func (c *searchCmd) show(s *streams, a *view.Answer) error {
-	t := table{Head: []string{tr("名称", "title"), tr("类型", "kind"), tr("空间", "space"), tr("地区", "region"), tr("更新（UTC）", "updated (UTC)"), "@id"}}
-	for _, h := range a.Hits {
-		var regions []string
-		for _, r := range h.Terms["region"] {
-			regions = append(regions, orCode(r))
-		}
-		updated := ""
-		if !h.Modified.IsZero() {
-			updated = h.Modified.UTC().Format("2006-01-02")
-		}
-		space := say(h.SpaceName)
-		if space == "" {
-			space = h.Space
-		}
-		t.add(cut(say(h.Title), 48), say(vocab.KindLabel(h.Kind)), cut(space, 28), cut(strings.Join(regions, " "), 16), updated, h.ID)
-	}
 	if len(a.Hits) > 0 {
-		if err := t.write(s.Out); err != nil {
+		if err := showHits(s, a); err != nil {
 			return err
 		}
 		fmt.Fprintln(s.Out)
@@ -110,15 +98,77 @@ func (c *searchCmd) show(s *streams, a *view.Answer) error {
 		}
 	}
 	for _, cov := range a.Coverage {
-		if cov.State != "current" {
-			fmt.Fprintf(s.Err, tr("注意：%s 的账本有 %s 条，已可检索 %s 条（%s）\n", "note: of %[2]s entries of %[1]s, %[3]s can be searched (%[4]s)\n"),
-				cov.Hub, number(cov.LogSize), number(cov.Indexed), cov.State)
+		if text := c.caveat(cov); text != "" {
+			fmt.Fprintf(s.Err, tr("注意：%s\n", "note: %s\n"), text)
 		}
 	}
 	if a.Next != "" {
 		fmt.Fprintf(s.Out, tr("下一页：加上 --cursor %s\n", "next page: add --cursor %s\n"), a.Next)
 	}
 	return nil
+}
+
+// showHits prints the hits as a table, each with the other listings of its product
+// below it. Where there is one log, nothing is said of hubs.
+func showHits(s *streams, a *view.Answer) error {
+	t := table{Head: []string{tr("名称", "title"), tr("类型", "kind"), tr("空间", "space"), tr("节点", "hub"), tr("地区", "region"), tr("更新（UTC）", "updated (UTC)"), tr("标记", "marks"), "@id"}, Spare: map[int]bool{3: true, 6: true}}
+	hubs := map[string]string{}
+	for _, cov := range a.Coverage {
+		hubs[cov.Hub] = cut(logName(cov), 28)
+	}
+	if len(hubs) < 2 {
+		clear(hubs)
+	}
+	space := func(name vocab.Text, did string) string { return cut(orElse(say(name), did), 28) }
+	mark := func(state string, conflict bool) string {
+		var marks []string
+		if state != "" {
+			marks = append(marks, sayLogState(state))
+		}
+		if conflict {
+			marks = append(marks, tr("标识冲突", "code in dispute"))
+		}
+		return strings.Join(marks, tr("、", ", "))
+	}
+	for _, h := range a.Hits {
+		var regions []string
+		for _, r := range h.Terms["region"] {
+			regions = append(regions, orCode(r))
+		}
+		updated := ""
+		if !h.Modified.IsZero() {
+			updated = h.Modified.UTC().Format("2006-01-02")
+		}
+		t.add(cut(say(h.Title), 48), say(vocab.KindLabel(h.Kind)), space(h.SpaceName, h.Space), hubs[h.Hub], cut(strings.Join(regions, " "), 16), updated, mark(h.State, h.Conflict), h.ID)
+		for _, l := range h.Listings {
+			t.add(tr("  同一产品", "  same product"), "", space(l.SpaceName, l.Space), hubs[l.Hub], "", "", mark(l.State, false), l.ID)
+		}
+		if more := h.Others - len(h.Listings); more > 0 {
+			t.add(fmt.Sprintf(tr("  另有 %s 处", "  %s more"), number(more)))
+		}
+	}
+	return t.write(s.Out)
+}
+
+// logName is what a log is called: as its hub calls itself, or by its origin.
+func logName(c view.Coverage) string { return orElse(say(c.Name), c.Hub) }
+
+// caveat says what of a log an answer does not rest on; "" if nothing is to be said.
+// A log that ended is none: its hub goes on in another.
+func (c *searchCmd) caveat(cov view.Coverage) string {
+	name, state := clean(logName(cov)), sayLogState(cov.State)
+	switch {
+	case cov.State == view.Current || cov.State == view.Ended:
+		return ""
+	case cov.State == view.ReadOnly:
+		return fmt.Sprintf(tr("%s 的账本只读，不再收新的条目", "the log of %s is read-only: it takes nothing new"), name)
+	case cov.LeftOut && !c.Stale:
+		return fmt.Sprintf(tr("%s 的 %s 条记录没有列入（%s，%s没有消息）；加上 --stale 即列入", "the %[2]s entries of %[1]s are left out (%[3]s, silent for %[4]s); --stale takes them in"),
+			name, number(cov.LogSize), state, howLong(cov.AgeS))
+	case cov.Indexed < cov.LogSize:
+		return fmt.Sprintf(tr("%s 的 %s 条记录，已可检索 %s 条（%s）", "of %[2]s entries of %[1]s, %[3]s can be searched (%[4]s)"), name, number(cov.LogSize), number(cov.Indexed), state)
+	}
+	return fmt.Sprintf(tr("%s：%s，%s没有消息，内容可能不是最新的", "%s: %s, silent for %s: what it says may be out of date"), name, state, howLong(cov.AgeS))
 }
 
 func orCode(t vocab.Term) string {

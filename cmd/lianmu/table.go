@@ -17,6 +17,7 @@ import (
 type table struct {
 	Head  []string
 	Right map[int]bool // columns of numbers
+	Spare map[int]bool // columns that are left out where no row has anything in them
 	rows  [][]string
 }
 
@@ -29,18 +30,23 @@ func (t *table) write(w io.Writer) error {
 		rows = append([][]string{t.Head}, rows...)
 	}
 	var widths []int
-	for _, row := range rows {
+	used := map[int]bool{}
+	for n, row := range rows {
 		for i, cell := range row {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
 			widths[i] = max(widths[i], uniseg.StringWidth(clean(cell)))
+			used[i] = used[i] || !t.Spare[i] || cell != "" && (n > 0 || t.Head == nil)
 		}
 	}
 	var b strings.Builder
 	for _, row := range rows {
 		var line strings.Builder
 		for i, cell := range row {
+			if !used[i] {
+				continue
+			}
 			cell = clean(cell)
 			pad := strings.Repeat(" ", widths[i]-uniseg.StringWidth(cell))
 			if i > 0 {

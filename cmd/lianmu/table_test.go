@@ -24,6 +24,18 @@ func TestTableAlignsChinese(t *testing.T) {
 	}
 }
 
+func TestTableLeavesOutWhatNoRowHas(t *testing.T) {
+	for want, cells := range map[string][2]string{"a  c\n1  3\n4  6\n": {"", ""}, "a  b  c\n1     3\n4  5  6\n": {"", "5"}} {
+		tab := table{Head: []string{"a", "b", "c"}, Spare: map[int]bool{1: true}}
+		tab.add("1", cells[0], "3")
+		tab.add("4", cells[1], "6")
+		var b strings.Builder
+		if err := tab.write(&b); err != nil || b.String() != want {
+			t.Errorf("%v: got\n%swant\n%s", err, b.String(), want)
+		}
+	}
+}
+
 func TestTableCannotBeSteered(t *testing.T) {
 	tab := table{}
 	tab.add("a\x1b[2Jb\u202ec\nd", "x")
