@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
-
 	"lianmu/federation/identity"
 	"lianmu/hub/access"
 	"lianmu/hub/web/webtest"
@@ -211,61 +209,52 @@ func TestOfficersWorkOnPages(t *testing.T) {
 // The whole journey in a browser: sign in, admit who waits, see the space and
 // what it offers; suspend it, and see that gone with the reason.
 func TestBrowserAdmitsAndSuspends(t *testing.T) {
-	ctx := webtest.Browser(t)
+	b := webtest.Start(t)
 	r, officers := journey(t)
 	if receipt := r.submit(r.sign(r.describes("航运空间"))); receipt.Status != vocab.Waiting {
 		t.Fatalf("presented: %+v", receipt)
 	}
-	do := func(steps ...chromedp.Action[chromedp.Void]) {
-		t.Helper()
-		if err := chromedp.Do(ctx, steps...); err != nil {
-			t.Fatal(err)
-		}
-	}
-	text := func(css string) string {
-		t.Helper()
-		s, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS(css)))
-		if err != nil {
-			t.Fatalf("%s: %v", css, err)
-		}
-		return s
-	}
-	click, see := func(css string) chromedp.Action[chromedp.Void] { return chromedp.Click(chromedp.CSS(css)) },
-		func(css string) chromedp.Action[chromedp.Void] { return chromedp.WaitVisible(chromedp.CSS(css)) }
-
-	do(chromedp.Navigate(r.info.HTTP+"/?lang=zh"), click(`nav a[href^="/sign-in"]`), see("#token"),
-		chromedp.SendKeys(chromedp.CSS("#token"), r.token(officers[access.Review])), click(".form .button"), see(".me button"))
-	do(click(`nav a[href="/admin"]`), see(`a[href="/admin/waiting"]`), click(`a[href="/admin/waiting"]`), see(".applicant"))
-	if got := text(".applicant h2"); got != "航运空间" {
+	b.Open(r.info.HTTP + "/?lang=zh")
+	b.Click(`nav a[href^="/sign-in"]`)
+	b.Type("#token", r.token(officers[access.Review]))
+	b.Click(".form .button")
+	b.See(".me button")
+	b.Click(`nav a[href="/admin"]`, `a[href="/admin/waiting"]`)
+	if got := b.Text(".applicant h2"); got != "航运空间" {
 		t.Errorf("%q waits", got)
 	}
-	do(click(`.applicant a[href*="Admission"]`), see(`[name="confirm"]`), click(`[name="confirm"]`), click(".form button"), see(".notice"))
-	if got := text(".notice"); !strings.HasPrefix(got, "已准入") {
+	b.Click(`.applicant a[href*="Admission"]`, `[name="confirm"]`, ".form button")
+	if got := b.Text(".notice"); !strings.HasPrefix(got, "已准入") {
 		t.Errorf("the page says %q", got)
 	}
-	do(chromedp.Navigate(r.info.HTTP+"/spaces"), see(`a.card[href*="did"]`))
-	if got := text(`a.card[href*="did"] b`); got != "航运空间" {
+	b.Open(r.info.HTTP + "/spaces")
+	if got := b.Text(`a.card[href*="did"] b`); got != "航运空间" {
 		t.Errorf("%q is listed", got)
 	}
 	r.must(offering("ships", "船舶到港计划", `"audience":"public"`))
 	r.level()
-	do(chromedp.Navigate(r.info.HTTP+"/search?q="+url.QueryEscape("船舶")), see(".hit"), click(".hit h3 a"), see(".proof"))
-	detail, err := chromedp.Run(ctx, chromedp.Evaluate[string](`location.pathname + location.search`))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ships := r.info.HTTP + "/search?q=" + url.QueryEscape("船舶")
+	b.Open(ships)
+	b.Click(".hit h3 a")
+	b.See(".proof")
+	detail := b.Path()
 
-	do(click(`.proof a[href^="/space"]`), see(".acts"), click(`.acts a[href*="Suspension"]`), see("#reason"),
-		chromedp.SendKeys(chromedp.CSS("#reason"), "核查运营资质"), click(`[name="confirm"]`), click(".form button"), see(".notice"))
-	if got := text(".alert"); !strings.Contains(got, "核查运营资质") {
+	b.Click(`.proof a[href^="/space"]`, `.acts a[href*="Suspension"]`)
+	b.Type("#reason", "核查运营资质")
+	b.Click(`[name="confirm"]`, ".form button")
+	b.See(".notice")
+	if got := b.Text(".alert"); !strings.Contains(got, "核查运营资质") {
 		t.Errorf("the space says %q", got)
 	}
 	r.level()
-	do(chromedp.Navigate(r.info.HTTP+"/search?q="+url.QueryEscape("船舶")), see(".empty"))
+	b.Open(ships)
+	b.See(".empty")
 	if code, body := r.tab().open(detail, nil); code != http.StatusGone || !strings.Contains(body, "核查运营资质") {
 		t.Errorf("the offering's page: %d %s", code, body)
 	}
-	do(chromedp.Navigate(r.info.HTTP+"/space?did="+url.QueryEscape(r.key.DID())), click(`.acts a[href*="Resumption"]`), see(`[name="confirm"]`), click(`[name="confirm"]`), click(".form button"), see(".notice"))
+	b.Open(r.info.HTTP + "/space?did=" + url.QueryEscape(r.key.DID()))
+	b.Click(`.acts a[href*="Resumption"]`, `[name="confirm"]`, ".form button")
+	b.See(".notice")
 	r.level()
 	if code, _ := r.tab().open(detail, nil); code != 200 {
 		t.Errorf("resumed, the offering's page: %d", code)

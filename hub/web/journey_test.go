@@ -1,19 +1,12 @@
 package web
 
 import (
-	"context"
 	"fmt"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/chromedp"
-
-	"lianmu/federation/identity"
 	"lianmu/federation/registry"
 	"lianmu/hub/access"
 	"lianmu/hub/admission"
@@ -76,35 +69,22 @@ func busyTown(t *testing.T) *town {
 // The pages of offices, each as its officer sees it, are as wide as the screen
 // and no wider; signing in goes by the page itself.
 func TestBrowserOffices(t *testing.T) {
-	ctx := webtest.Browser(t)
+	b := webtest.Start(t)
 	w := busyTown(t)
 	server := httptest.NewServer(w.handler)
 	defer server.Close()
 	space := spaceURL(w.waiting[0].Space.Keys[0])
-	name := func(r access.Role) string {
-		token, err := identity.NewToken(w.keys[r], w.hub.DID(), time.Now(), time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return token
+	b.Look("sign-in", server.URL+"/sign-in")
+	b.Look("join", server.URL+"/join")
+	b.Open("about:blank")
+	b.Open(server.URL + "/join#abcd-efgh-jkmn-pqrs-tuvw")
+	if !b.Holds(`document.querySelector("[data-invite] code").textContent.includes("--invite ABCD-EFGH-JKMN-PQRS-TUVW ") && document.querySelector("[data-invite-hint]").hidden`) {
+		t.Error("the invitation's code was not filled in")
 	}
-	do := func(steps ...chromedp.Action[chromedp.Void]) {
-		t.Helper()
-		if err := chromedp.Do(ctx, steps...); err != nil {
-			t.Fatal(err)
-		}
-	}
-	look := looking(t, ctx, server.URL)
-	look("sign-in", "/sign-in")
-	look("join", "/join")
-	do(chromedp.Navigate("about:blank"), chromedp.Navigate(server.URL+"/join#abcd-efgh-jkmn-pqrs-tuvw"))
-	filled, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.querySelector("[data-invite] code").textContent.includes("--invite ABCD-EFGH-JKMN-PQRS-TUVW ") && document.querySelector("[data-invite-hint]").hidden`))
-	if err != nil || !filled {
-		t.Errorf("the invitation's code was not filled in (%v)", err)
-	}
-	do(chromedp.Navigate("about:blank"), chromedp.Navigate(server.URL+"/join#<img src=x>"))
-	if clean, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.querySelector("[data-invite] code").textContent.includes("--invite CODE ") && !document.querySelector("[data-invite] img")`)); err != nil || !clean {
-		t.Errorf("what is no code was filled in (%v)", err)
+	b.Open("about:blank")
+	b.Open(server.URL + "/join#<img src=x>")
+	if !b.Holds(`document.querySelector("[data-invite] code").textContent.includes("--invite CODE ") && !document.querySelector("[data-invite] img")`) {
+		t.Error("what is no code was filled in")
 	}
 	for _, visit := range []struct {
 		role  access.Role
@@ -116,63 +96,22 @@ func TestBrowserOffices(t *testing.T) {
 		{access.Security, [][2]string{{"compromise", actURL(w.waiting[0].Space.Keys[0], vocab.KeyCompromise, nil)}, {"replace", actURL(citySpace, vocab.KeyReplacement, nil)}}},
 		{access.Audit, [][2]string{{"audit", "/admin/audit?verify=1"}}},
 	} {
-		do(chromedp.Navigate(server.URL+"/sign-in?next=/admin"), chromedp.SendKeys(chromedp.CSS("#token"), name(visit.role)), chromedp.Click(chromedp.CSS(".form .button")), chromedp.WaitVisible(chromedp.CSS(`nav a[aria-current][href="/admin"]`)))
+		w.signIn(b, server.URL, visit.role, "/admin")
 		for _, p := range visit.pages {
-			look(p[0], p[1])
+			b.Look(p[0], server.URL+p[1])
 		}
 	}
-	do(chromedp.Navigate(server.URL+"/about"), chromedp.Click(chromedp.CSS(".me button")), chromedp.WaitVisible(chromedp.CSS(`a[href^="/sign-in"]`)))
+	b.Open(server.URL + "/about")
+	b.Click(".me button")
+	b.See(`a[href^="/sign-in"]`)
 }
 
-// looking returns what shows a page in both languages on a wide and a narrow screen,
-// and fails where it is wider than that. With PICTURES=DIR the pages are also kept
-// as pictures to look at, in light and dark.
-func looking(t *testing.T, ctx context.Context, site string) func(what, path string) {
-	dir := os.Getenv("PICTURES")
-	// English is the wider language, so it is looked at on the narrow screen.
-	views := []struct {
-		lang   string
-		width  int64
-		scheme string
-	}{{"zh", 1280, "light"}, {"en", 360, "light"}}
-	if dir != "" {
-		views = append(views, views[0], views[1])
-		views[2].scheme, views[3].scheme = "dark", "dark"
-	}
-	return func(what, path string) {
-		t.Helper()
-		for _, v := range views {
-			dark := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: v.scheme}}}
-			if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, dark); err != nil {
-				t.Fatal(err)
-			}
-			u, err := url.Parse(site + path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			args := u.Query()
-			args.Set("lang", v.lang)
-			u.RawQuery = args.Encode()
-			if err := chromedp.Do(ctx, chromedp.EmulateViewport(v.width, 900), chromedp.Navigate(u.String())); err != nil {
-				t.Fatal(err)
-			}
-			wide, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > document.documentElement.clientWidth`))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if wide {
-				t.Errorf("%s (%s) is wider than a screen of %d", what, v.lang, v.width)
-			}
-			if dir == "" {
-				continue
-			}
-			picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", what, v.width, v.scheme)), picture, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+// signIn has an officer sign in on the page of this site, and go on to a page that
+// the navigation has.
+func (w *town) signIn(b *webtest.Browser, site string, role access.Role, next string) {
+	w.t.Helper()
+	b.Open(site + "/sign-in?lang=zh&next=" + next)
+	b.Type("#token", w.token(w.keys[role]))
+	b.Click(".form .button")
+	b.See(`nav a[aria-current][href="` + next + `"]`)
 }

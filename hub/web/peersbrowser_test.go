@@ -4,11 +4,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/chromedp/chromedp"
-
-	"lianmu/federation/identity"
 	"lianmu/hub/access"
 	"lianmu/hub/view"
 	"lianmu/hub/web/webtest"
@@ -19,43 +15,31 @@ import (
 // An officer adds a peer by its card, sees what would leave, and stops another's
 // log that contradicts itself from going on unseen.
 func TestBrowserPeers(t *testing.T) {
-	ctx := webtest.Browser(t)
+	b := webtest.Start(t)
 	w := peerTown(t)
 	server := httptest.NewServer(w.handler)
 	defer server.Close()
-	do := func(steps ...chromedp.Action[chromedp.Void]) {
-		t.Helper()
-		if err := chromedp.Do(ctx, steps...); err != nil {
-			t.Fatal(err)
-		}
-	}
-	text := func(css string) string {
-		t.Helper()
-		s, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS(css)))
-		if err != nil {
-			t.Fatalf("%s: %v", css, err)
-		}
-		return s
-	}
-	look := looking(t, ctx, server.URL)
+	look := func(what, path string) { t.Helper(); b.Look(what, server.URL+path) }
 	look("peers-public", "/peers")
-	token, err := identity.NewToken(w.keys[access.Security], w.hub.DID(), time.Now(), time.Minute)
-	if err != nil {
-		t.Fatal(err)
+	w.signIn(b, server.URL, access.Security, "/peers")
+	b.Click(`main a.button[href="/peers/add"]`)
+	b.Type("#card", w.card)
+	b.Click(".form .button")
+	b.See("#outbound")
+	words := b.Text(".words8")
+	b.Type("#outbound", "评估〔2026〕3 号")
+	b.Click(`[name="confirm"]`, ".form .button")
+	if got := b.Text(".notice"); !strings.Contains(got, "已批准") || words != w.preview.Words.ZH {
+		t.Errorf("words %q, the page says %q", words, got)
 	}
-	do(chromedp.Navigate(server.URL+"/sign-in?lang=zh&next=/peers"), chromedp.SendKeys(chromedp.CSS("#token"), token), chromedp.Click(chromedp.CSS(".form .button")), chromedp.WaitVisible(chromedp.CSS(`nav a[aria-current][href="/peers"]`)))
-	do(chromedp.Click(chromedp.CSS(`main a.button[href="/peers/add"]`)), chromedp.SendKeys(chromedp.CSS("#card"), w.card), chromedp.Click(chromedp.CSS(".form .button")), chromedp.WaitVisible(chromedp.CSS("#outbound")))
-	words := text(".words8")
-	do(chromedp.SendKeys(chromedp.CSS("#outbound"), "评估〔2026〕3 号"), chromedp.Click(chromedp.CSS(`[name="confirm"]`)), chromedp.Click(chromedp.CSS(".form .button")), chromedp.WaitVisible(chromedp.CSS(".notice")))
+	b.Open(server.URL + peerURL(w.peers[1].DID))
+	b.Click(`a[href*="verb=accept"]`, `[name="confirm"]`, ".form .button")
+	b.See(".notice")
 	w.mu.Lock()
 	deeds := strings.Join(w.deeds, "\n")
 	w.mu.Unlock()
-	if words != w.preview.Words.ZH || !strings.Contains(text(".notice"), "已批准") || deeds != "add "+w.card+"  {评估〔2026〕3 号  false }" {
-		t.Errorf("words %q, done %q", words, deeds)
-	}
-	do(chromedp.Navigate(server.URL+peerURL(w.peers[1].DID)), chromedp.Click(chromedp.CSS(`a[href*="verb=accept"]`)), chromedp.Click(chromedp.CSS(`[name="confirm"]`)), chromedp.Click(chromedp.CSS(".form .button")), chromedp.WaitVisible(chromedp.CSS(".notice")))
-	if got := w.deeds[len(w.deeds)-1]; got != "accept "+w.peers[1].Logs[0].Origin {
-		t.Errorf("done %q", got)
+	if want := "add " + w.card + "  {评估〔2026〕3 号  false }\naccept " + w.peers[1].Logs[0].Origin; deeds != want {
+		t.Errorf("done %q, want %q", deeds, want)
 	}
 	look("peers", "/peers")
 	look("peers-add", "/peers/add")
@@ -72,7 +56,7 @@ func TestBrowserPeers(t *testing.T) {
 // What is left out of a search is taken in by a click; a disputed code leads to all
 // that give it.
 func TestBrowserSeveralLogs(t *testing.T) {
-	ctx := webtest.Browser(t)
+	b := webtest.Start(t)
 	s := threeLogs()
 	o := s.details[0].Offering
 	o.Identifiers = []string{someone}
@@ -91,7 +75,7 @@ func TestBrowserSeveralLogs(t *testing.T) {
 	a.Hits[2].Conflict = true
 	fixed := httptest.NewServer(newTown(t, &fixedAnswer{shelf: s, answer: *a}).handler)
 	defer fixed.Close()
-	look := looking(t, ctx, fixed.URL)
+	look := func(what, path string) { t.Helper(); b.Look(what, fixed.URL+path) }
 	look("logs-search", "/search?q=x")
 	look("logs-stale", "/search?q=x&stale=1")
 	look("logs-offering", offeringURL(portSpace, someID))
@@ -102,14 +86,11 @@ func TestBrowserSeveralLogs(t *testing.T) {
 		c.Hubs = []NamedURL{{vocab.Text{"zh": "航运物流行业目录节点", "en": "Shipping industry hub"}, "http://127.0.0.1:41001/"}, {vocab.Text{"zh": "长三角邻域目录节点", "en": "Yangtze-delta hub"}, "http://127.0.0.1:41002/"}}
 	}).handler)
 	defer server.Close()
-	look = looking(t, ctx, server.URL)
-	look("logs-start", "/")
-	count := `document.querySelector(".total").textContent.includes("30")`
-	err = chromedp.Do(ctx, chromedp.Navigate(server.URL+"/search?lang=zh"), chromedp.Click(chromedp.CSS(".out .go")), chromedp.WaitVisible(chromedp.CSS(`.out .go[href="/search"]`)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if all, err := chromedp.Run(ctx, chromedp.Evaluate[bool](count)); err != nil || !all {
-		t.Errorf("what was left out is not taken in (%v)", err)
+	b.Look("logs-start", server.URL+"/")
+	b.Open(server.URL + "/search?lang=zh")
+	b.Click(".out .go")
+	b.See(`.out .go[href="/search"]`)
+	if got := b.Text(".total"); !strings.Contains(got, "30") {
+		t.Errorf("what is left out is not taken in: %q", got)
 	}
 }

@@ -158,15 +158,21 @@ type person struct {
 
 func (w *town) anybody() *person { return &person{w: w, lang: "zh"} }
 
-// signedIn has signed in on the page with a token of the key.
-func (w *town) signedIn(key *identity.Key) *person {
+// token is what the holder of a key signs in with.
+func (w *town) token(key *identity.Key) string {
 	w.t.Helper()
 	token, err := identity.NewToken(key, w.hub.DID(), time.Now(), time.Minute)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return token
+}
+
+// signedIn has signed in on the page with a token of the key.
+func (w *town) signedIn(key *identity.Key) *person {
+	w.t.Helper()
 	p := w.anybody()
-	if code, _, head := p.post("/session", url.Values{"token": {token}, "next": {"/spaces?x=1"}}); code != 303 || head.Get("Location") != "/spaces?x=1" {
+	if code, _, head := p.post("/session", url.Values{"token": {w.token(key)}, "next": {"/spaces?x=1"}}); code != 303 || head.Get("Location") != "/spaces?x=1" {
 		w.t.Fatalf("signing in: %d, on to %q", code, head.Get("Location"))
 	}
 	return p
