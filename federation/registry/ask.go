@@ -117,15 +117,21 @@ func (r *Registry) Expired(now time.Time) []vocab.Key {
 // Digest is SHA-256 over the sorted lines "key digest\n" of all offerings
 // shown at now, with their number: equal on every holder of the same entries.
 func (r *Registry) Digest(now time.Time) (vocab.Digest, int) {
+	shown, _ := r.Shown(now)
+	return DigestOf(shown), len(shown)
+}
+
+// Shown is what Digest is of, and the position up to which it was folded.
+func (r *Registry) Shown(now time.Time) (shown map[vocab.Key]vocab.Digest, position uint64) {
 	r.mu.RLock()
-	shown := make(map[vocab.Key]vocab.Digest, len(r.contents))
+	defer r.mu.RUnlock()
+	shown = make(map[vocab.Key]vocab.Digest, len(r.contents))
 	for k, v := range r.versions {
 		if v.kind == vocab.KindOffering && r.unpack(k, v).Shown(now) {
 			shown[k] = v.digest
 		}
 	}
-	r.mu.RUnlock()
-	return DigestOf(shown), len(shown)
+	return shown, r.position
 }
 
 // DigestOf is the digest that Digest returns, over any set of offerings shown.

@@ -252,9 +252,8 @@ func TestHomeMoves(t *testing.T) {
 	s.catchUp()
 	s.want("its home is there", Question{}, "urn:a")
 	s.want("its home is there: what it says there", Question{Q: "吞吐量新"}, "urn:a")
-	states, err := s.States(t.Context())
-	if err != nil || len(states) != 2 || states[0].Digest != states[1].Digest || states[1].Offerings != 2 {
-		t.Errorf("%+v, %v", states, err)
+	if states := s.level("its home is there", true); states[1].Offerings != 2 {
+		t.Errorf("%+v", states)
 	}
 	shown, err := s.Shown(t.Context())
 	if err != nil || len(shown) != 2 {
@@ -273,6 +272,29 @@ func TestHomeMoves(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.want("its home is away", Question{}, "urn:a", "urn:left")
+}
+
+// What the index lacks of the own log is told, whatever other logs have of it; what
+// it must not have is not.
+func TestLossIsTold(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	b := s.neighbour("b.example")
+	away := newKey(t)
+	s.put(away, product("urn:away", "搬走", public))
+	s.put(away, `"@type":"Space","@id":"`+away.DID()+`","name":"搬走的空间","hub":"`+newKey(t).DID()+`"`)
+	s.put(s.space, product("urn:a", "港口吞吐量", public))
+	s.catchUp()
+	s.want("at home nowhere that is known", Question{}, "urn:a")
+	s.level("at home nowhere that is known", true)
+	s.show(b)
+	b.put(s.space, product("urn:b", "港口泊位", public))
+	s.catchUp()
+	s.level("beside a mirror", true)
+	if err := s.edition().write(t.Context(), nil, []vocab.Key{vocab.KeyOf(s.space.DID(), "urn:a")}, nil); err != nil {
+		t.Fatal(err)
+	}
+	s.level("lost", false)
 }
 
 // Mirrors are served in turn, and the own log before each of them; one that

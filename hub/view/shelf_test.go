@@ -201,3 +201,13 @@ func (s *shelf) want(what string, q Question, ids ...string) {
 		s.hub.t.Errorf("%s: %v, not %v", what, got, ids)
 	}
 }
+
+// level holds the own log's views against each other, and returns them.
+func (s *shelf) level(what string, want bool) []State {
+	s.hub.t.Helper()
+	states, err := s.States(s.hub.t.Context())
+	if err != nil || len(states) != 2 || (states[0].Digest == states[1].Digest) != want {
+		s.hub.t.Fatalf("%s: the own log's views %+v, %v", what, states, err)
+	}
+	return states
+}

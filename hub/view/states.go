@@ -8,48 +8,61 @@ import (
 )
 
 // States returns, of the own log, the state of its registry and of what the index
-// has of it, for comparing with a fold of that log. What the log alone would show
-// and another log has another version of, took down, or is the home of, counts as
-// the own log has it; where a mirror that the index was made of is not attached,
-// that is not looked at one by one, but taken for granted of the spaces that both
-// know.
+// has of it, for comparing with a fold of that log. What the index must not have
+// of the log, because of what is said elsewhere, counts as the log gives it: the
+// index falls short only where it lacks what the union shows by the own log.
 func (cat *Catalog) States(ctx context.Context) ([]State, error) {
-	position := cat.c.Registry.Position()
-	digest, n := cat.c.Registry.Digest(cat.c.Now())
-	states := []State{{View: "registry", Position: position, Offerings: n, Digest: digest}}
+	given, position := cat.c.Registry.Shown(cat.c.Now())
+	states := []State{{View: "registry", Position: position, Offerings: len(given), Digest: registry.DigestOf(given)}}
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
 	e := cat.ix
 	cursor := e.Cursor()
 	shown, err := e.Holding(ctx, map[string]string{"hub": cat.own.origin})
-	if err == nil && len(e.mirrors()) > 0 {
-		err = cat.overruled(e, shown)
-	}
 	if err != nil {
 		return nil, err
+	}
+	granted, err := cat.granted(e)
+	if err != nil {
+		return nil, err
+	}
+	for k, digest := range given {
+		if _, there := shown[k]; !there && (granted[k] || cat.overruled(k)) {
+			shown[k] = digest
+		}
 	}
 	return append(states, State{View: "index", Position: cursor, Offerings: len(shown), Digest: registry.DigestOf(shown)}), nil
 }
 
-// overruled adds to shown what the own log alone would show, and the union does
-// not.
-func (cat *Catalog) overruled(e *edition, shown map[vocab.Key]vocab.Digest) error {
-	now, granted := cat.c.Now(), len(cat.unseen(e)) > 0
+// overruled reports whether the union does not show the own log's version of an
+// offering: another log has another, or took it down, or the space is at home
+// elsewhere.
+func (cat *Catalog) overruled(k vocab.Key) bool {
+	v, _ := cat.c.Union.Version(k)
+	return v.Log != cat.own.origin || !v.Shown(cat.c.Now())
+}
+
+// granted are the offerings of which the union cannot tell whether the index
+// should have them, because a mirror that the index was made of is not attached:
+// those of the spaces that the own log and a mirror know.
+func (cat *Catalog) granted(e *edition) (map[vocab.Key]bool, error) {
+	if len(cat.unseen(e)) == 0 {
+		return nil, nil
+	}
+	all := map[vocab.Key]bool{}
 	for _, s := range cat.c.Registry.Spaces() {
-		both, err := e.Note(noteShared + s.Space.DID)
+		shared, err := e.Note(noteShared + s.Space.DID)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		for k, v := range cat.c.Registry.Offerings(s.Space.DID) {
-			if _, there := shown[k]; there || !v.Shown(now) {
-				continue
-			}
-			if u, _ := cat.c.Union.Version(k); granted && both != "" || u.Log != cat.own.origin || !u.Shown(now) {
-				shown[k] = v.Digest
-			}
+		if shared == "" {
+			continue
+		}
+		for k := range cat.c.Registry.Offerings(s.Space.DID) {
+			all[k] = true
 		}
 	}
-	return nil
+	return all, nil
 }
 
 // Shown is all that the index shows, of all logs, as key and digest of the
