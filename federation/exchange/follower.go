@@ -62,9 +62,10 @@ type Follower struct {
 	Now    func() time.Time // measures how long a source is waited for
 	Logger *slog.Logger     // may be nil
 
-	mu    sync.Mutex
-	chunk uint64 // chunkLeaves, or less in tests
-	part  int    // askedFor, likewise
+	mu     sync.Mutex
+	rested time.Time // the log is not folded anew for late documents before
+	chunk  uint64    // chunkLeaves, or less in tests
+	part   int       // askedFor, likewise
 }
 
 // Progress is what an Advance did.
@@ -165,7 +166,8 @@ type copying struct {
 	wrong      int    // documents that src had wrong
 	scanned    uint64 // entries before this were looked at by lacking
 	lacks      []uint64
-	mended     bool
+	mended     bool // the log's own hub was asked for lacks
+	heard      bool // for each of them
 	progress   Progress
 }
 

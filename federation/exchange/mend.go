@@ -4,18 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"lianmu/federation/ledger"
 	"lianmu/vocab"
 )
 
-// mendBytes bounds the documents that are judged late together: each time the
-// log is folded anew.
-const mendBytes = 32 << 20
+// Bounds of a Mend. The documents are judged late together, for which the log is
+// folded anew: however a source gives them, that takes at most one part in
+// foldShare of the time where it takes long.
+const (
+	mendBytes = 32 << 20
+	mendTime  = 15 * time.Second // of asking one source
+	foldShare = 20
+	foldLong  = 100 * time.Millisecond
+)
 
 // Mend asks src for documents that the mirror lacks, those that were missing
 // first, and puts in what is right: at most some thousand entries or 32 MB of
-// them. own is as for Advance. It returns how many it filled in; errors are those
+// them, and as many as it gives in mendTime; nothing soon after a Mend that took
+// long. own is as for Advance. It returns how many it filled in; errors are those
 // of Advance.
 func (f *Follower) Mend(ctx context.Context, src Source, own bool) (filled int, err error) {
 	f.mu.Lock()
@@ -28,14 +36,19 @@ func (f *Follower) Mend(ctx context.Context, src Source, own bool) (filled int, 
 	}
 	_, missing := f.Log.Lacking(ledger.Missing)
 	_, withheld := f.Log.Lacking(ledger.Withheld)
-	return f.copying(src, own).mend(ctx, append(missing, withheld...))
+	filled, _, err = f.copying(src, own).mend(ctx, append(missing, withheld...))
+	return filled, err
 }
 
-// mend asks for the documents of these entries, each of which is lacking.
-func (c *copying) mend(ctx context.Context, indexes []uint64) (filled int, err error) {
-	items, err := c.late(ctx, indexes)
+// mend asks for the documents of these entries, each of which is lacking; all:
+// there was time and room for each of them.
+func (c *copying) mend(ctx context.Context, indexes []uint64) (filled int, all bool, err error) {
+	if c.f.Now().Before(c.f.rested) {
+		return 0, false, nil
+	}
+	items, all, err := c.late(ctx, indexes)
 	if err != nil || len(items) == 0 {
-		return 0, err
+		return 0, all, err
 	}
 	reads := map[uint64]any{}
 	for _, it := range items {
@@ -43,9 +56,13 @@ func (c *copying) mend(ctx context.Context, indexes []uint64) (filled int, err e
 			reads[it.index] = it.read
 		}
 	}
+	began := c.f.Now()
 	verdicts, err := c.f.Judge.Late(ctx, reads)
+	if took := c.f.Now().Sub(began); took >= foldLong {
+		c.f.rested = began.Add(foldShare * took)
+	}
 	if err != nil {
-		return 0, err
+		return 0, all, err
 	}
 	c.scanned, c.lacks = 0, nil
 	var bad []*item
@@ -64,23 +81,23 @@ func (c *copying) mend(ctx context.Context, indexes []uint64) (filled int, err e
 			fact = v.Fact
 		}
 		if err := c.fill(ctx, it, fact, &filled); err != nil {
-			return filled, err
+			return filled, all, err
 		}
 	}
 	for _, it := range bad {
 		lacks, err := c.lacking(ctx)
 		if err != nil {
-			return filled, err
+			return filled, all, err
 		}
-		if len(lacks) > 0 && !c.own {
+		if len(lacks) > 0 && !(c.own && all) {
 			break // what they hang on may come yet
 		}
 		it.state = ledger.Faulty
 		if err := c.fill(ctx, it, vocab.Fact{Kind: it.leaf.Kind, Digest: it.leaf.SHA256}, &filled); err != nil {
-			return filled, err
+			return filled, all, err
 		}
 	}
-	return filled, nil
+	return filled, all, nil
 }
 
 // fill puts one document in its place.
@@ -106,55 +123,62 @@ func (c *copying) fill(ctx context.Context, it *item, fact vocab.Fact, filled *i
 	return nil
 }
 
-// late fetches those of the documents that src has right, and reads them.
-func (c *copying) late(ctx context.Context, indexes []uint64) (items []*item, err error) {
-	var all []*item
+// late fetches those of the documents that src has right, and reads them; all: it
+// was asked for each of them.
+func (c *copying) late(ctx context.Context, indexes []uint64) (items []*item, all bool, err error) {
+	var lack []*item
 	var leaves []ledger.Leaf
 	for _, i := range indexes {
 		for rec, err := range c.f.Log.Facts(ctx, i, i+1) {
 			if err != nil {
-				return nil, err
+				return nil, false, err
 			}
 			if rec.State == ledger.Missing || rec.State == ledger.Withheld {
-				all, leaves = append(all, &item{index: i, leaf: rec.Leaf}), append(leaves, rec.Leaf)
+				lack, leaves = append(lack, &item{index: i, leaf: rec.Leaf}), append(leaves, rec.Leaf)
 			}
 		}
 	}
-	for sum := 0; len(all) > 0 && sum < mendBytes; {
+	asking, cancel := context.WithTimeout(ctx, mendTime)
+	defer cancel()
+	for sum := 0; len(lack) > 0 && sum < mendBytes; {
 		var documents []Document
 		err := c.pace.wait(func() (gained int, err error) {
-			documents, err = ask(ctx, c.src, c.f.Log.Origin(), leaves)
+			documents, err = ask(asking, c.src, c.f.Log.Origin(), leaves)
 			for _, d := range documents {
 				gained += len(d.Bytes)
 			}
 			return gained, err
 		})
-		if err != nil {
-			return nil, err
+		if err != nil && asking.Err() != nil && ctx.Err() == nil && len(items) > 0 {
+			break // what came is worth having
 		}
-		some := all[:len(documents)]
+		if err != nil {
+			return nil, false, err
+		}
+		some := lack[:len(documents)]
 		inParallel(len(some), func(i int) {
 			if d := documents[i]; d.State == DocumentGiven && some[i].leaf.Matches(d.Bytes) {
 				some[i].judge(ctx, c.f.Judge, d.Bytes)
 			}
 		})
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		for _, it := range some {
 			if it.document != nil {
 				items, sum = append(items, it), sum+len(it.document)
 			}
 		}
-		all, leaves = all[len(documents):], leaves[len(documents):]
+		lack, leaves = lack[len(documents):], leaves[len(documents):]
 	}
-	return items, nil
+	return items, len(lack) == 0, nil
 }
 
 // doubt decides what becomes of an entry that does not stand as far as is known.
 // If nothing is lacking that says who may sign, it is faulty. Else the log's own
-// hub is asked for that once; and a relay is not believed to have kept it back
-// with reason, so the entry stays missing until it can be judged.
+// hub is asked for that once; a relay is not believed to have kept it back with
+// reason, so the entry stays missing until it can be judged, as where there is no
+// time to ask.
 func (b *batch) doubt(ctx context.Context, it *item, why error) (fact vocab.Fact, verdict, failed error) {
 	c := b.c
 	if err := b.flush(ctx); err != nil {
@@ -164,21 +188,22 @@ func (b *batch) doubt(ctx context.Context, it *item, why error) (fact vocab.Fact
 	if err != nil {
 		return fact, nil, err
 	}
-	if len(lacks) > 0 && !c.own {
-		it.state, it.document = ledger.Missing, nil
-		return fact, errRightsLack, nil
-	}
-	if len(lacks) > 0 && !c.mended {
-		c.mended = true
-		n, err := c.mend(ctx, lacks)
+	if len(lacks) > 0 && c.own && !c.mended {
+		n, all, err := c.mend(ctx, lacks)
 		if err != nil {
 			return fact, nil, err
 		}
 		if n > 0 {
 			fact, why = c.f.Judge.Stand(it.index, it.leaf, it.read)
 		}
+		c.mended, c.heard = true, all
 	}
-	if why != nil {
+	switch {
+	case why == nil:
+	case len(lacks) > 0 && !c.heard:
+		it.state, it.document = ledger.Missing, nil
+		return fact, errRightsLack, nil
+	default:
 		it.state = ledger.Faulty
 	}
 	return fact, why, nil

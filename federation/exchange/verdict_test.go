@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"lianmu/federation/ledger"
 	"lianmu/vocab"
@@ -149,6 +150,54 @@ func TestOwnHubKeepsBack(t *testing.T) {
 	if n, err := f.Mend(t.Context(), p, true); n != 1 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
+}
+
+// slowFold is a Judge that takes a second to fold its log anew.
+type slowFold struct {
+	Judge
+	clock *clock
+	folds int
+}
+
+func (j *slowFold) Late(ctx context.Context, late map[uint64]any) (map[uint64]Verdict, error) {
+	j.folds++
+	j.clock.move(time.Second)
+	return j.Judge.Late(ctx, late)
+}
+
+// The log's own hub gives what it kept back one by one, with each an entry that
+// may hang on it: the log is folded anew for that a small part of the time only,
+// and what is in doubt meanwhile is missing, and comes.
+func TestGivenOneByOne(t *testing.T) {
+	w, p := newWorld(t), newPaper(t)
+	space := newKey(t)
+	var kept []uint64
+	for range 4 {
+		kept = append(kept, p.admit(newKey(t).DID()))
+	}
+	p.offer(space, 1) // nobody admitted it
+	f := w.follow(p, false)
+	slow := &slowFold{Judge: f.Judge, clock: w.clock}
+	f.Judge = slow
+	if got := f.advance(t, withholds(p, kept...), false, p.last()); got.Withheld != 4 || got.Missing != 1 {
+		t.Fatalf("%+v", got)
+	}
+	for i := range kept {
+		p.offer(space, 1)
+		f.advance(t, withholds(p, kept[i+1:]...), true, p.last())
+		if _, err := f.Mend(t.Context(), withholds(p, kept[i+1:]...), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if slow.folds != 1 {
+		t.Errorf("folded %d times", slow.folds)
+	}
+	f.wantStates(p, p.size(), states{ledger.Held: 1, ledger.Withheld: 3, ledger.Faulty: 1, ledger.Missing: 4})
+	w.clock.move(foldShare * time.Second)
+	if n, err := f.Mend(t.Context(), p, true); n != 7 || err != nil {
+		t.Errorf("%d filled, %v", n, err)
+	}
+	f.wantStates(p, p.size(), states{ledger.Held: 4, ledger.Faulty: 5})
 }
 
 // Whoever comes after a redaction holds what those hold who came before it.

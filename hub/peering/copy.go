@@ -292,7 +292,7 @@ func (m *mirror) others() (out []exchange.Source) {
 const (
 	firstMend = 10 * time.Second
 	mostMend  = time.Hour
-	mendTime  = 15 * time.Second
+	mendTime  = 15 * time.Second // after which no further source is asked
 )
 
 // mend asks again for documents that were missing or withheld: another source may
@@ -306,11 +306,12 @@ func (m *mirror) mend(ctx context.Context) {
 	withheld, _ := m.log.Lacking(ledger.Withheld)
 	filled := 0
 	if missing+withheld > 0 {
-		limited, cancel := context.WithTimeout(ctx, mendTime)
-		defer cancel()
 		own := m.offeredBy(m.hub).own
 		for i, source := range m.others() {
-			n, err := m.follower.Mend(limited, source, own && i == 0)
+			if m.p.c.Now().Sub(now) > mendTime {
+				break
+			}
+			n, err := m.follower.Mend(ctx, source, own && i == 0)
 			filled += n
 			if err != nil {
 				m.p.c.Logger.Debug("what is lacking of a mirror could not be had", "origin", m.origin, "err", err)
