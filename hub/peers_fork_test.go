@@ -48,6 +48,9 @@ func (r *running) events() func(origin string) []string {
 		if err := json.Unmarshal(m.Data, &e); err != nil {
 			r.t.Errorf("event %s: %v", m.Data, err)
 		}
+		if e.Label["zh"] == "" || e.Label["en"] == "" {
+			r.t.Errorf("event %s has no name for people", m.Data)
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		heard[e.Origin] = append(heard[e.Origin], e.What)

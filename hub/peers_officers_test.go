@@ -1,7 +1,9 @@
 package hub_test
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 
 	"lianmu/hub/peering"
@@ -39,4 +41,72 @@ func TestPeerThatComesBack(t *testing.T) {
 		l, p := b.logOf(a), b.link(a)
 		return fmt.Sprintf("%+v %+v", l, p), l.LagKnown && p.Connected && p.Error != nil && p.Error.Over
 	})
+}
+
+// A peer that says something else of itself is called as before until an officer
+// takes the card on which it says so; watchers are told.
+func TestNewCardOfAPeer(t *testing.T) {
+	t.Parallel()
+	b, f := settle(t, "乙", "0b"), newForger(t).offers("a1")
+	b.add(f)
+	b.finds(1, view.Question{})
+	taken, heard := f.card, b.events()
+	called := func() string {
+		t.Helper()
+		a, err := b.hub.Find(t.Context(), view.Question{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.Coverage[1].Name["zh"]
+	}
+	said := func(name string) []byte {
+		t.Helper()
+		newer := f.says(map[string]any{"name": map[string]string{"zh": name}, "contact": "https://else.example/desk"})
+		f.change(func() { f.card = newer })
+		f.offers(name) // whoever waits for news is answered
+		b.until("it says that it is "+name, func() (string, bool) {
+			p, err := b.peers().Detail(t.Context(), security, f.key.DID())
+			return fmt.Sprintf("%+v %v", p.Says, err), err == nil && p.Says != nil && p.Says.Name["zh"] == name && bytes.Equal(p.Newer, newer)
+		})
+		return newer
+	}
+	said("国家目录")
+	newer := said("省目录")
+	p, err := b.peers().Detail(t.Context(), security, f.key.DID())
+	if err != nil || p.State != peering.Approved || !bytes.Equal(p.Card, taken) || p.About.Name["zh"] != "伪" || p.About.Contact != "" {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if called() != "伪" || b.mirrorOf(f).Name["zh"] != "伪" {
+		t.Errorf("it calls itself %q", called())
+	}
+	b.until("watchers are told", func() (string, bool) {
+		what := heard(f.origin)
+		return fmt.Sprint(what), slices.Contains(what, "card")
+	})
+	// Other terms are not another card.
+	if p, err = b.peers().Approve(t.Context(), security, f.key.DID(), peering.Terms{Note: "一"}); err != nil || p.About.Name["zh"] != "伪" || p.Says == nil {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if p, err = b.peers().Add(t.Context(), security, peering.Invite{Card: newer}, peering.Terms{}); err != nil || p.About.Name["zh"] != "省目录" || p.Newer != nil {
+		t.Errorf("%+v, %v", p, err)
+	}
+	b.until("it is called as the card says that was taken", func() (string, bool) { return called(), called() == "省目录" })
+	// One that moves abroad waits, and is called as before.
+	f.change(func() {
+		f.card = f.says(map[string]any{"name": map[string]string{"zh": "外目录"}, "jurisdiction": "SG"})
+	})
+	f.offers("abroad")
+	b.until("it waits", func() (string, bool) {
+		p, err = b.peers().Detail(t.Context(), security, f.key.DID())
+		return fmt.Sprint(p.State), err == nil && p.State == peering.Waiting
+	})
+	if p.Why != "peer.outbound" || !bytes.Equal(p.Card, p.Newer) || p.About.Name["zh"] != "省目录" || called() != "省目录" {
+		t.Errorf("%+v, called %s", p, called())
+	}
+	if _, err := b.peers().Approve(t.Context(), security, f.key.DID(), peering.Terms{}); code(err) != "peer.outbound" {
+		t.Errorf("approved as if it were here: %v", err)
+	}
+	if p, err = b.peers().Approve(t.Context(), security, f.key.DID(), peering.Terms{Outbound: "评估"}); err != nil || p.About.Jurisdiction != "SG" || p.Says != nil {
+		t.Errorf("%+v, %v", p, err)
+	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"lianmu/federation/ledger"
 	"lianmu/hub/access"
+	"lianmu/vocab"
 )
 
 // List lists all peers, those that wait last, each with its link and its logs.
@@ -36,7 +37,7 @@ func (p *Peers) info(did string) (PeerInfo, error) {
 		return PeerInfo{}, unknown(did)
 	}
 	info := p.describe(peer, p.logs())
-	info.Card = peer.Card
+	info.Card, info.Newer = p.toApprove(peer), peer.Newer
 	return info, nil
 }
 
@@ -64,10 +65,8 @@ func (p *Peers) Discover(ctx context.Context, who access.Who, address string) ([
 
 func (p *Peers) describe(peer Peer, logs []LogInfo) PeerInfo {
 	info := PeerInfo{Peer: peer, Words: Fingerprint(peer.DID), Logs: []LogInfo{}}
-	info.Card = nil
-	if card, err := p.cards.read(p.run, peer.Card); err == nil {
-		info.About = &card.LogCard
-	}
+	info.Card, info.Newer = nil, nil
+	info.About, info.Says = p.about(peer.Card), p.about(peer.Newer)
 	p.mu.Lock()
 	l := p.links[peer.DID]
 	info.Asked = p.asked[peer.DID].at
@@ -86,6 +85,18 @@ func (p *Peers) describe(peer Peer, logs []LogInfo) PeerInfo {
 	return info
 }
 
+// about is what a card says; nil where there is none that can be read.
+func (p *Peers) about(raw []byte) *vocab.LogCard {
+	if len(raw) == 0 {
+		return nil
+	}
+	card, err := p.cards.read(p.run, raw)
+	if err != nil {
+		return nil
+	}
+	return &card.LogCard
+}
+
 func (p *Peers) logs() []LogInfo {
 	now := p.c.Now()
 	out := []LogInfo{}
@@ -100,6 +111,8 @@ func (p *Peers) logs() []LogInfo {
 			m.describe(&info)
 			info.AgeS = seconds(info.Heard, now)
 			info.State = p.shown(rec, info.Heard, now)
+		} else if card := p.about(rec.Card); card != nil {
+			info.Name = card.Name // as accepting it would have it called
 		}
 		info.Lag = max(info.Offered, info.Size) - info.Size
 		out = append(out, info)
@@ -116,7 +129,7 @@ func (m *mirror) describe(info *LogInfo) {
 	info.Redacted = m.log.Redactions()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	info.Heard, info.Name, info.Source, info.Error = m.heard, m.card.Name, m.source, m.err
+	info.Heard, info.Name, info.Source, info.Error = m.heard, m.called, m.source, m.err
 	info.LagKnown = len(m.offers) > 0
 	for _, o := range m.offers {
 		info.Offered = max(info.Offered, o.size)

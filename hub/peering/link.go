@@ -38,7 +38,7 @@ type link struct {
 
 	mu     sync.Mutex
 	status Link
-	copied bool // status.Error is of copying a log: an answer alone does not end it
+	copied bool                        // status.Error is of copying a log: an answer alone does not end it
 	source exchange.Source             // nil while there is no connection
 	last   map[string]exchange.Offered // by origin's card
 	full   map[string]uint64           // sizes of what is offered and not mirrored

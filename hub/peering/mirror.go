@@ -43,6 +43,7 @@ type mirror struct {
 
 	mu       sync.Mutex // guards what follows; never held over I/O
 	card     *Card
+	called   vocab.Text // see Peers.nameOf
 	offers   map[string]offer
 	rests    map[string]*rest
 	heard    time.Time
@@ -68,7 +69,8 @@ func (p *Peers) openMirror(ctx context.Context, rec Mirror) (err error) {
 	id := bus.MirrorID(rec.Origin)
 	m := &mirror{
 		p: p, origin: rec.Origin, hub: rec.Hub, vkey: card.VerifierKey, open: card.Open, until: card.OpenUntil, card: card,
-		done: make(chan struct{}), wake: make(chan struct{}, 1),
+		called: p.nameOf(ctx, rec.Hub, card),
+		done:   make(chan struct{}), wake: make(chan struct{}, 1),
 		offers: map[string]offer{}, rests: map[string]*rest{}, heard: rec.Heard, kept: rec.Heard, halted: rec.State == Stopped,
 	}
 	m.log, err = ledger.OpenMirror(ctx, ledger.Config{
@@ -136,7 +138,19 @@ func (m *mirror) fits(rec Mirror) bool {
 		}
 		m.card = card
 	}
+	m.called = m.p.nameOf(m.p.run, m.hub, m.card)
 	return true
+}
+
+// nameOf is what the hub of a log is called: of a peer what its card said when an
+// officer took it, else what the log's card says.
+func (p *Peers) nameOf(ctx context.Context, hub string, card *Card) vocab.Text {
+	if peer, ok := p.store.peer(hub); ok {
+		if taken, err := p.cards.read(ctx, peer.Card); err == nil {
+			return taken.Name
+		}
+	}
+	return card.Name
 }
 
 // closeMirror stops copying and takes the log out of the catalogue; gone: for good,
@@ -250,7 +264,7 @@ func (m *mirror) lastHeard() time.Time {
 func (m *mirror) name() vocab.Text {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.card.Name
+	return m.called
 }
 
 // record is what the store has of the log.

@@ -90,7 +90,9 @@ func (p *Peers) Add(ctx context.Context, who access.Who, invite Invite, terms Te
 
 // Approve lets a hub that waits, or that was paused or blocked, be a peer, or
 // changes the terms of one that is. Terms are meant wholly: what is not said anew
-// lapses, but for Outbound, without which such a peer cannot be one.
+// lapses, but for Outbound, without which such a peer cannot be one. The card stays
+// the one that was taken: a newer one is taken by adding it, so that it is the one
+// that the officer saw; but one that made the hub wait again goes with the approval.
 //
 // Errors are vocab.Problems: those of Add, and peer.unknown.
 func (p *Peers) Approve(ctx context.Context, who access.Who, did string, terms Terms) (info PeerInfo, err error) {
@@ -99,7 +101,7 @@ func (p *Peers) Approve(ctx context.Context, who access.Who, did string, terms T
 		if !ok {
 			return "", unknown(did)
 		}
-		card, err := p.cards.read(ctx, peer.Card)
+		card, err := p.cards.read(ctx, p.toApprove(peer))
 		if err != nil {
 			return "", err
 		}
@@ -109,6 +111,15 @@ func (p *Peers) Approve(ctx context.Context, who access.Who, did string, terms T
 		return info, err
 	}
 	return p.info(did)
+}
+
+// toApprove is the card that Approve takes. While a hub waits it is not asked, so
+// that what an officer saw of it stays what it was.
+func (p *Peers) toApprove(peer Peer) []byte {
+	if peer.State == Waiting && peer.Newer != nil {
+		return peer.Newer
+	}
+	return peer.Card
 }
 
 // approve writes the decision. addresses go before those of the card.
@@ -140,7 +151,10 @@ func (p *Peers) approve(ctx context.Context, who access.Who, did string, card *C
 		} else if peer.Outbound == nil {
 			return outbound(card)
 		}
-		peer.Card, peer.State, peer.Why = card.Raw, Approved, ""
+		if !sameCard(peer.Card, card.Raw) {
+			peer.Card, peer.Newer = card.Raw, nil
+		}
+		peer.State, peer.Why = Approved, ""
 		if all := slices.Concat(addresses, card.Addresses, peer.Addresses); len(all) > 0 {
 			peer.Addresses = distinct(all)
 		}
@@ -280,7 +294,7 @@ func (p *Peers) Accept(ctx context.Context, who access.Who, origin string) error
 		if rec.State == Offered {
 			if _, known := p.store.peer(rec.Hub); known {
 				if _, err := p.store.changePeer(ctx, rec.Hub, func(peer *Peer, _ bool) error {
-					peer.Card = rec.Card
+					peer.Card, peer.Newer = rec.Card, nil
 					return nil
 				}); err != nil {
 					return "", err

@@ -26,8 +26,11 @@ type Approval struct {
 
 // Peer is another hub, as this one's officers decided about it.
 type Peer struct {
-	DID       string    `json:"did"`
-	Card      []byte    `json:"card,omitempty"` // its signed log card; nil: not seen yet
+	DID  string `json:"did"`
+	Card []byte `json:"card,omitempty"` // its signed log card, as an officer took it; nil: not seen yet
+	// Newer is the newest card that it shows, where that says something else of it
+	// than Card: nothing of this holds before an officer has taken it, with Add.
+	Newer     []byte    `json:"newer,omitempty"`
 	Addresses []string  `json:"addresses,omitempty"`
 	State     State     `json:"state"`
 	Why       string    `json:"why,omitempty"`       // why it waits again: code of the problem
@@ -98,11 +101,13 @@ type Complaint struct {
 	Over    bool           `json:"over,omitempty"` // what had failed has worked since
 }
 
-// PeerInfo is a peer as officers see it.
+// PeerInfo is a peer as officers see it. One alone has its cards too: Card is then
+// the one that Approve takes.
 type PeerInfo struct {
 	Peer
-	Words Words          `json:"words"` // fingerprint of its DID
-	About *vocab.LogCard `json:"about,omitempty"`
+	Words Words          `json:"words"`           // fingerprint of its DID
+	About *vocab.LogCard `json:"about,omitempty"` // of Peer.Card
+	Says  *vocab.LogCard `json:"says,omitempty"`  // of Peer.Newer
 	Link  *Link          `json:"link,omitempty"`  // nil: none is kept
 	Asked time.Time      `json:"asked,omitzero"`  // when it last asked here, since the start
 	Plain bool           `json:"plain,omitempty"` // an address of it is without TLS

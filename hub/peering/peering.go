@@ -47,12 +47,6 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Event is a hint that something about peers or their logs has changed.
-type Event struct {
-	What   string `json:"what"` // "ageing", "stale", "returned", "stopped", "offered" of a log; "waiting" of a peer
-	Origin string `json:"origin,omitempty"`
-}
-
 // Peers is the exchange with other hubs. It is safe for concurrent use.
 type Peers struct {
 	c     Config
@@ -331,10 +325,10 @@ func (p *Peers) lookAtAges() {
 		}
 		what := string(state)
 		if rank[state] < rank[before] {
-			what = "returned"
+			what = returned
 		}
 		p.c.Logger.Info("the age of a mirrored log", "origin", origin, "state", state, "before", before)
-		p.c.Event(Event{What: what, Origin: origin})
+		p.tell(what, origin)
 	}
 }
 

@@ -220,7 +220,7 @@ func (p *Peers) heardOf(did string, r exchange.LogsRequest) error {
 		return err
 	}
 	p.c.Logger.Info("a hub asks to be a peer; approve it or block it", "hub", did, "name", card.Name)
-	p.c.Event(Event{What: string(Waiting)})
+	p.tell(string(Waiting), "")
 	return nil
 }
 

@@ -46,34 +46,50 @@ func (p *Peers) take(ctx context.Context, l *link, card *Card, offers []exchange
 	}
 }
 
-// learn keeps a peer's newest card. One that says that the hub has moved out of the
-// mainland ends the approval: an officer decides again. Where the hub is dialled
-// changes only when an officer approves again: a peer could otherwise point this
-// hub, with its token, at whatever answers inside its network.
+// learn notes a card of a peer that says something else of it than the one that an
+// officer took, for an officer to take or not. Until then the hub is called and
+// dialled as before: it could otherwise take on another's name, or point this hub,
+// with its token, at whatever answers inside its network. One that says that the hub
+// has moved out of the mainland ends the approval.
 func (p *Peers) learn(ctx context.Context, did string, card *Card) {
 	peer, known := p.store.peer(did)
-	if !known || sameCard(peer.Card, card.Raw) {
+	if !known || peer.State != Approved || sameCard(peer.Card, card.Raw) || sameCard(peer.Newer, card.Raw) {
 		return
 	}
-	old, err := p.cards.read(ctx, peer.Card)
-	if err == nil && (!card.Created.After(old.Created) || card.Origin != old.Origin) {
+	taken, err := p.cards.read(ctx, peer.Card)
+	if err != nil {
+		p.c.Logger.Warn("a peer's card cannot be read any more; add it anew", "peer", did, "err", err)
+		return
+	}
+	last := taken
+	if len(peer.Newer) > 0 {
+		if last, err = p.cards.read(ctx, peer.Newer); err != nil {
+			last = taken
+		}
+	}
+	if !card.Created.After(last.Created) || card.Origin != taken.Origin || onlySigned(last.LogCard, card.LogCard) {
 		return // an older one; or of a new epoch, which an officer accepts
 	}
-	if err == nil && onlySigned(old.LogCard, card.LogCard) {
-		return
-	}
-	_, err = p.store.changePeer(ctx, did, func(peer *Peer, known bool) error {
-		if !known {
+	is, err := p.store.changePeer(ctx, did, func(peer *Peer, known bool) error {
+		if !known || peer.State != Approved {
 			return unknown(did)
 		}
-		peer.Card = card.Raw
-		if card.Jurisdiction != mainland && peer.Outbound == nil && peer.State == Approved {
+		peer.Newer = card.Raw
+		if onlySigned(taken.LogCard, card.LogCard) { // it takes back what it said
+			peer.Newer = nil
+		}
+		if card.Jurisdiction != mainland && peer.Outbound == nil {
 			peer.State, peer.Why = Waiting, "peer.outbound"
 		}
 		return nil
 	})
 	if err != nil {
 		p.c.Logger.Warn("a peer's new card could not be kept", "peer", did, "err", err)
+		return
+	}
+	if peer.Newer == nil || is.State == Waiting { // told once, however often it says something else
+		p.c.Logger.Warn("a peer says something else of itself than before; take its new card or not", "peer", did, "state", is.State)
+		p.tell(newCard, card.Origin)
 	}
 }
 
@@ -192,7 +208,7 @@ func (p *Peers) admit(ctx context.Context, peer string, card *Card) (Mirror, boo
 	}
 	if state == Offered {
 		p.c.Logger.Warn("a hub shows another log than before; accept it or not", "hub", card.Hub, "origin", card.Origin)
-		p.c.Event(Event{What: string(Offered), Origin: card.Origin})
+		p.tell(string(Offered), card.Origin)
 	}
 	return rec, true, nil
 }
@@ -242,7 +258,7 @@ func (p *Peers) halt(ctx context.Context, origin string, why vocab.Problem, evid
 		m.halt()
 	}
 	p.c.Logger.Error("a mirrored log is stopped", "origin", origin, "why", why.Message.In("en"))
-	p.c.Event(Event{What: string(Stopped), Origin: origin})
+	p.tell(string(Stopped), origin)
 	return vocab.Problems{why}
 }
 
