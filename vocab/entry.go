@@ -20,6 +20,7 @@ const (
 	KindParticipant    EntryKind = 6 // 接入主体: an organisation that a space has admitted
 	KindAct            EntryKind = 7 // what the hub decided about a space (see Act)
 	KindRedaction      EntryKind = 8 // the hub deletes an entry's body (see Redaction)
+	KindConsent        EntryKind = 9 // 上架授权: the holder of a product lets spaces list it (see Consent)
 
 	// From 200 on are documents that are signed and read like entries and are
 	// never in a log.
@@ -45,6 +46,8 @@ func (k EntryKind) String() string {
 		return "act"
 	case KindRedaction:
 		return "redaction"
+	case KindConsent:
+		return "consent"
 	case KindLog:
 		return "log"
 	}
@@ -116,7 +119,7 @@ type Fact struct {
 	Kind    EntryKind
 	Space   string    // DID under which the space was admitted that speaks here; the hub's for its own acts
 	Signer  string    // DID of the key that signed, where that is not Space itself; else ""
-	ID      string    // @id of the offering or participant; for a space descriptor the space's DID
+	ID      string    // @id of the offering, participant or consent; for a space descriptor the space's DID
 	Digest  Digest    // of the secured document's bytes
 	Content Digest    // of the JCS form without its proof
 	Created time.Time // the proof's, with fractions of a second

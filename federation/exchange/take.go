@@ -41,7 +41,7 @@ func (it *item) judge(ctx context.Context, j Judge, document []byte) {
 // bearsRights reports whether entries of a kind say who may sign what follows.
 func bearsRights(k vocab.EntryKind) bool {
 	switch k {
-	case vocab.KindOffering, vocab.KindWithdrawal, vocab.KindDeregistration, vocab.KindParticipant:
+	case vocab.KindOffering, vocab.KindWithdrawal, vocab.KindDeregistration, vocab.KindParticipant, vocab.KindConsent:
 		return false
 	}
 	return true

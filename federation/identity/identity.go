@@ -25,6 +25,7 @@ type Secured struct {
 	Also               []string     // DIDs that signed it too, in the order of a proof set
 	Created            time.Time    // UTC, with its fraction of a second
 	Expires            time.Time    // zero: never
+	AlsoExpires        time.Time    // when the first of Also's proofs ends; zero: none does
 	Digest             vocab.Digest // of the bytes as received
 	Content            vocab.Digest // of the JCS form without proof
 }

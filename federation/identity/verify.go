@@ -52,8 +52,12 @@ func Verify(d *jsonld.Document, now time.Time) (_ *Secured, err error) {
 	}
 	author := proofs[0]
 	var also []string
+	var ends time.Time
 	for _, p := range proofs[1:] {
 		also = append(also, p.did)
+		if !p.expires.IsZero() && (ends.IsZero() || p.expires.Before(ends)) {
+			ends = p.expires
+		}
 	}
 	return &Secured{
 		Also:               also,
@@ -61,6 +65,7 @@ func Verify(d *jsonld.Document, now time.Time) (_ *Secured, err error) {
 		VerificationMethod: author.method,
 		Created:            author.created,
 		Expires:            author.expires,
+		AlsoExpires:        ends,
 		Digest:             vocab.DigestOf(d.Raw),
 		Content:            content,
 	}, nil

@@ -71,7 +71,7 @@ type folder struct {
 // run folds what there is; instead may give another entry for a record. May be
 // nil.
 func (f folder) run(ctx context.Context, instead func(ledger.Record) (registry.Entry, bool)) error {
-	kinds := []vocab.EntryKind{vocab.KindSpace, vocab.KindParticipant, vocab.KindAct, vocab.KindRedaction}
+	kinds := []vocab.EntryKind{vocab.KindSpace, vocab.KindParticipant, vocab.KindConsent, vocab.KindAct, vocab.KindRedaction}
 	for rec, err := range f.log.Facts(ctx, f.to.Position(), f.log.Size(), kinds...) {
 		if err != nil {
 			return err
@@ -104,7 +104,7 @@ func (f folder) entry(ctx context.Context, rec ledger.Record) (registry.Entry, e
 	case ctx.Err() != nil:
 		return e, ctx.Err()
 	case err == nil:
-		e.Space, e.Participant, e.Act, e.Redaction = r.Space, r.Participant, r.Act, r.Redaction
+		e.Space, e.Participant, e.Consent, e.Act, e.Redaction = r.Space, r.Participant, r.Consent, r.Act, r.Redaction
 	case HubsOwn(rec.Leaf.Kind):
 		// Without it a suspended space would be back, or a stolen key valid.
 		return e, fmt.Errorf("entry %d, which the hub itself wrote, cannot be read: %w", rec.Index, err)

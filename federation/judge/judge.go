@@ -11,6 +11,7 @@ package judge
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"lianmu/federation/identity"
@@ -98,7 +99,31 @@ func (j *Judge) Read(ctx context.Context, leaf ledger.Leaf, document []byte) (r 
 		return nil, vocab.Problems{vocab.NewProblem("/@type", "entry.kind",
 			"叶记录说是 %[1]s，文档却是 %[2]s", "the leaf record says %[1]s, the document is of kind %[2]s", leaf.Kind, reading.Kind)}
 	}
-	return &Read{Reading: reading, Secured: sec}, nil
+	r = &Read{Reading: reading, Secured: sec}
+	if err := Cosigned(r); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Cosigned says what a consent lacks of the signature of the holder whose key it
+// names, as vocab.Problems; nil for all else. That the key is the holder's is for
+// the hub to check which takes the consent into its log.
+func Cosigned(r *Read) error {
+	c, sec := r.Reading.Consent, r.Secured
+	switch {
+	case c == nil || c.DID == "":
+		return nil
+	case !slices.Contains(sec.Also, c.DID):
+		return vocab.Problems{vocab.NewProblem("/proof", "consent.unsigned",
+			"没有持有方密钥 %[1]s 的签名：请先由本空间签名，再由持有方签名（lianmu sign --key 空间密钥 --key 持有方密钥）",
+			"the holder's key %[1]s has not signed it: it is signed by the space first, then by the holder (lianmu sign --key SPACE --key HOLDER)", c.DID)}
+	case !sec.AlsoExpires.IsZero() && (sec.Expires.IsZero() || sec.AlsoExpires.Before(sec.Expires)):
+		return vocab.Problems{vocab.NewProblem("/proof", "consent.expires",
+			"持有方的签名比本空间的先到期（%[1]s）：请让两个签名同时到期；只授权到某日的，请写明有效期至（validUntil）",
+			"the holder's signature ends (%[1]s) before the space's: let both end together, and where the consent is for some time only, say until when (validUntil)", sec.AlsoExpires.Format(time.RFC3339))}
+	}
+	return nil
 }
 
 // ReadRedaction reads the document of a redaction for Apply to fold what is left
@@ -207,7 +232,7 @@ func HubsOwn(k vocab.EntryKind) bool {
 func entry(index uint64, leaf ledger.Leaf, f vocab.Fact, r *Read) registry.Entry {
 	return registry.Entry{
 		Index: index, ReceivedAt: leaf.ReceivedAt, Fact: f, Also: r.Secured.Also,
-		Space: r.Reading.Space, Participant: r.Reading.Participant, Act: r.Reading.Act, Redaction: r.Reading.Redaction,
+		Space: r.Reading.Space, Participant: r.Reading.Participant, Consent: r.Reading.Consent, Act: r.Reading.Act, Redaction: r.Reading.Redaction,
 	}
 }
 

@@ -56,7 +56,7 @@ func parseRedaction(at uint64, document []byte) (redaction, error) {
 // a gap is as it should be.
 func Redactable(k vocab.EntryKind) bool {
 	switch k {
-	case vocab.KindOffering, vocab.KindWithdrawal, vocab.KindDeregistration, vocab.KindSpace, vocab.KindParticipant:
+	case vocab.KindOffering, vocab.KindWithdrawal, vocab.KindDeregistration, vocab.KindSpace, vocab.KindParticipant, vocab.KindConsent:
 		return true
 	}
 	return false

@@ -133,7 +133,13 @@ func (f *fold) redact(d *vocab.Redaction) {
 
 // says reports whether an entry of this kind publishes something. What is the
 // same but for its signature is then not published again once it was redacted.
-func says(k vocab.EntryKind) bool { return k == vocab.KindOffering || k == vocab.KindParticipant }
+func says(k vocab.EntryKind) bool { return k == vocab.KindOffering || ofOrganisation(k) }
+
+// ofOrganisation reports whether entries of a kind say something of an
+// organisation, and are no offerings, though they go by the same rules.
+func ofOrganisation(k vocab.EntryKind) bool {
+	return k == vocab.KindParticipant || k == vocab.KindConsent
+}
 
 // Remains is what a redaction of an entry must hold for the fold: all but who,
 // why and the leaf record. False where the entry is none that can be redacted,
@@ -141,7 +147,7 @@ func says(k vocab.EntryKind) bool { return k == vocab.KindOffering || k == vocab
 func (r *Registry) Remains(index uint64, f vocab.Fact) (vocab.Redaction, bool) {
 	d := vocab.Redaction{Index: index, Space: f.Space, Signer: f.Signer, Created: f.Created}
 	switch f.Kind {
-	case vocab.KindOffering, vocab.KindParticipant, vocab.KindWithdrawal, vocab.KindDeregistration:
+	case vocab.KindOffering, vocab.KindParticipant, vocab.KindConsent, vocab.KindWithdrawal, vocab.KindDeregistration:
 		d.Key = vocab.KeyOf(f.Space, f.ID)
 		if says(f.Kind) {
 			d.Content = f.Content

@@ -63,11 +63,11 @@ func (r *Registry) Known(space string, content vocab.Digest) (Version, bool) {
 
 // Offerings yields every version of a space's offerings, published or not, in
 // no order: those known when it begins, each as it stands when its turn comes.
-// Withdrawals of participants are among them.
+// Withdrawals of participants and consents are among them.
 func (r *Registry) Offerings(space string) iter.Seq2[vocab.Key, Version] {
 	return func(yield func(vocab.Key, Version) bool) {
 		for _, k := range r.offerings(space) {
-			if v, ok := r.Version(k); ok && v.Kind != vocab.KindParticipant && !yield(k, v) {
+			if v, ok := r.Version(k); ok && !ofOrganisation(v.Kind) && !yield(k, v) {
 				return
 			}
 		}
@@ -83,7 +83,7 @@ func (r *Registry) offerings(space string) []vocab.Key {
 	}
 	keys := make([]vocab.Key, 0, s.offerings)
 	for k, v := range r.versions {
-		if v.kind != vocab.KindParticipant && r.home(v.signer) == s {
+		if !ofOrganisation(v.kind) && r.home(v.signer) == s {
 			keys = append(keys, k)
 		}
 	}
@@ -193,7 +193,7 @@ func (f *fold) named(did string) *space {
 func (r *Registry) state(s *space) SpaceState {
 	st := SpaceState{
 		Space: vocab.Space{DID: s.did}, Standing: r.standingOf(s), Reason: s.reason, Decided: instant(s.decided),
-		Log: r.log, Offerings: s.offerings, Participants: s.participants, Entries: s.entries, LastEntry: instant(s.last),
+		Log: r.log, Offerings: s.offerings, Participants: s.participants, Consents: s.consents, Entries: s.entries, LastEntry: instant(s.last),
 		Keys: make([]Key, 0, len(s.ring.keys)),
 	}
 	if s.ring.text >= 0 {

@@ -67,9 +67,10 @@ type space struct {
 	refused  vocab.Digest // rejected: the descriptor that was
 	ring     ring
 
-	offerings, participants, entries int
-	last                             int64
-	members                          map[vocab.Key]*member
+	offerings, participants, consents, entries int
+
+	last    int64
+	members map[vocab.Key]*member
 }
 
 // blank is what is known of an entry whose body is gone.
@@ -129,10 +130,13 @@ func (f *fold) apply(e Entry) {
 
 // seen reports whether everybody may see an entry as it comes: by what it says
 // or, where it leaves that to its space, by what that says now, or else the hub.
+// Consents are for everybody.
 func (f *fold) seen(s *space, e Entry) bool {
 	switch {
 	case !says(e.Fact.Kind):
 		return false
+	case e.Fact.Kind == vocab.KindConsent:
+		return true
 	case e.Fact.Audience != "" || e.Fact.Kind == vocab.KindParticipant:
 		return e.Fact.Audience == vocab.AudiencePublic
 	case s.ring.text >= 0 && s.ring.events[s.ring.text].text.Audience != "":
@@ -322,10 +326,10 @@ func (f *fold) final(k vocab.Key, v version) bool {
 	})
 }
 
-// stands reports whether a version is an offering or participant that counts,
-// but for its proof's expiry and its space's standing.
+// stands reports whether a version is an offering, participant or consent that
+// counts, but for its proof's expiry and its space's standing.
 func (f *fold) stands(k vocab.Key, v version) bool {
-	return (v.kind == vocab.KindOffering || v.kind == vocab.KindParticipant) && !f.void(v) && !f.final(k, v)
+	return says(v.kind) && !f.void(v) && !f.final(k, v)
 }
 
 func (f *fold) find(did string) (uint32, bool) {

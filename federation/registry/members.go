@@ -8,27 +8,47 @@ import (
 	"lianmu/vocab"
 )
 
-// members finds participants by their code and by their DID. Each space has its
-// own by their key.
+// members finds what spaces say of organisations: participants by their code and
+// by their DID, and the consents of holders. Each space has its own by their key.
 type members struct {
 	codes, dids map[string][]*member
+	consents    map[vocab.Key]*member
 	// aside are those of versions that are remembered and do not stand.
 	aside map[vocab.Key][]*member
 }
 
-// member is a participant as the version that stands tells it. It is kept also
-// while that version is void, for a key may prove not to have been stolen.
+// member is a participant, or a consent, as the version that stands tells it. It
+// is kept also while that version is void, for a key may prove not to have been
+// stolen.
 type member struct {
-	vocab.Participant
-	space          *space
-	position       uint64
-	expires        int64 // of the proof; 0: never
-	stands         bool
-	inCodes, inDID int // its places in members
+	vocab.Participant                // zero for a consent
+	consent           *vocab.Consent // nil for a participant
+	space             *space
+	position          uint64
+	expires           int64 // of the proof; 0: never
+	stands            bool
+	inCodes, inDID    int // its places in members
 }
 
 func newMembers() members {
-	return members{codes: map[string][]*member{}, dids: map[string][]*member{}, aside: map[vocab.Key][]*member{}}
+	return members{codes: map[string][]*member{}, dids: map[string][]*member{}, consents: map[vocab.Key]*member{}, aside: map[vocab.Key][]*member{}}
+}
+
+// memberOf is what an entry says of an organisation; nil where it says nothing
+// of one, or its body is gone.
+func memberOf(e Entry) *member {
+	m := &member{position: e.Index, expires: nano(e.Fact.Expires)}
+	switch {
+	case e.Fact.Space == "":
+		return nil
+	case e.Fact.Kind == vocab.KindParticipant && e.Participant != nil:
+		m.Participant = *e.Participant
+	case e.Fact.Kind == vocab.KindConsent && e.Consent != nil:
+		m.consent = e.Consent
+	default:
+		return nil
+	}
+	return m
 }
 
 // level sees to it that of a name the member of the version that stands is found,
@@ -67,6 +87,10 @@ func (ms *members) put(k vocab.Key, m *member) {
 		m.space.members = map[vocab.Key]*member{}
 	}
 	m.space.members[k] = m
+	if m.consent != nil {
+		ms.consents[k] = m
+		return
+	}
 	m.inCodes = len(ms.codes[m.Code])
 	ms.codes[m.Code] = append(ms.codes[m.Code], m)
 	if m.DID != "" {
@@ -77,6 +101,10 @@ func (ms *members) put(k vocab.Key, m *member) {
 
 func (ms *members) remove(k vocab.Key, m *member) {
 	delete(m.space.members, k)
+	if m.consent != nil {
+		delete(ms.consents, k)
+		return
+	}
 	drop(ms.codes, m.Code, m.inCodes, func(m *member) *int { return &m.inCodes })
 	if m.DID != "" {
 		drop(ms.dids, m.DID, m.inDID, func(m *member) *int { return &m.inDID })
@@ -97,9 +125,13 @@ func drop(of map[string][]*member, name string, at int, place func(*member) *int
 	of[name] = list[:last]
 }
 
-// valid reports whether the participant counts at a time.
+// valid reports whether the participant or consent counts at a time.
 func (m *member) valid(now time.Time) bool {
-	return m.stands && (m.expires == 0 || now.UnixNano() < m.expires) && (m.ValidUntil.IsZero() || now.Before(m.ValidUntil))
+	until := m.ValidUntil
+	if m.consent != nil {
+		until = m.consent.ValidUntil
+	}
+	return m.stands && (m.expires == 0 || now.UnixNano() < m.expires) && (until.IsZero() || now.Before(until))
 }
 
 // ParticipantsOf returns the participants of a space that stand, by code, then
@@ -110,7 +142,7 @@ func (r *Registry) ParticipantsOf(space string) []vocab.Participant {
 	var out []vocab.Participant
 	if s := r.named(space); s != nil {
 		for _, m := range s.members {
-			if m.stands {
+			if m.stands && m.consent == nil {
 				out = append(out, m.Participant)
 			}
 		}

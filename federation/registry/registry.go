@@ -1,6 +1,6 @@
 // Package registry folds log entries into what stands: spaces with their
-// standing, their keys and descriptors, participants, and the version of every
-// offering. Versions are a commutative maximum, whatever came first; keys and
+// standing, their keys and descriptors, participants, consents, and the version of
+// every offering. Versions are a commutative maximum, whatever came first; keys and
 // standing go by the order of the log. So whoever holds the same log holds the
 // same state, also where bodies of it have been redacted since.
 //
@@ -22,8 +22,8 @@ import (
 	"lianmu/vocab"
 )
 
-// Entry is one log entry as the fold takes it. Of Space, Participant, Act and
-// Redaction that of its kind is set, unless the body is gone; all are nil for
+// Entry is one log entry as the fold takes it. Of Space, Participant, Consent,
+// Act and Redaction that of its kind is set, unless the body is gone; all are nil for
 // other kinds.
 type Entry struct {
 	Index       uint64
@@ -32,6 +32,7 @@ type Entry struct {
 	Also        []string   // DIDs of the keys that signed it beside Fact.Key; Decide looks at them
 	Space       *vocab.Space
 	Participant *vocab.Participant
+	Consent     *vocab.Consent
 	Act         *vocab.Act
 	Redaction   *vocab.Redaction
 }
@@ -70,6 +71,7 @@ type SpaceState struct {
 	Keys         []Key     // by From, then DID
 	Offerings    int       // published versions that stand, expired ones and those of a suspended space included
 	Participants int       // that stand, likewise
+	Consents     int       // that stand, likewise
 	Entries      int
 	LastEntry    time.Time
 
@@ -181,7 +183,7 @@ func (r *Registry) Apply(entries ...Entry) {
 	}
 }
 
-// apply folds an entry, and what it says of a participant if it stands.
+// apply folds an entry, and what it says of an organisation if it stands.
 func (r *Registry) apply(e Entry) {
 	r.fold.apply(e)
 	switch k := e.Fact.Kind; {
@@ -192,11 +194,16 @@ func (r *Registry) apply(e Entry) {
 	switch {
 	case e.Fact.Kind == vocab.KindAct || e.Fact.Kind == vocab.KindRedaction:
 		r.expiry = 1 // what is shown may be other than it was: look anew
-	case e.Participant != nil && e.Fact.Kind == vocab.KindParticipant && e.Fact.Space != "":
+	case e.Participant != nil || e.Consent != nil:
+		m := memberOf(e)
+		if m == nil {
+			return
+		}
 		n, _ := r.find(e.Fact.Key())
 		s := r.home(n)
+		m.space = s
 		k := vocab.KeyOf(s.did, e.Fact.ID)
-		r.members.aside[k] = append(r.members.aside[k], &member{Participant: *e.Participant, space: s, position: e.Index, expires: nano(e.Fact.Expires)})
+		r.members.aside[k] = append(r.members.aside[k], m)
 		v := r.versions[k]
 		r.members.level(s, k, v, r.others[k])
 		if m := s.members[k]; m != nil {
@@ -230,6 +237,8 @@ func (r *Registry) keepCount(k vocab.Key, come bool) {
 	switch {
 	case v.kind == vocab.KindParticipant:
 		s.participants += by
+	case v.kind == vocab.KindConsent:
+		s.consents += by
 	case come:
 		s.offerings += by
 		r.contents[ck] = k
@@ -251,7 +260,7 @@ func (r *Registry) countAnew(s *space) {
 			delete(r.contents, ck)
 		}
 	}
-	s.offerings, s.participants = 0, 0
+	s.offerings, s.participants, s.consents = 0, 0, 0
 	for k, v := range r.versions {
 		if r.home(v.signer) != s {
 			continue
@@ -264,6 +273,8 @@ func (r *Registry) countAnew(s *space) {
 		case !stands:
 		case v.kind == vocab.KindParticipant:
 			s.participants++
+		case v.kind == vocab.KindConsent:
+			s.consents++
 		default:
 			s.offerings++
 			r.contents[contentKey{s.number, v.content}] = k

@@ -184,7 +184,7 @@ func (u *Union) Known(space string, content vocab.Digest) (Version, bool) {
 }
 
 // Offerings yields every version of a space's offerings in any log, published
-// or not, in no order. Withdrawals of participants are among them.
+// or not, in no order. Withdrawals of participants and consents are among them.
 func (u *Union) Offerings(space string) iter.Seq2[vocab.Key, Version] {
 	return func(yield func(vocab.Key, Version) bool) {
 		parts := u.logs()
@@ -197,7 +197,7 @@ func (u *Union) Offerings(space string) iter.Seq2[vocab.Key, Version] {
 					}
 					seen[k] = true
 				}
-				if v, ok := u.Version(k); ok && v.Kind != vocab.KindParticipant && !yield(k, v) {
+				if v, ok := u.Version(k); ok && !ofOrganisation(v.Kind) && !yield(k, v) {
 					return
 				}
 			}

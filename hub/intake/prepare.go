@@ -84,6 +84,15 @@ func (in *Intake) prepare(j *job) (ok bool) {
 	if r.Kind >= vocab.KindLog || judge.HubsOwn(r.Kind) && !(j.own && signer == in.c.HubDID) {
 		return in.refuse(j, vocab.Problems{vocab.NewProblem("/@type", "kind.reserved", "该类型只由目录节点自己写入", "only the hub itself writes this type")})
 	}
+	if r.Consent != nil {
+		err := judge.Cosigned(&judge.Read{Reading: r, Secured: sec})
+		if err == nil {
+			err = in.c.Registry.MayConsent(space, r.ID, r.Consent, now)
+		}
+		if err != nil {
+			return in.refuse(j, vocab.ProblemsOf(err, "consent"))
+		}
+	}
 	j.reading, j.also = r, sec.Also
 	j.fact = vocab.Fact{
 		Kind: r.Kind, Space: space, ID: r.ID, Digest: sec.Digest, Content: sec.Content,

@@ -192,7 +192,7 @@ func entered(j *job) logged { return logged{j, j.fact, j.reading} }
 // entryOf is what the fold takes of a submission.
 func entryOf(j *job) registry.Entry {
 	r := j.reading
-	return registry.Entry{Fact: j.fact, Also: j.also, Space: r.Space, Participant: r.Participant, Act: r.Act, Redaction: r.Redaction}
+	return registry.Entry{Fact: j.fact, Also: j.also, Space: r.Space, Participant: r.Participant, Consent: r.Consent, Act: r.Act, Redaction: r.Redaction}
 }
 
 // present hands a descriptor to the waiting list beside the sequencer, which

@@ -39,7 +39,7 @@ func (cat *Catalog) Audience(ctx context.Context, origin string, rec ledger.Reco
 		return vocab.AudienceSpace, nil
 	}
 	switch rec.Leaf.Kind {
-	case vocab.KindSpace, vocab.KindEpoch, vocab.KindRedaction:
+	case vocab.KindSpace, vocab.KindEpoch, vocab.KindRedaction, vocab.KindConsent:
 		return vocab.AudiencePublic, nil
 	case vocab.KindWithdrawal, vocab.KindDeregistration:
 		return f.named(rec, rec.Fact.Space, rec.Fact.ID), nil

@@ -24,6 +24,7 @@ const (
 	noteSpace      = "space "    // + DID: see Catalog.basis
 	noteShared     = "shared "   // + DID: the own log knows the space, and a mirror does
 	noteProviders  = "providers" // see providers
+	noteConsents   = "consents"  // see consents
 )
 
 // edition is an index with what it notes of the logs that it was made of. A
@@ -33,7 +34,8 @@ type edition struct {
 
 	mu        sync.Mutex
 	cursors   map[string]uint64 // of mirrors, by origin; every log noted has one
-	providers providers         // owned by whoever writes
+	providers providers         // owned by whoever writes, as are consents
+	consents  consents
 }
 
 // newEdition reads what the index notes.
@@ -64,6 +66,10 @@ func newEdition(ix *index.Index) (*edition, error) {
 	if e.providers, err = readProviders(text); err != nil {
 		return nil, fmt.Errorf("%w: what it notes of providers: %w", errIndex, err)
 	}
+	if text, err = ix.Note(noteConsents); err != nil {
+		return nil, fmt.Errorf("%w: %w", errIndex, err)
+	}
+	e.consents = readConsents(text)
 	return e, nil
 }
 
@@ -103,7 +109,7 @@ func (e *edition) advance(ctx context.Context, f *feed, puts []index.Doc, delete
 	if notes == nil {
 		notes = map[string]string{}
 	}
-	e.providers.note(notes)
+	e.note(notes)
 	cursor := to
 	if !f.own {
 		cursor = e.Cursor()
@@ -115,7 +121,7 @@ func (e *edition) advance(ctx context.Context, f *feed, puts []index.Doc, delete
 	if err := e.ApplyNoting(ctx, puts, deletes, notes, cursor); err != nil {
 		return fmt.Errorf("%w: log %s up to entry %d: %w", errIndex, f.origin, to, err)
 	}
-	e.providers.noted()
+	e.noted()
 	if !f.own {
 		e.mu.Lock()
 		e.cursors[f.origin] = to

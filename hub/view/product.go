@@ -12,39 +12,45 @@ import (
 )
 
 // providersEvery is how often it is asked anew whether organisations are
-// participants: they come, go, and expire without an entry.
+// participants, and which consents are in force: they come, go, and expire without
+// an entry.
 const providersEvery = 5 * time.Second
 
 // product returns the 数据标识码 under which an offering may be shown together
 // with other spaces' listings of the same product: only where the 主体 in the
-// code is the provider of this listing, as its space has verified him: the
-// operator of an admitted space, or a participant of that space. Else anybody
-// could put his listing into somebody else's by copying its code. "" otherwise.
+// code is the provider of this listing, as its space has verified him, or has
+// consented that the space lists it. Else anybody could put his listing into
+// somebody else's by copying its code. "" otherwise.
 func (cat *Catalog) product(e *edition, space string, o *vocab.Offering) string {
 	code := productCode(o)
 	if code == "" {
 		return ""
 	}
-	subject := code[1:19]
 	s, _ := cat.c.Union.Space(space)
+	if s.Standing != registry.Admitted || !cat.provides(e, s, o, code[1:19]) && !cat.consents(e).permit(code, space) {
+		return ""
+	}
+	return code
+}
+
+// provides reports whether a space has verified that a 主体 is the provider of its
+// listing: he is its operator or a participant, and the listing names nobody else.
+func (cat *Catalog) provides(e *edition, s registry.SpaceState, o *vocab.Offering, subject string) bool {
 	provider := o.Publisher.Code
 	if provider == "" {
 		provider = s.Space.Operator.Code
 	}
 	switch {
-	case provider != subject || s.Standing != registry.Admitted:
-		return ""
+	case provider != subject:
+		return false
 	case s.Decided.IsZero(): // an open hub admitted it, where anybody may claim any organisation's code
-		return ""
+		return false
 	case s.Space.Operator.Code == subject: // if it ever changes: see basis
-		return code
+		return true
 	}
-	verified := cat.verifies(space, subject)
-	e.providers.set(space, subject, verified)
-	if !verified {
-		return ""
-	}
-	return code
+	verified := cat.verifies(s.Space.DID, subject)
+	e.providers.set(s.Space.DID, subject, verified)
+	return verified
 }
 
 // productCode is the 数据标识码 that an offering gives; "" for none.
@@ -102,11 +108,19 @@ func (p *providers) note(notes map[string]string) {
 	notes[noteProviders] = string(text)
 }
 
+// note puts what listings were judged by among the notes of a batch, where it has
+// changed.
+func (e *edition) note(notes map[string]string) {
+	e.providers.note(notes)
+	e.consents.note(notes)
+}
+
 // noted tells that the batch was applied.
-func (p *providers) noted() { p.changed = false }
+func (e *edition) noted() { e.providers.changed, e.consents.changed = false, false }
 
 // reverify reads the listings again whose provider has become a participant of
-// their space, or is none any more.
+// their space, or is none any more, and those of products for which other consents
+// are in force.
 func (cat *Catalog) reverify(ctx context.Context, e *edition) error {
 	now := cat.c.Now()
 	if now.Sub(cat.verifiedAt) < providersEvery {
@@ -119,18 +133,18 @@ func (cat *Catalog) reverify(ctx context.Context, e *edition) error {
 			if is == was {
 				continue
 			}
-			if err := cat.readAgain(ctx, e, space, code); err != nil {
+			if err := cat.readAgain(ctx, e, map[string]string{"space": space, "code": code}); err != nil {
 				return err
 			}
 			e.providers.set(space, code, is) // also where nothing names it any more
 		}
 	}
-	return nil
+	return cat.reconsent(ctx, e, now)
 }
 
-// readAgain reads the listings of a space again that name a code.
-func (cat *Catalog) readAgain(ctx context.Context, e *edition, space, code string) error {
-	held, err := e.Holding(ctx, map[string]string{"space": space, "code": code})
+// readAgain reads the listings again whose fields in the index have these values.
+func (cat *Catalog) readAgain(ctx context.Context, e *edition, values map[string]string) error {
+	held, err := e.Holding(ctx, values)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errIndex, err)
 	}

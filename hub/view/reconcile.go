@@ -238,11 +238,11 @@ func (cat *Catalog) again(ctx context.Context, e *edition, f *feed, positions []
 func (cat *Catalog) reput(ctx context.Context, e *edition, f *feed, items []item) error {
 	puts, deletes := cat.changes(e, f, items)
 	notes := map[string]string{}
-	e.providers.note(notes)
+	e.note(notes)
 	if err := e.write(ctx, puts, deletes, notes); err != nil {
 		return err
 	}
-	e.providers.noted()
+	e.noted()
 	return nil
 }
 

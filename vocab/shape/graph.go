@@ -22,6 +22,7 @@ const (
 	classSpace
 	classEpoch
 	classParticipant
+	classConsent
 	classAct
 	classRedaction
 	classLog
@@ -33,7 +34,7 @@ const (
 
 var classNames = map[string]class{
 	"withdrawal": classWithdrawal, "deregistration": classDeregistration, "space": classSpace, "epoch": classEpoch,
-	"participant": classParticipant, "act": classAct, "redaction": classRedaction, "log": classLog,
+	"participant": classParticipant, "consent": classConsent, "act": classAct, "redaction": classRedaction, "log": classLog,
 	"product": classProduct, "resource": classResource, "service": classService, "dataset": classDataset,
 }
 
@@ -49,6 +50,8 @@ func (c class) entry() vocab.EntryKind {
 		return vocab.KindEpoch
 	case classParticipant:
 		return vocab.KindParticipant
+	case classConsent:
+		return vocab.KindConsent
 	case classAct:
 		return vocab.KindAct
 	case classRedaction:

@@ -21,7 +21,7 @@ func (rd *reading) participant(s subject) *vocab.Participant {
 		Name:       rd.textOf(s, "agentName", labelLimit, true),
 		Roles:      rd.roles(s),
 		Level:      rd.assurance(s),
-		ValidUntil: rd.validUntil(s),
+		ValidUntil: rd.validUntil(rd.values(s, "validUntil")),
 		Audience:   rd.audience(s),
 	}
 	if len(p.Name) == 0 && !rd.has(s, "agentName") {
@@ -88,9 +88,9 @@ func (rd *reading) assurance(s subject) vocab.Term {
 // validUntil reads the first moment at which the entry holds no more. A day, a
 // month or a year holds to its end, in UTC. One that is not understood refuses
 // the document: without it the entry would hold for ever.
-func (rd *reading) validUntil(s subject) time.Time {
+func (rd *reading) validUntil(values []value) time.Time {
 	var out time.Time
-	for i, v := range rd.values(s, "validUntil") {
+	for i, v := range values {
 		text, _, ok := v.text()
 		if x, number := v.raw["@value"].(float64); number && x == math.Trunc(x) {
 			text, ok = decimal(x), true

@@ -16,19 +16,23 @@ import (
 const (
 	CodePersonal        = "participant.personal" // in a participant's entry
 	CodeSpacePersonal   = "space.personal"       // in a space's descriptor
+	CodeConsentPersonal = "consent.personal"     // in a consent to list products
 	CodeUnfiledPersonal = "document.personal"    // in a document of which it is not clear what it is
 )
 
 const mostPersonal = 20 // finds that one refusal names
 
-// impersonal looks for natural persons in the whole of a participant's entry
-// or a space's descriptor, also where nothing else would ever read. Where it
+// impersonal looks for natural persons in the whole of a participant's entry,
+// a consent or a space's descriptor, also where nothing else would ever read. Where it
 // finds one it refuses the document and returns false: nothing more is to be
 // read then, because other problems may quote what they are about.
 func (rd *reading) impersonal(g *jsonld.Graph, out *Reading) bool {
 	code := CodePersonal
-	if out.Kind == vocab.KindSpace {
+	switch out.Kind {
+	case vocab.KindSpace:
 		code = CodeSpacePersonal
+	case vocab.KindConsent:
+		code = CodeConsentPersonal
 	}
 	if rd.persons(g, code) == 0 {
 		return true
@@ -40,7 +44,7 @@ func (rd *reading) impersonal(g *jsonld.Graph, out *Reading) bool {
 }
 
 // unfiled does the same for a refused document that may have been meant as
-// either, and takes out of the problems what would quote a find.
+// one of these, and takes out of the problems what would quote a find.
 func (rd *reading) unfiled(g *jsonld.Graph) {
 	said := rd.problems
 	rd.problems = nil

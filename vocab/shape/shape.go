@@ -28,6 +28,7 @@ type Reading struct {
 	Warnings vocab.Problems  // what is missing or odd but does not refuse it
 
 	Participant *vocab.Participant // for KindParticipant
+	Consent     *vocab.Consent     // for KindConsent
 	Act         *vocab.Act         // for KindAct
 	Redaction   *vocab.Redaction   // for KindRedaction
 	Log         *vocab.LogCard     // for KindLog
@@ -141,6 +142,11 @@ func (rd *reading) read(g *jsonld.Graph) *Reading {
 		if rd.impersonal(g, out) {
 			out.Participant = rd.participant(s)
 			out.Participant.ID = out.ID
+		}
+	case vocab.KindConsent:
+		if rd.impersonal(g, out) {
+			out.Consent = rd.consent(s)
+			out.Consent.ID = out.ID
 		}
 	case vocab.KindAct:
 		out.Act = rd.act(s)
