@@ -123,6 +123,7 @@ func Open(ctx context.Context, c Config) (*Catalog, error) {
 	}
 	cat := newCatalog(ctx, c, e)
 	cat.stopped.Go(cat.follow)
+	cat.stopped.Go(cat.warm)
 	return cat, nil
 }
 
@@ -132,6 +133,16 @@ func newCatalog(ctx context.Context, c Config, e *edition) *Catalog {
 	cat.own = newFeed(Feed{Log: c.Log, Registry: c.Registry, Fallback: c.Fallback}, true, nil)
 	cat.room.Store(freshMirrors)
 	return cat
+}
+
+// warm does it for the index as it was found: a search that comes meanwhile waits
+// for the same thing, and is slower by nothing.
+func (cat *Catalog) warm() {
+	cat.mu.RLock()
+	defer cat.mu.RUnlock()
+	if err := cat.ix.warm(cat.run); err != nil && cat.run.Err() == nil {
+		cat.c.Logger.Error("the index cannot be searched", "err", err)
+	}
 }
 
 // Origin is the name of the own log.

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"lianmu/index"
+	"lianmu/index/query"
 	"lianmu/vocab"
 )
 
@@ -71,6 +72,13 @@ func newEdition(ix *index.Index) (*edition, error) {
 	}
 	e.consents = readConsents(text)
 	return e, nil
+}
+
+// warm searches once, so that nobody waits for what the first search after a start
+// has to look for in all of the index: which listings are of one product.
+func (e *edition) warm(ctx context.Context) error {
+	_, err := e.Search(ctx, index.Request{Query: query.All{}, Collapse: true, Limit: 1})
+	return err
 }
 
 // at is how many entries of a log were applied.

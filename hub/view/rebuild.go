@@ -53,6 +53,9 @@ func (cat *Catalog) rebuild(ctx context.Context) (again bool, err error) {
 	if err == nil {
 		err = cat.fill(ctx, e)
 	}
+	if err == nil {
+		err = e.warm(ctx)
+	}
 	if err != nil {
 		return false, fail(err)
 	}
