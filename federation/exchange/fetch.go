@@ -95,10 +95,35 @@ func ask(ctx context.Context, src Source, origin string, leaves []ledger.Leaf) (
 	return documents, nil
 }
 
+// askInPace is ask of a source that is left where it is too slow.
+func (c *copying) askInPace(ctx context.Context, src Source, pace *pace, leaves []ledger.Leaf) (documents []Document, err error) {
+	err = pace.wait(func() (gained int, err error) {
+		documents, err = ask(ctx, src, c.f.Log.Origin(), leaves)
+		return weight(documents), err
+	})
+	return documents, err
+}
+
+// weight is how many bytes documents take in an answer.
+func weight(documents []Document) (n int) {
+	for _, d := range documents {
+		n += documentHead + len(d.Bytes)
+	}
+	return n
+}
+
+// other is a further source.
+type other struct {
+	src  Source
+	pace *pace
+}
+
 // askOthers asks the other sources for documents that src does not have right.
 func (c *copying) askOthers(ctx context.Context, items []*item) {
 	if !c.asked && c.f.Others != nil {
-		c.others = c.f.Others()
+		for _, src := range c.f.Others() {
+			c.others = append(c.others, other{src, c.f.pace()})
+		}
 	}
 	c.asked = true
 	for n := 0; n < len(c.others) && len(items) > 0; n++ {
@@ -108,7 +133,7 @@ func (c *copying) askOthers(ctx context.Context, items []*item) {
 			for i := range leaves {
 				leaves[i] = items[i].leaf
 			}
-			documents, err := ask(ctx, c.others[n], c.f.Log.Origin(), leaves)
+			documents, err := c.askInPace(ctx, c.others[n].src, c.others[n].pace, leaves)
 			if err != nil { // nor later: it must not hold up the others
 				c.f.logger().Debug("another source of a log does not help", "origin", c.f.Log.Origin(), "err", err)
 				c.others = append(c.others[:n:n], c.others[n+1:]...)

@@ -22,7 +22,8 @@ type Judge interface {
 	// whatever else the log says.
 	Read(ctx context.Context, leaf ledger.Leaf, document []byte) (any, error)
 	// Stand says whether the signer had the right to this entry at its place in
-	// the log. All entries before it have been applied.
+	// the log. All entries before it have been applied, but where it is a
+	// redaction, whose right does not hang on them.
 	Stand(index uint64, leaf ledger.Leaf, read any) (vocab.Fact, error)
 	// Apply folds an entry, in the log's order. For one that does not stand or
 	// whose document is not here, fact has kind and digest alone, and read is
@@ -62,10 +63,11 @@ type Follower struct {
 	Now    func() time.Time // measures how long a source is waited for
 	Logger *slog.Logger     // may be nil
 
-	mu     sync.Mutex
-	rested time.Time // the log is not folded anew for late documents before
-	chunk  uint64    // chunkLeaves, or less in tests
-	part   int       // askedFor, likewise
+	mu     sync.Mutex // guards what follows
+	rested time.Time  // the log is not folded anew for late documents before
+	astray bool       // the judge applied what may not be in the log as it was judged
+	chunk  uint64     // chunkLeaves, or less in tests
+	part   int        // askedFor, likewise
 }
 
 // Progress is what an Advance did.
@@ -142,12 +144,13 @@ func (f *Follower) Advance(ctx context.Context, src Source, own bool, note []byt
 
 // level brings the judge to where the mirror is. It is ahead after an append that
 // failed: an entry is applied before it is written, as those after it are judged
-// by it.
+// by it. Another process may have appended instead, what it had of the same entries.
 func (f *Follower) level(ctx context.Context) error {
-	if f.Judge.Position() == f.Log.Size() {
+	if f.Judge.Position() == f.Log.Size() && !f.astray {
 		return nil
 	}
 	_, err := f.Judge.Late(ctx, nil)
+	f.astray = f.astray && err != nil
 	return err
 }
 
@@ -158,10 +161,10 @@ type copying struct {
 	own    bool
 	cp     ledger.Checkpoint
 	hashes map[tlog.Tile][]byte // authentic tiles of the checkpoint's tree
-	pace   pace
+	pace   *pace
 
 	redactions map[uint64]redaction // in the part of the log under way, by the entry that they name
-	others     []Source             // nil until needed
+	others     []other              // nil until needed
 	asked      bool
 	wrong      int    // documents that src had wrong
 	scanned    uint64 // entries before this were looked at by lacking
@@ -195,8 +198,10 @@ func (f *Follower) copying(src Source, own bool) *copying {
 	if _, file := src.(*Bundle); file {
 		own = false // nobody knows who wrote it
 	}
-	return &copying{f: f, src: src, own: own, pace: pace{now: f.Now, grace: graceOfSource}}
+	return &copying{f: f, src: src, own: own, pace: f.pace()}
 }
+
+func (f *Follower) pace() *pace { return &pace{now: f.Now, grace: graceOfSource} }
 
 func (f *Follower) logger() *slog.Logger {
 	if f.Logger == nil {

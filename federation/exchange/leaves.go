@@ -53,7 +53,7 @@ func (c *copying) leaves(ctx context.Context, from uint64) (good []ledger.Leaf, 
 	if root != want {
 		return nil, nil, c.blame(ctx, from, to)
 	}
-	good, late, err := c.timely(ctx, from, raw)
+	good, late, err := c.timely(from, raw)
 	if late != nil {
 		broken = late
 	}
@@ -84,15 +84,11 @@ func (c *copying) legible(ctx context.Context, from uint64, raw []byte) ([]byte,
 
 // timely parses authenticated records, as far as their times are possible: never
 // before the entry ahead, and not after the checkpoint was signed.
-func (c *copying) timely(ctx context.Context, from uint64, raw []byte) (good []ledger.Leaf, broken *LogFault, err error) {
+func (c *copying) timely(from uint64, raw []byte) (good []ledger.Leaf, broken *LogFault, err error) {
 	var last time.Time
 	if from > 0 {
-		for rec, err := range c.f.Log.Facts(ctx, from-1, from) {
-			if err != nil {
-				return nil, nil, err
-			}
-			last = rec.ReceivedAt
-		}
+		before, _, _ := c.f.Log.At(from - 1)
+		last = before.ReceivedAt
 	}
 	good = make([]ledger.Leaf, 0, len(raw)/ledger.LeafSize)
 	for i := from; len(raw) > 0; i, raw = i+1, raw[ledger.LeafSize:] {

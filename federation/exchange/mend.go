@@ -85,11 +85,7 @@ func (c *copying) mend(ctx context.Context, indexes []uint64) (filled int, all b
 		}
 	}
 	for _, it := range bad {
-		lacks, err := c.lacking(ctx)
-		if err != nil {
-			return filled, all, err
-		}
-		if len(lacks) > 0 && !(c.own && all) {
+		if len(c.lacking()) > 0 && !(c.own && all) {
 			break // what they hang on may come yet
 		}
 		it.state = ledger.Faulty
@@ -115,7 +111,7 @@ func (c *copying) fill(ctx context.Context, it *item, fact vocab.Fact, filled *i
 	}
 	*filled++
 	if it.leaf.Kind == vocab.KindRedaction && m.State == ledger.Held {
-		c.f.erase(ctx, m.Document)
+		c.f.erase(ctx, it.index, m.Document)
 	}
 	if c.f.Filled != nil {
 		c.f.Filled(it.index)
@@ -129,28 +125,20 @@ func (c *copying) late(ctx context.Context, indexes []uint64) (items []*item, al
 	var lack []*item
 	var leaves []ledger.Leaf
 	for _, i := range indexes {
-		for rec, err := range c.f.Log.Facts(ctx, i, i+1) {
-			if err != nil {
-				return nil, false, err
-			}
-			if rec.State == ledger.Missing || rec.State == ledger.Withheld {
-				lack, leaves = append(lack, &item{index: i, leaf: rec.Leaf}), append(leaves, rec.Leaf)
-			}
+		leaf, state, _ := c.f.Log.At(i)
+		if state == ledger.Missing || state == ledger.Withheld {
+			lack, leaves = append(lack, &item{index: i, leaf: leaf}), append(leaves, leaf)
 		}
 	}
 	asking, cancel := context.WithTimeout(ctx, mendTime)
 	defer cancel()
 	for sum := 0; len(lack) > 0 && sum < mendBytes; {
-		var documents []Document
-		err := c.pace.wait(func() (gained int, err error) {
-			documents, err = ask(asking, c.src, c.f.Log.Origin(), leaves)
-			for _, d := range documents {
-				gained += len(d.Bytes)
+		documents, err := c.askInPace(asking, c.src, c.pace, leaves)
+		if err != nil && asking.Err() != nil && ctx.Err() == nil {
+			if len(items) > 0 {
+				break // what came is worth having
 			}
-			return gained, err
-		})
-		if err != nil && asking.Err() != nil && ctx.Err() == nil && len(items) > 0 {
-			break // what came is worth having
+			err = fault("peer.slow", "对方太慢：%[1]d 秒里没有给出所缺的文档。", "it is too slow: none of the documents that are lacking in %[1]d s", int(mendTime.Seconds()))
 		}
 		if err != nil {
 			return nil, false, err
@@ -184,10 +172,7 @@ func (b *batch) doubt(ctx context.Context, it *item, why error) (fact vocab.Fact
 	if err := b.flush(ctx); err != nil {
 		return fact, nil, err
 	}
-	lacks, err := c.lacking(ctx)
-	if err != nil {
-		return fact, nil, err
-	}
+	lacks := c.lacking()
 	if len(lacks) > 0 && c.own && !c.mended {
 		n, all, err := c.mend(ctx, lacks)
 		if err != nil {
@@ -211,15 +196,12 @@ func (b *batch) doubt(ctx context.Context, it *item, why error) (fact vocab.Fact
 
 // lacking lists the entries in the mirror whose documents say who may sign, and
 // are not here.
-func (c *copying) lacking(ctx context.Context) ([]uint64, error) {
-	for rec, err := range c.f.Log.Facts(ctx, c.scanned, c.f.Log.Size()) {
-		if err != nil {
-			return nil, err
+func (c *copying) lacking() []uint64 {
+	for ; c.scanned < c.f.Log.Size(); c.scanned++ {
+		leaf, state, _ := c.f.Log.At(c.scanned)
+		if bearsRights(leaf.Kind) && (state == ledger.Missing || state == ledger.Withheld) {
+			c.lacks = append(c.lacks, c.scanned)
 		}
-		if bearsRights(rec.Leaf.Kind) && (rec.State == ledger.Missing || rec.State == ledger.Withheld) {
-			c.lacks = append(c.lacks, rec.Index)
-		}
-		c.scanned = rec.Index + 1
 	}
-	return c.lacks, nil
+	return c.lacks
 }

@@ -3,8 +3,6 @@ package exchange
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -104,12 +102,9 @@ func (c *copying) read(ctx context.Context, running *sync.WaitGroup, in <-chan f
 		for {
 			var part fetched
 			var more bool
-			err := c.pace.wait(func() (gained int, _ error) {
+			err := c.pace.wait(func() (int, error) {
 				part, more = <-in
-				for _, d := range part.documents {
-					gained += len(d.Bytes)
-				}
-				return gained + len(part.documents)*documentHead, nil
+				return weight(part.documents), nil
 			})
 			if !more {
 				return
@@ -204,51 +199,40 @@ type redaction struct{ read any }
 
 // lookAhead reads the redactions among leaves: they say of which entries before
 // them the body is gone. Who comes late to a log then judges it as those did who
-// came in time.
+// came in time, so only one that stands counts.
 func (c *copying) lookAhead(ctx context.Context, first uint64, leaves []ledger.Leaf) error {
 	c.redactions = map[uint64]redaction{}
-	var at []ledger.Leaf
-	for _, leaf := range leaves {
+	var at []uint64
+	var theirs []ledger.Leaf
+	for i, leaf := range leaves {
 		if leaf.Kind == vocab.KindRedaction {
-			at = append(at, leaf)
+			at, theirs = append(at, first+uint64(i)), append(theirs, leaf)
 		}
 	}
 	for len(at) > 0 {
-		documents, err := ask(ctx, c.src, c.f.Log.Origin(), at)
+		documents, err := c.askInPace(ctx, c.src, c.pace, theirs)
 		if err != nil {
 			return err
 		}
 		for i, d := range documents {
-			if d.State != DocumentGiven || !at[i].Matches(d.Bytes) {
+			if d.State != DocumentGiven || !theirs[i].Matches(d.Bytes) {
 				continue // it redacts nothing as long as it is not here
 			}
-			index, record, ok := redacts(d.Bytes)
-			if !ok || index < first || index-first >= uint64(len(leaves)) || !bytes.Equal(leaves[index-first].Bytes(), record) ||
-				!ledger.Redactable(leaves[index-first].Kind) {
+			index, record, err := ledger.ParseRedaction(at[i], d.Bytes)
+			if err != nil || index < first || !bytes.Equal(leaves[index-first].Bytes(), record) {
 				continue
 			}
-			read, err := c.f.Judge.Read(ctx, at[i], d.Bytes)
+			read, err := c.f.Judge.Read(ctx, theirs[i], d.Bytes)
+			if err == nil {
+				_, err = c.f.Judge.Stand(at[i], theirs[i], read)
+			}
 			if _, twice := c.redactions[index]; err == nil && !twice {
 				c.redactions[index] = redaction{read}
 			}
 		}
-		at = at[len(documents):]
+		at, theirs = at[len(documents):], theirs[len(documents):]
 	}
-	return nil
-}
-
-// redacts reads which entry a redaction names, with its leaf record, as package
-// ledger does.
-func redacts(document []byte) (index uint64, record []byte, ok bool) {
-	var d struct {
-		Index *uint64 `json:"index"`
-		Leaf  *string `json:"leaf"`
-	}
-	if json.Unmarshal(document, &d) != nil || d.Index == nil || d.Leaf == nil {
-		return 0, nil, false
-	}
-	record, err := base64.RawURLEncoding.DecodeString(*d.Leaf)
-	return *d.Index, record, err == nil
+	return ctx.Err() // reading may have ended for that
 }
 
 // batch gathers entries for one append to the mirror.
@@ -303,6 +287,7 @@ func (b *batch) flush(ctx context.Context) error {
 	c := b.c
 	ctx = context.WithoutCancel(ctx)
 	if err := c.f.Log.Extend(ctx, b.items[0].index, b.out); err != nil {
+		c.f.astray = true
 		return err
 	}
 	for i, it := range b.items {
@@ -316,18 +301,18 @@ func (b *batch) flush(ctx context.Context) error {
 		}
 		c.progress.count(m)
 		if it.leaf.Kind == vocab.KindRedaction && m.State == ledger.Held {
-			c.f.erase(ctx, m.Document)
+			c.f.erase(ctx, it.index, m.Document)
 		}
 	}
 	b.items, b.out, b.bytes = nil, nil, 0
 	return nil
 }
 
-// erase deletes the body that a redaction names. No reading yields it any more;
+// erase deletes the body that the redaction at entry at names. No reading yields it any more;
 // a deletion that fails is made good when the mirror is opened again.
-func (f *Follower) erase(ctx context.Context, redaction []byte) {
-	index, _, ok := redacts(redaction)
-	if !ok {
+func (f *Follower) erase(ctx context.Context, at uint64, redaction []byte) {
+	index, _, err := ledger.ParseRedaction(at, redaction)
+	if err != nil {
 		return
 	}
 	if _, named := f.Log.RedactedBy(index); !named {

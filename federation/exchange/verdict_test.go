@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"lianmu/federation/identity"
 	"lianmu/federation/ledger"
 	"lianmu/vocab"
 )
@@ -235,6 +236,48 @@ func TestRedactions(t *testing.T) {
 	// A body that comes with its redaction is not kept.
 	if r, err := early.Log.Get(t.Context(), 4); err != nil || r.Document != nil || !r.Redacted {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// What redacts nothing redacts it for nobody: a redaction that another than the
+// hub signed, or of an entry that comes after it. Whoever reads the log in one go
+// holds what those hold who read it entry by entry.
+func TestFalseRedactions(t *testing.T) {
+	for name, c := range map[string]struct {
+		write func(p *paper, space *identity.Key)
+		want  states
+	}{
+		"signed by the space": {func(p *paper, space *identity.Key) {
+			p.offer(space, 3)
+			p.say(space, vocab.KindRedaction, p.redaction(1, p.leaf(1), p.documents[p.leaf(1).SHA256]))
+		}, states{ledger.Held: 3, ledger.Faulty: 1}},
+		"of a later entry": {func(p *paper, space *identity.Key) {
+			p.offer(space, 1)
+			raw := p.sign(space, m{"@type": "DataProduct", "@id": "https://space.example/late", "title": "后来的"})
+			p.say(p.hub, vocab.KindRedaction, p.redaction(2, ledger.NewLeaf(vocab.KindOffering, p.at.Add(2*time.Second), raw), raw))
+			p.write(vocab.KindOffering, raw) // of barred content, so it does not stand
+		}, states{ledger.Held: 2, ledger.Faulty: 1}},
+		"with another leaf record": {func(p *paper, space *identity.Key) {
+			p.offer(space, 2)
+			p.say(p.hub, vocab.KindRedaction, p.redaction(1, p.leaf(0), p.documents[p.leaf(1).SHA256]))
+		}, states{ledger.Held: 3}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, late, p := newWorld(t), newWorld(t), newPaper(t)
+			c.write(p, newKey(t))
+			early, f := w.follow(p, true), late.follow(p, true)
+			for n := range p.size() {
+				early.advance(t, p, true, p.note(n+1))
+			}
+			f.advance(t, p, true, p.last())
+			early.wantStates(p, p.size(), c.want)
+			f.wantStates(p, p.size(), c.want)
+			a, n := early.judge.Registry().Digest(w.clock.now())
+			b, n2 := f.judge.Registry().Digest(w.clock.now())
+			if a != b || n != n2 || n == 0 {
+				t.Errorf("%d and %d offerings stand, %v", n, n2, a == b)
+			}
+		})
 	}
 }
 

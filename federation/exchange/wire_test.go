@@ -277,15 +277,6 @@ func FuzzReply(f *testing.F) {
 	})
 }
 
-func FuzzRedacts(f *testing.F) {
-	f.Add([]byte(`{"index":3,"leaf":"AQ"}`))
-	f.Fuzz(func(t *testing.T, document []byte) {
-		if _, record, ok := redacts(document); ok && len(record) > len(document) {
-			t.Errorf("%d bytes", len(record))
-		}
-	})
-}
-
 func FuzzFault(f *testing.F) {
 	f.Add("x", "文", "y")
 	f.Fuzz(func(t *testing.T, path, zh, code string) {

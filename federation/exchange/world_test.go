@@ -294,7 +294,15 @@ func (p *paper) admit(space string) uint64 {
 func (p *paper) redact(index uint64, keys ...string) uint64 {
 	p.t.Helper()
 	leaf := p.leaf(index)
-	raw := p.documents[leaf.SHA256]
+	members := p.redaction(index, leaf, p.documents[leaf.SHA256], keys...)
+	delete(p.documents, leaf.SHA256)
+	p.states[leaf.SHA256] = DocumentRedacted
+	return p.say(p.hub, vocab.KindRedaction, members)
+}
+
+// redaction is what a hub writes of an entry with this leaf record and document.
+func (p *paper) redaction(index uint64, leaf ledger.Leaf, raw []byte, keys ...string) m {
+	p.t.Helper()
 	type proof struct {
 		Created            time.Time `json:"created"`
 		VerificationMethod string    `json:"verificationMethod"`
@@ -312,8 +320,6 @@ func (p *paper) redact(index uint64, keys ...string) uint64 {
 		p.t.Fatalf("proof %s", d.Proof)
 	}
 	space, _, _ := strings.Cut(proofs[0].VerificationMethod, "#")
-	delete(p.documents, leaf.SHA256)
-	p.states[leaf.SHA256] = DocumentRedacted
 	members := m{"@type": "Redaction", "index": index, "leaf": base64.RawURLEncoding.EncodeToString(leaf.Bytes()),
 		"ground": "personal", "by": "did:key:zOfficer", "space": space, "created": proofs[0].Created}
 	if leaf.Kind == vocab.KindSpace {
@@ -321,7 +327,7 @@ func (p *paper) redact(index uint64, keys ...string) uint64 {
 	} else {
 		members["offeringKey"], members["contentDigest"] = vocab.KeyOf(space, d.ID), content
 	}
-	return p.say(p.hub, vocab.KindRedaction, members)
+	return members
 }
 
 func (p *paper) leaf(index uint64) ledger.Leaf {

@@ -20,8 +20,15 @@ const (
 	latePrefix         = "lianmu.late."
 )
 
+// late is a body that came after its entry.
+type late struct {
+	seq   uint64 // of its message
+	twice bool   // the mirror's own stream has the body too, as Faulty
+}
+
 // Fill adds the body of an entry of a mirror that is Withheld or Missing: m is
-// Held or Faulty and has the entry's leaf record. It is kept in a stream of its
+// Held or Faulty and has the entry's leaf record. Of an entry that came as Faulty
+// and, judged anew, may stand, m is Held. It is kept in a stream of its
 // own, as the mirror's cannot change, and is read in its place from then on; the
 // tree stays as it is. The first one counts: repeating is harmless. A redaction
 // that is Held ends all reading of the entry that it names, as with Extend.
@@ -59,7 +66,7 @@ func (l *Log) Fill(ctx context.Context, index uint64, m Mirrored) error {
 			return fmt.Errorf("%w: entry %d was redacted; its body stays away", ErrRedaction, index)
 		case came:
 			return nil
-		case state != Withheld && state != Missing:
+		case !fillable(state, m.State):
 			return fmt.Errorf("%w: entry %d is %s and has its body", ErrEntry, index, state)
 		case again:
 			return fmt.Errorf("%w: another body stands in for entry %d: %s", ErrDamaged, index, l.remedy(""))
@@ -67,7 +74,7 @@ func (l *Log) Fill(ctx context.Context, index uint64, m Mirrored) error {
 		seq, err := l.publishLate(ctx, index, record, m)
 		if err == nil {
 			l.mu.Lock()
-			l.late[index], l.tree.states[index] = seq, m.State
+			l.late[index], l.tree.states[index] = late{seq, state == Faulty}, m.State
 			l.mu.Unlock()
 			if d, ok := lateRedaction(index, m.Leaf, m.State, m.Document); ok {
 				l.note([]redaction{d})
@@ -82,6 +89,11 @@ func (l *Log) Fill(ctx context.Context, index uint64, m Mirrored) error {
 			return err
 		}
 	}
+}
+
+// fillable reports whether an entry in a state can take a late body in another.
+func fillable(state, by EntryState) bool {
+	return state == Withheld || state == Missing || state == Faulty && by == Held
 }
 
 // publishLate writes a late body if there is none yet, else ErrConflict.
@@ -136,8 +148,12 @@ func (l *Log) learnLate(ctx context.Context) error {
 		}
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if _, gone := l.redacted[index]; gone || l.tree.states[index] == Withheld || l.tree.states[index] == Missing {
-			l.late[index], l.tree.states[index] = m.seq, state
+		if was, came := l.late[index]; came && was.seq == m.seq {
+			return nil
+		}
+		was := l.tree.states[index]
+		if _, gone := l.redacted[index]; gone || fillable(was, state) {
+			l.late[index], l.tree.states[index] = late{m.seq, was == Faulty}, state
 		}
 		return nil
 	})
@@ -156,28 +172,81 @@ func lateRedaction(index uint64, leaf Leaf, state EntryState, document []byte) (
 
 // stateAt tells what the log holds of entry i: its state, the message with its
 // body if that came late, and whether a redaction names it.
-func (l *Log) stateAt(i uint64) (state EntryState, late uint64, came, gone bool) {
+func (l *Log) stateAt(i uint64) (state EntryState, body late, came, gone bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	late, came = l.late[i]
+	body, came = l.late[i]
 	_, gone = l.redacted[i]
-	return l.tree.states[i], late, came, gone
+	return l.tree.states[i], body, came, gone
 }
+
+// lateReader reads the bodies that came late in place of a mirror's messages,
+// several at a time where they stand near each other, as those of neighbours do:
+// they were asked for together.
+type lateReader struct {
+	l    *Log
+	to   uint64               // entries before it are read
+	near map[uint64]*nats.Msg // that were read with another, by sequence
+}
+
+// lateNear is how far apart bodies may stand to be read together.
+const lateNear = 8
 
 // inPlace is the message that entry m is read from: m, or the one in which its
 // body came late.
-func (l *Log) inPlace(ctx context.Context, m stored) (stored, error) {
-	_, seq, came, gone := l.stateAt(m.seq - 1)
-	if !came {
+func (r *lateReader) inPlace(ctx context.Context, m stored) (stored, error) {
+	index := m.seq - 1
+	_, body, came, gone := r.l.stateAt(index)
+	if !came || gone {
 		return m, nil
 	}
-	found := false
-	err := l.scan(ctx, l.c.Late, seq, seq, func(late stored) error {
-		m.msg, found = late.msg, true
+	msg := r.near[body.seq]
+	if msg == nil {
+		r.read(ctx, index, body.seq)
+		msg = r.near[body.seq]
+	}
+	if msg == nil { // alone, it is asked for more than once
+		err := r.l.scan(ctx, r.l.c.Late, body.seq, body.seq, func(late stored) error {
+			msg = late.msg
+			return nil
+		})
+		if err != nil {
+			return m, err
+		}
+	}
+	delete(r.near, body.seq)
+	if msg == nil {
+		if _, _, _, gone := r.l.stateAt(index); !gone {
+			r.l.c.Damaged(index, fmt.Errorf("%w: the body of entry %d is missing from stream %s", ErrDamaged, index, r.l.c.Late))
+		}
+		return m, nil
+	}
+	m.msg = msg
+	return m, nil
+}
+
+// read asks for the body of an entry, and for those of the entries that follow as
+// far as they stand near behind it: one request, of what one may bring.
+func (r *lateReader) read(ctx context.Context, index, seq uint64) {
+	last, end := seq, min(r.to, index+fetchMessages)
+	wanted := map[uint64]bool{seq: true}
+	for i := index + 1; i < end; i++ {
+		_, body, came, gone := r.l.stateAt(i)
+		switch {
+		case !came || gone:
+			continue
+		case body.seq <= last || body.seq-last > lateNear:
+			i = end
+		default:
+			wanted[body.seq], last = true, body.seq
+		}
+	}
+	r.near = map[uint64]*nats.Msg{}
+	// What it does not bring is asked for again, one by one.
+	_, _, _ = r.l.fetch(ctx, r.l.c.Late, latePrefix+r.l.id+".*", seq, last, min(fetchMessages, last-seq+1), func(m stored) error {
+		if wanted[m.seq] {
+			r.near[m.seq] = m.msg
+		}
 		return nil
 	})
-	if err == nil && !found && !gone {
-		l.c.Damaged(m.seq-1, fmt.Errorf("%w: the body of entry %d is missing from stream %s", ErrDamaged, m.seq-1, l.c.Late))
-	}
-	return m, err
 }

@@ -138,8 +138,8 @@ type Log struct {
 	lastAt   time.Time         // receivedAt of the last entry
 	redacted map[uint64]uint64 // entry → the redaction that names it
 	changed  chan struct{}
-	late     map[uint64]uint64 // entry of a mirror → the message with the body that came late
-	signed   Checkpoint        // the last published one
+	late     map[uint64]late // by entry of a mirror, the body that came late
+	signed   Checkpoint      // the last published one
 	readOnly error
 
 	signing sync.Mutex // held while a checkpoint is made or accepted; taken before write
@@ -224,6 +224,20 @@ func (l *Log) Find(d vocab.Digest) (uint64, bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.tree.find(d)
+}
+
+// At tells from memory what the log holds of an entry: its leaf record and state,
+// Redacted where a redaction names it; false beyond the log's end.
+func (l *Log) At(index uint64) (leaf Leaf, state EntryState, ok bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if index >= l.tree.size() {
+		return Leaf{}, Held, false
+	}
+	if _, gone := l.redacted[index]; gone {
+		return l.tree.leaf(index), Redacted, true
+	}
+	return l.tree.leaf(index), l.tree.states[index], true
 }
 
 // Changed returns a channel that is closed at the next change of Size.

@@ -70,7 +70,7 @@ func newLog(c Config, mirror bool) (*Log, error) {
 	l := &Log{
 		c: c, log: c.Logger.With("part", "ledger"), nc: c.JetStream.Conn(), mirror: mirror, id: mirrorID(c.Origin),
 		prefix: c.JetStream.Options().APIPrefix, changed: make(chan struct{}),
-		redacted: map[uint64]uint64{}, late: map[uint64]uint64{},
+		redacted: map[uint64]uint64{}, late: map[uint64]late{},
 	}
 	l.book.key = stateKey
 	if mirror {

@@ -38,6 +38,18 @@ func FuzzTilePath(f *testing.F) {
 	})
 }
 
+func FuzzRedaction(f *testing.F) {
+	leaf := b64.EncodeToString(NewLeaf(vocab.KindOffering, time.UnixMilli(1), []byte("x")).Bytes())
+	f.Add(uint64(4), []byte(`{"index":3,"leaf":"`+leaf+`"}`))
+	f.Add(uint64(3), []byte(`{"index":3,"Leaf":"`+leaf+`"}`))
+	f.Fuzz(func(t *testing.T, at uint64, document []byte) {
+		index, record, err := ParseRedaction(at, document)
+		if err == nil && (index >= at || len(record) != LeafSize || !Redactable(vocab.EntryKind(record[1]))) {
+			t.Errorf("entry %d redacts %d, %x", at, index, record)
+		}
+	})
+}
+
 func FuzzCheckpoint(f *testing.F) {
 	_, v, _, err := noteKeys("hub.example", bytes.Repeat([]byte{1}, 32))
 	if err != nil {

@@ -56,6 +56,7 @@ func (l *Log) records(ctx context.Context, from, to uint64, withDocument func(vo
 	return func(yield func(Record, error) bool) {
 		to := min(to, l.Size())
 		next, synced := from, false
+		bodies := lateReader{l: l, to: to}
 		// gaps yields the entries before to that have no message.
 		gaps := func(to uint64) error {
 			for ; next < to; next++ {
@@ -76,7 +77,7 @@ func (l *Log) records(ctx context.Context, from, to uint64, withDocument func(vo
 			if err := gaps(m.seq - 1); err != nil {
 				return err
 			}
-			m, err := l.inPlace(ctx, m)
+			m, err := bodies.inPlace(ctx, m)
 			if err != nil {
 				return err
 			}

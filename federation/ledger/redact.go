@@ -51,6 +51,14 @@ func parseRedaction(at uint64, document []byte) (redaction, error) {
 	return d, nil
 }
 
+// ParseRedaction reads which earlier entry the redaction that stands at entry at
+// names, and the leaf record that it says this entry has; whether the log has it
+// so is for the caller to see. ErrRedaction where it can redact nothing.
+func ParseRedaction(at uint64, document []byte) (index uint64, leaf []byte, err error) {
+	d, err := parseRedaction(at, document)
+	return d.index, d.leaf, err
+}
+
 // Redactable reports whether entries of this kind can be redacted. What the hub
 // itself says cannot: without it nobody could check the others' rights, or that
 // a gap is as it should be.
@@ -113,14 +121,13 @@ func (l *Log) RedactedDocument(d vocab.Digest) bool {
 
 // erase deletes an entry's body, where the log holds one.
 func (l *Log) erase(ctx context.Context, index uint64) error {
-	l.mu.RLock()
-	late, came := l.late[index]
-	bodiless := l.tree.states[index].bodiless()
-	l.mu.RUnlock()
-	switch {
-	case came:
-		return l.eraseMessage(ctx, l.c.Late, late)
-	case bodiless:
+	state, late, came, _ := l.stateAt(index)
+	if came {
+		if err := l.eraseMessage(ctx, l.c.Late, late.seq); err != nil || !late.twice {
+			return err
+		}
+	}
+	if state.bodiless() {
 		return nil
 	}
 	return l.eraseMessage(ctx, l.c.Stream, index+1)

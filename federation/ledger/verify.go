@@ -59,9 +59,10 @@ func (s source) Documents(ctx context.Context, digests []vocab.Digest) ([][]byte
 			}
 			n++
 		}
+		bodies := lateReader{l: s.l, to: at + n}
 		// Bodies are read as they are: judging them is the verifier's part.
 		err := s.l.scan(ctx, s.l.c.Stream, at+1, at+n, func(m stored) error {
-			m, err := s.l.inPlace(ctx, m)
+			m, err := bodies.inPlace(ctx, m)
 			if state, _, serr := stateOf(m.msg.Header); err == nil && (serr != nil || !state.bodiless()) {
 				out[i+int(m.seq-1-at)] = m.msg.Data
 				if m.msg.Data == nil { // the document that is empty
