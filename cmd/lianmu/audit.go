@@ -137,8 +137,7 @@ func moment(text string, now time.Time) (time.Time, error) {
 }
 
 type auditExportCmd struct {
-	Hub   string `required:"" placeholder:"URL" env:"LIANMU_HTTP_HUB" help:"http://HOST:PORT."`
-	Key   string `required:"" placeholder:"FILE" env:"LIANMU_OPERATOR_KEY" help:"An operator's key; the hub's own is DIR/hub.key."`
+	desk  `embed:""`
 	Since string `placeholder:"TIME" help:"From then on: a date, a time, or how long ago (24h)."`
 	Until string `placeholder:"TIME" help:"Before then, likewise."`
 	Out   string `placeholder:"FILE" help:"File to write; never overwritten. Without it, standard output."`

@@ -139,7 +139,7 @@ func (h *hubClient) call(ctx context.Context, method, path string, body []byte, 
 		return nil
 	}
 	if err := json.Unmarshal(data, out); err != nil {
-		return fmt.Errorf(tr("%s 的答复读不懂：%w（是联目节点吗？）", "the answer of %s is not understood: %w (is it a lianmu hub?)"), h.base+path, err)
+		return notUnderstood(h.base+path, err)
 	}
 	return nil
 }
@@ -226,6 +226,10 @@ func (h *hubClient) unhurried(ctx context.Context, method, path, contentType str
 		return nil, problemOf(resp.StatusCode, data)
 	}
 	return resp, nil
+}
+
+func notUnderstood(where string, err error) error {
+	return fmt.Errorf(tr("%s 的答复读不懂：%w（是联目节点吗？）", "the answer of %s is not understood: %w (is it a lianmu hub?)"), where, err)
 }
 
 func needsKey() error {

@@ -17,8 +17,7 @@ import (
 )
 
 type logExportCmd struct {
-	Hub      string `required:"" placeholder:"URL" env:"LIANMU_HTTP_HUB" help:"http://HOST:PORT."`
-	Key      string `required:"" placeholder:"FILE" env:"LIANMU_OPERATOR_KEY" help:"An operator's key; the hub's own is DIR/hub.key."`
+	desk     `embed:""`
 	Out      string `required:"" placeholder:"FILE" help:"File to write; never overwritten."`
 	Log      string `placeholder:"ORIGIN" help:"Name of a mirrored log (lianmu peer show); without it, the hub's own."`
 	From     uint64 `help:"First entry: as many as the other side holds (lianmu peer show, there); without it, all."`
@@ -37,8 +36,12 @@ func (c *logExportCmd) Run(ctx context.Context, s *streams) (err error) {
 			_ = os.Remove(c.Out)
 		}
 	}()
+	hub, err := c.enter(s)
+	if err != nil {
+		return err
+	}
 	bar := newProgress(s, c.Progress, 0, tr("字节", "bytes"))
-	size, err := exportLog(ctx, s, c.Hub, c.Key, c.Log, c.From, io.MultiWriter(f, &counting{bar: bar}))
+	size, err := exportLog(ctx, hub, c.Log, c.From, io.MultiWriter(f, &counting{bar: bar}))
 	bar.finish()
 	if err != nil {
 		return refusedBy(s, err)
@@ -50,18 +53,14 @@ func (c *logExportCmd) Run(ctx context.Context, s *streams) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(s.Out, tr("已导出 %s 的第 %s 至 %s 条，%s 字节：%s\n对方运行：lianmu log import %[5]s\n", "exported %s, entries %s to %s, %s bytes: %s\nthey run: lianmu log import %[5]s\n"),
-		b.origin, number(b.From()), number(max(b.size, 1)-1), number(size), c.Out)
+	_, err = fmt.Fprintf(s.Out, tr("已导出 %s 的第 %s 至 %s 条，%s 字节：%s\n对方运行（--hub 和 --key 写对方自己的）：\n  %s\n", "exported %s, entries %s to %s, %s bytes: %s\nthey run, with a hub and key of their own:\n  %s\n"),
+		b.origin, number(b.From()), number(max(b.size, 1)-1), number(size), c.Out, elsewhere("log", "import", c.Out))
 	return err
 }
 
 // exportLog writes the bundle of a log, "" is the hub's own, and returns its
 // length in bytes.
-func exportLog(ctx context.Context, s *streams, address, keyFile, origin string, from uint64, w io.Writer) (int64, error) {
-	hub, err := enterHub(address, keyFile, s.Now)
-	if err != nil {
-		return 0, err
-	}
+func exportLog(ctx context.Context, hub *hubClient, origin string, from uint64, w io.Writer) (int64, error) {
 	path := "/api/v1/logs/" + url.PathEscape(orElse(origin, "own")) + "/export"
 	if from > 0 {
 		path += fmt.Sprint("?from=", from)
@@ -106,8 +105,7 @@ func openBundle(r io.ReaderAt, size int64) (b bundleFile, err error) {
 }
 
 type logImportCmd struct {
-	Hub      string `required:"" placeholder:"URL" env:"LIANMU_HTTP_HUB" help:"http://HOST:PORT."`
-	Key      string `required:"" placeholder:"FILE" env:"LIANMU_OPERATOR_KEY" help:"An operator's key; the hub's own is DIR/hub.key."`
+	desk     `embed:""`
 	Progress bool   `help:"Show the progress bar even where this is no terminal."`
 	JSON     bool   `name:"json" help:"Print the result as JSON."`
 	File     string `arg:"" name:"file" help:"A bundle (lianmu log export)."`
@@ -115,7 +113,7 @@ type logImportCmd struct {
 
 // Run sends a bundle to the hub, which takes it in as it would from a peer.
 func (c *logImportCmd) Run(ctx context.Context, s *streams) error {
-	hub, err := enterHub(c.Hub, c.Key, s.Now)
+	hub, err := c.enter(s)
 	if err != nil {
 		return err
 	}

@@ -22,12 +22,16 @@ import (
 
 // verifyMirror verifies a log that a hub mirrors, by what it hands on of it.
 func (c *logVerifyCmd) verifyMirror(ctx context.Context, s *streams, tick func(done, total uint64)) (*verification, error) {
+	hub, err := enterHub(c.Hub, c.Key, s.Now)
+	if err != nil {
+		return nil, err
+	}
 	f, err := os.CreateTemp("", "lianmu-*.bundle")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = errors.Join(f.Close(), os.Remove(f.Name())) }()
-	size, err := exportLog(ctx, s, c.Hub, c.Key, c.Log, 0, f)
+	size, err := exportLog(ctx, hub, c.Log, 0, f)
 	if err != nil {
 		return nil, err
 	}

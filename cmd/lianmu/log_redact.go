@@ -54,8 +54,8 @@ func (c *logRedactCmd) Run(ctx context.Context, s *streams) error {
 	case c.JSON:
 		return json.NewEncoder(s.Out).Encode(out)
 	case out.Proposal != nil:
-		_, err = fmt.Fprintf(s.Out, tr("已提出，编号 %s，%s 前须由另一人复核：lianmu space approve %[1]s\n",
-			"proposed as %s; until %s another officer has to agree: lianmu space approve %[1]s\n"), out.Proposal.ID, minute(out.Proposal.Expires))
+		_, err = fmt.Fprintf(s.Out, tr("已提出，编号 %s，%s 前须由另一人复核：%s\n",
+			"proposed as %s; until %s another officer has to agree, with: %s\n"), out.Proposal.ID, minute(out.Proposal.Expires), approving(c.Hub, out.Proposal.ID))
 		note(s, out.Warnings)
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"lianmu/hub/peering"
@@ -40,7 +41,7 @@ func listPeers(ctx context.Context, hub *hubClient) (all exchangedLogs, raw []by
 		return all, nil, err
 	}
 	if err := json.Unmarshal(raw, &all); err != nil {
-		return all, nil, fmt.Errorf(tr("%s 的答复读不懂：%w（是联目节点吗？）", "the answer of %s is not understood: %w (is it a lianmu hub?)"), hub.base, err)
+		return all, nil, notUnderstood(hub.base, err)
 	}
 	if all.Items == nil && !strings.Contains(string(raw), `"items"`) {
 		var me struct {
@@ -54,8 +55,16 @@ func listPeers(ctx context.Context, hub *hubClient) (all exchangedLogs, raw []by
 	return all, raw, nil
 }
 
-// namePeer finds the DID of a peer by DID, or by a name that only one has.
-func namePeer(ctx context.Context, hub *hubClient, wanted string) (string, error) {
+// namedPeer is a hub that an officer may mean: a peer, or one whose log is kept.
+type namedPeer struct {
+	naming
+	state peering.State // "": no peer any more
+}
+
+// namePeer finds the DID of the hub that is meant by a DID or a name. Anybody can
+// take a name: of several that go by it the one is meant that has been approved, and
+// the others are told of.
+func namePeer(ctx context.Context, s *streams, hub *hubClient, wanted string) (string, error) {
 	if strings.HasPrefix(wanted, "did:") {
 		return wanted, nil
 	}
@@ -63,17 +72,50 @@ func namePeer(ctx context.Context, hub *hubClient, wanted string) (string, error
 	if err != nil {
 		return "", err
 	}
-	named := make([]naming, 0, len(all.Items))
+	var found []namedPeer
 	for _, p := range all.Items {
-		if p.About != nil {
-			named = append(named, naming{p.DID, p.About.Name})
+		if p.About != nil && called(p.About.Name, wanted) {
+			found = append(found, namedPeer{naming{p.DID, p.About.Name}, p.State})
 		}
 	}
-	did, err := findSpace(named, wanted)
-	if err != nil {
-		return "", fmt.Errorf(tr("没有唯一名为“%s”的对等节点；请写 DID，或用 lianmu peer list 查看", "no peer, or more than one, is called %q: give its DID, or see lianmu peer list"), wanted)
+	for _, l := range all.Others {
+		if called(l.Name, wanted) && !slices.ContainsFunc(found, func(f namedPeer) bool { return f.did == l.Hub }) {
+			found = append(found, namedPeer{naming{l.Hub, l.Name}, ""})
+		}
 	}
-	return did, nil
+	one := slices.IndexFunc(found, func(f namedPeer) bool { return f.state == peering.Approved })
+	switch several := listNamed(found); {
+	case len(found) == 0:
+		return "", fmt.Errorf(tr("没有名为“%s”的节点；请写 DID，或用 %s 查看", "no peer is called %q: give its DID, or see %s"), wanted, commandLine("peer", "list", "--hub", hub.base))
+	case len(found) == 1:
+		return found[0].did, nil
+	case one < 0 || slices.ContainsFunc(found[one+1:], func(f namedPeer) bool { return f.state == peering.Approved }):
+		return "", fmt.Errorf(tr("名为“%s”的节点不止一个，请写 DID：\n%s", "several hubs are called %q, give the DID:\n%s"), wanted, several)
+	default:
+		fmt.Fprintf(s.Err, tr("注意：名为“%s”的节点不止一个，这里指已批准的那个：\n%s\n", "note: several hubs are called %q; the approved one is meant:\n%s\n"), clean(wanted), several)
+		return found[one].did, nil
+	}
+}
+
+// listNamed writes a line for each, of what tells them apart.
+func listNamed(found []namedPeer) string {
+	t := table{}
+	for _, f := range found {
+		words := peering.Fingerprint(f.did)
+		t.add("   ", f.did, tr(words.ZH, words.EN), orElse(sayPeerState(f.state), tr("不是对等节点", "no peer")))
+	}
+	return strings.TrimSuffix(t.String(), "\n")
+}
+
+// enterPeer returns the hub, and the DID of the other one that is meant.
+func (d desk) enterPeer(ctx context.Context, s *streams, wanted string) (hub *hubClient, did string, err error) {
+	if hub, err = d.enter(s); err == nil {
+		did, err = namePeer(ctx, s, hub, wanted)
+	}
+	if err != nil {
+		return nil, "", refusedBy(s, err)
+	}
+	return hub, did, nil
 }
 
 // peerPath is the address of a peer; its DID is one segment.
@@ -109,9 +151,9 @@ func (c *peerInviteCmd) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	words := peering.Fingerprint(card.Hub)
-	fmt.Fprintf(s.Err, tr("节点    %s\n指纹    %s\n        %s\n地址    %s\n把名片交给对方，并用另一途径（如电话）核对指纹。对方运行：lianmu peer add %s\n",
-		"hub      %s\nwords    %[3]s\n         %[2]s\naddress  %[4]s\nGive the card to the other side, and compare the words another way, such as by telephone. They run: lianmu peer add %[5]s\n"),
-		card.Hub, words.ZH, words.EN, strings.Join(card.Address, "  "), orDash(c.Out))
+	fmt.Fprintf(s.Err, tr("节点    %s\n指纹    %s\n        %s\n地址    %s\n把名片交给对方，并用另一途径（如电话）核对指纹。对方运行（--hub 和 --key 写对方自己的）：\n  %s\n",
+		"hub      %s\nwords    %[3]s\n         %[2]s\naddress  %[4]s\nGive the card to the other side, and compare the words another way, such as by telephone. They run, with a hub and key of their own:\n  %[5]s\n"),
+		card.Hub, words.ZH, words.EN, strings.Join(card.Address, "  "), elsewhere("peer", "add", orElse(c.Out, "CARD.json")))
 	return nil
 }
 
@@ -144,10 +186,10 @@ func (c *peerListCmd) Run(ctx context.Context, s *streams) error {
 		return printPeers(s, raw)
 	}
 	if len(all.Items)+len(all.Others) == 0 {
-		_, err := fmt.Fprintln(s.Err, tr("还没有对等节点；用 lianmu peer add 添加", "there are no peers yet: add one with lianmu peer add"))
+		_, err := fmt.Fprintln(s.Err, tr("还没有对等节点；用对方的名片添加：", "there are no peers yet; add one by its card: ")+c.command("peer", "add", "CARD.json"))
 		return err
 	}
-	t := table{Head: []string{tr("名称", "name"), tr("状态", "state"), tr("账本", "log"), tr("落后条数", "lag"), tr("静默秒数", "silent s"),
+	t := table{Head: []string{tr("名称", "name"), tr("状态", "state"), tr("账本", "log"), tr("落后条数", "lag"), tr("静默", "silent"),
 		tr("收到字节", "bytes in"), tr("发出字节", "bytes out"), "DID", tr("最近的问题", "last error")}, Right: map[int]bool{3: true, 4: true, 5: true, 6: true}}
 	for _, p := range all.Items {
 		in, out, complaint := "-", "-", (*peering.Complaint)(nil)
@@ -160,8 +202,8 @@ func (c *peerListCmd) Run(ctx context.Context, s *streams) error {
 		}
 		log, lag, age := "-", "-", "-"
 		for _, l := range p.Logs {
-			log, lag, age = sayLogState(l.State), number(l.Lag), sayAge(l.AgeS)
-			complaint = later(complaint, l.Error)
+			log, lag, age = sayLogState(l.State), sayLag(l), sayAge(l.AgeS)
+			complaint = graver(complaint, l.Error)
 			if l.State == peering.Offered || l.State == peering.Stopped { // waits for a decision: that first
 				break
 			}
@@ -173,7 +215,7 @@ func (c *peerListCmd) Run(ctx context.Context, s *streams) error {
 		t.add(cut(say(name), 36), state, log, lag, age, in, out, p.DID, cut(sayComplaint(s, complaint), 80))
 	}
 	for _, l := range all.Others {
-		t.add(cut(say(l.Name), 36), tr("不是对等节点", "no peer"), sayLogState(l.State), number(l.Lag), sayAge(l.AgeS), "-", "-", l.Hub, cut(sayComplaint(s, l.Error), 80))
+		t.add(cut(say(l.Name), 36), tr("不是对等节点", "no peer"), sayLogState(l.State), sayLag(l), sayAge(l.AgeS), "-", "-", l.Hub, cut(sayComplaint(s, l.Error), 80))
 	}
 	return t.write(s.Out)
 }
@@ -195,28 +237,45 @@ func printPeers(s *streams, raw []byte) error {
 	return nil
 }
 
-// later is the later of two complaints, either of which may be nil.
-func later(a, b *peering.Complaint) *peering.Complaint {
-	if a == nil || b != nil && b.At.After(a.At) {
+// graver is the complaint to be told of two, either of which may be nil: what is
+// still wrong, then the later one.
+func graver(a, b *peering.Complaint) *peering.Complaint {
+	switch {
+	case a == nil, b != nil && a.Over && !b.Over:
 		return b
+	case b == nil, b.Over && !a.Over, !b.At.After(a.At):
+		return a
 	}
-	return a
+	return b
 }
 
-// sayComplaint tells how long ago what was wrong; "" for nothing.
+// sayComplaint tells what was last wrong, how long ago, and whether it is over; ""
+// for nothing.
 func sayComplaint(s *streams, c *peering.Complaint) string {
 	if c == nil {
 		return ""
 	}
-	return fmt.Sprintf(tr("%s前：%s", "%s ago: %s"), sayAge(max(0, int64(s.Now().Sub(c.At).Seconds())))+tr("秒", " s"), sayProblems(c.Problem))
+	says := tr("%s前：%s", "%s ago: %s")
+	if c.Over {
+		says = tr("已恢复（%s前：%s）", "over (%s ago: %s)")
+	}
+	return fmt.Sprintf(says, howLong(int64(s.Now().Sub(c.At).Seconds())), sayProblems(c.Problem))
 }
 
-// sayAge writes seconds; "-" stands for never.
+// sayAge writes how long a hub has been silent; "-" stands for never heard.
 func sayAge(seconds int64) string {
 	if seconds < 0 {
 		return "-"
 	}
-	return number(seconds)
+	return howLong(seconds)
+}
+
+// sayLag is how many entries a mirror lacks, where anybody can tell.
+func sayLag(l peering.LogInfo) string {
+	if !l.LagKnown {
+		return tr("不明", "unknown")
+	}
+	return number(l.Lag)
 }
 
 func sayPeerState(state peering.State) string {

@@ -7,24 +7,15 @@ import (
 	"strings"
 )
 
-// peerOffice is office for what answers with nothing but that it is done.
-type peerOffice struct {
-	Hub string `required:"" placeholder:"URL" env:"LIANMU_HTTP_HUB" help:"http://HOST:PORT."`
-	Key string `required:"" placeholder:"FILE" env:"LIANMU_OPERATOR_KEY" help:"An operator's key; the hub's own is DIR/hub.key."`
-}
-
-// decide does something about a peer, after a question where one is given.
-func (o peerOffice) decide(ctx context.Context, s *streams, wanted, act string, body any, yes bool, question, done string) error {
-	hub, err := enterHub(o.Hub, o.Key, s.Now)
+// aboutPeer does something about a peer, after a question where one is given; it has a
+// place for the peer (%s).
+func (d desk) aboutPeer(ctx context.Context, s *streams, wanted, act string, body any, yes bool, question, done string) error {
+	hub, did, err := d.enterPeer(ctx, s, wanted)
 	if err != nil {
 		return err
 	}
-	did, err := namePeer(ctx, hub, wanted)
-	if err != nil {
-		return refusedBy(s, err)
-	}
 	if question != "" {
-		if err := ask(s, yes, fmt.Sprintf(question, clean(wanted))); err != nil {
+		if err := ask(s, yes, fmt.Sprintf(question, named(wanted, did))); err != nil {
 			return err
 		}
 	}
@@ -36,43 +27,43 @@ func (o peerOffice) decide(ctx context.Context, s *streams, wanted, act string, 
 }
 
 type peerPauseCmd struct {
-	peerOffice `embed:""`
-	DID        string `arg:"" name:"did" help:"DID of the hub, or its name where only one has it."`
+	desk `embed:""`
+	DID  string `arg:"" name:"did" help:"DID of the hub, or its name where only one has it."`
 }
 
 // Run pauses the exchange.
 func (c *peerPauseCmd) Run(ctx context.Context, s *streams) error {
-	return c.decide(ctx, s, c.DID, "pause", struct{}{}, true, "", tr("已暂停；已镜像的条目保留", "paused; what was mirrored stays"))
+	return c.aboutPeer(ctx, s, c.DID, "pause", struct{}{}, true, "", tr("已暂停；已镜像的条目保留", "paused; what was mirrored stays"))
 }
 
 type peerResumeCmd struct {
-	peerOffice `embed:""`
-	DID        string `arg:"" name:"did" help:"DID of the hub, or its name where only one has it."`
+	desk `embed:""`
+	DID  string `arg:"" name:"did" help:"DID of the hub, or its name where only one has it."`
 }
 
 // Run goes on.
 func (c *peerResumeCmd) Run(ctx context.Context, s *streams) error {
-	return c.decide(ctx, s, c.DID, "resume", struct{}{}, true, "", tr("已恢复，从上次的位置接着交换", "resumed, from where it was"))
+	return c.aboutPeer(ctx, s, c.DID, "resume", struct{}{}, true, "", tr("已恢复，从上次的位置接着交换", "resumed, from where it was"))
 }
 
 type peerBlockCmd struct {
-	peerOffice `embed:""`
-	Yes        bool   `short:"y" help:"Do it without asking."`
-	DID        string `arg:"" name:"did" help:"DID of the hub, or its name where only one has it."`
+	desk `embed:""`
+	Yes  bool   `short:"y" help:"Do it without asking."`
+	DID  string `arg:"" name:"did" help:"DID of the hub, or its name where only one has it."`
 }
 
 // Run refuses a hub.
 func (c *peerBlockCmd) Run(ctx context.Context, s *streams) error {
-	return c.decide(ctx, s, c.DID, "block", struct{}{}, c.Yes,
+	return c.aboutPeer(ctx, s, c.DID, "block", struct{}{}, c.Yes,
 		tr("拒绝 %s 吗？它不能再申请，也不从任何节点接收它的账本。", "Refuse %s? It cannot present itself again, and its logs are taken from nobody."), tr("已拒绝", "blocked"))
 }
 
 type peerRemoveCmd struct {
-	peerOffice `embed:""`
-	Keep       bool   `xor:"what" required:"" help:"Keep the mirrored logs: they age."`
-	Purge      bool   `xor:"what" required:"" help:"Throw the mirrored logs away, from index and disk."`
-	Yes        bool   `short:"y" help:"Do it without asking."`
-	DID        string `arg:"" name:"did" help:"DID of the hub, or its name where only one has it."`
+	desk  `embed:""`
+	Keep  bool   `xor:"what" required:"" help:"Keep the mirrored logs: they age."`
+	Purge bool   `xor:"what" required:"" help:"Throw the mirrored logs away, from index and disk."`
+	Yes   bool   `short:"y" help:"Do it without asking."`
+	DID   string `arg:"" name:"did" help:"DID of the hub, or its name where only one has it."`
 }
 
 // Run ends being peers.
@@ -82,13 +73,13 @@ func (c *peerRemoveCmd) Run(ctx context.Context, s *streams) error {
 		question = tr("移除 %s 并清除从它镜像的账本吗？其条目立即从检索中消失，以后须从头镜像。", "Remove %s and throw its mirrored logs away? Their entries leave the search at once, and would have to be copied anew.")
 		done = tr("已移除，镜像正在清除", "removed; the mirrors are being thrown away")
 	}
-	return c.decide(ctx, s, c.DID, "remove", map[string]bool{"purge": c.Purge}, c.Yes, question, done)
+	return c.aboutPeer(ctx, s, c.DID, "remove", map[string]bool{"purge": c.Purge}, c.Yes, question, done)
 }
 
 type peerAcceptCmd struct {
-	peerOffice `embed:""`
-	Yes        bool   `short:"y" help:"Do it without asking."`
-	Origin     string `arg:"" name:"origin" help:"Name of the log (lianmu peer show), such as lianmu/z6Mk…/2."`
+	desk   `embed:""`
+	Yes    bool   `short:"y" help:"Do it without asking."`
+	Origin string `arg:"" name:"origin" help:"Name of the log (lianmu peer show), such as lianmu/z6Mk…/2."`
 }
 
 // Run accepts a log: another epoch of a hub, or one that was stopped.
@@ -97,7 +88,7 @@ func (c *peerAcceptCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	return c.decide(ctx, s, did, "accept", map[string]string{"origin": c.Origin}, c.Yes,
+	return c.aboutPeer(ctx, s, did, "accept", map[string]string{"origin": c.Origin}, c.Yes,
 		fmt.Sprintf(tr("接受账本 %s 吗？请先与该节点的联系部门核实。若是新的一期，原账本的条目立即撤下。（%%s）", "Accept the log %s? Clear it up with its hub first. If it is a new epoch, the entries of the former log leave at once. (%%s)"), strings.ReplaceAll(clean(c.Origin), "%", "%%")),
 		tr("已接受", "accepted"))
 }

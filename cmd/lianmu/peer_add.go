@@ -67,8 +67,7 @@ func (c *peerAddCmd) Run(ctx context.Context, s *streams) error {
 	if err := hub.post(ctx, "/api/v1/peers", body, &info); err != nil {
 		return refusedBy(s, err)
 	}
-	return c.done(s, info, tr("已添加。对方也批准本节点之后，才能收到它的条目；用 lianmu peer list 查看进展。",
-		"Added. Its entries come once it has approved this hub too; lianmu peer list tells how it goes."))
+	return c.done(s, info, tr("已添加。对方也批准本节点之后，才能收到它的条目；查看进展：", "Added. Its entries come once it has approved this hub too; to see how it goes: ")+c.command("peer", "list"))
 }
 
 // named reads the argument: an address, or a file with a card.
@@ -209,13 +208,9 @@ type peerApproveCmd struct {
 
 // Run shows the card of a hub that is known, what would leave, asks, and approves.
 func (c *peerApproveCmd) Run(ctx context.Context, s *streams) error {
-	hub, err := c.enter(s)
+	hub, did, err := c.enterPeer(ctx, s, c.DID)
 	if err != nil {
 		return err
-	}
-	did, err := namePeer(ctx, hub, c.DID)
-	if err != nil {
-		return refusedBy(s, err)
 	}
 	var peer peering.PeerInfo
 	if err := hub.asMe(ctx, peerPath(did, ""), &peer); err != nil {

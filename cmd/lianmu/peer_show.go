@@ -17,13 +17,9 @@ type peerShowCmd struct {
 
 // Run shows all that is known of a peer.
 func (c *peerShowCmd) Run(ctx context.Context, s *streams) error {
-	hub, err := c.enter(s)
+	hub, did, err := c.enterPeer(ctx, s, c.DID)
 	if err != nil {
 		return err
-	}
-	did, err := namePeer(ctx, hub, c.DID)
-	if err != nil {
-		return refusedBy(s, err)
 	}
 	var raw []byte
 	if err := hub.operate(ctx, http.MethodGet, peerPath(did, ""), &raw); err != nil {
@@ -45,7 +41,7 @@ func (c *peerShowCmd) Run(ctx context.Context, s *streams) error {
 	}
 	for _, l := range p.Logs {
 		fmt.Fprintln(s.Out)
-		if err := showLog(s, l, p.Faults[l.Origin]); err != nil {
+		if err := c.showLog(s, l, p.Faults[l.Origin]); err != nil {
 			return err
 		}
 	}
@@ -109,7 +105,7 @@ func showPeer(s *streams, p *peering.PeerInfo) error {
 }
 
 // showLog shows a mirrored log, with the entries of it that do not stand.
-func showLog(s *streams, l peering.LogInfo, faults []peering.Fault) error {
+func (d desk) showLog(s *streams, l peering.LogInfo, faults []peering.Fault) error {
 	t := table{}
 	row := func(zh, en, text string) {
 		if text != "" {
@@ -122,9 +118,13 @@ func showLog(s *streams, l peering.LogInfo, faults []peering.Fault) error {
 		t.add(tr("原因", "why"), say(l.Why.Message))
 	}
 	if l.State == peering.Offered || l.State == peering.Stopped {
-		row("处置", "to do", tr("与对方核实后，接受：lianmu peer accept ", "clear it up with its hub, then: lianmu peer accept ")+l.Origin)
+		t.add(tr("处置", "to do"), tr("与对方核实后，接受：", "clear it up with its hub, then: ")+d.command("peer", "accept", l.Origin))
 	}
-	row("记录", "entries", fmt.Sprintf(tr("%s 条，还差 %s 条", "%s, %s behind"), number(l.Size), number(l.Lag)))
+	entries := fmt.Sprintf(tr("%s 条，还差 %s 条", "%s, %s behind"), number(l.Size), number(l.Lag))
+	if !l.LagKnown {
+		entries = fmt.Sprintf(tr("%s 条；眼下没有节点提供它，还差多少不明", "%s; nobody offers it now, so how many are lacking is not known"), number(l.Size))
+	}
+	row("记录", "entries", entries)
 	for _, n := range []struct {
 		zh, en string
 		n      int

@@ -19,13 +19,27 @@ type harbour struct {
 	t    *testing.T
 	dir  string
 	info hub.Info
+	run  *running
 }
 
-func startHarbour(t *testing.T) *harbour {
+// startHarbour starts a hub with the lines of a configuration.
+func startHarbour(t *testing.T, config ...string) *harbour {
 	t.Helper()
 	n := &harbour{t: t, dir: t.TempDir()}
-	_, n.info = startHubProgram(t, n.dir)
+	n.begin("--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--config", writeFile(t, "hub.yaml", strings.Join(config, "\n")+"\n"))
 	return n
+}
+
+// begin starts the hub, which is not running.
+func (n *harbour) begin(args ...string) {
+	n.t.Helper()
+	n.run = start(n.t, append([]string{"hub", "--dir", n.dir, "--open", "--json"}, args...)...)
+	if !n.run.out.Scan() {
+		n.t.Fatal("the hub is not ready")
+	}
+	if err := json.Unmarshal(n.run.out.Bytes(), &n.info); err != nil {
+		n.t.Fatal(err)
+	}
 }
 
 // do runs a command as the hub's officer.
@@ -65,12 +79,29 @@ func (n *harbour) finds(count uint64) {
 // lists waits until the list of peers says something.
 func (n *harbour) lists(says string) string {
 	n.t.Helper()
+	return n.says(says, "peer", "list")
+}
+
+// says waits until a command says something.
+func (n *harbour) says(what string, args ...string) string {
+	n.t.Helper()
 	for {
-		if out := n.do(0, "", "peer", "list"); strings.Contains(out, says) {
+		if out := n.do(0, "", args...); strings.Contains(out, what) {
 			return out
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// suggested runs the command that stands in a text, as somebody would who pastes it.
+func (n *harbour) suggested(text, command string, more ...string) {
+	n.t.Helper()
+	_, rest, found := strings.Cut(text, "lianmu "+command)
+	line, _, _ := strings.Cut(rest, "\n")
+	if !found {
+		n.t.Fatalf("no %q in:\n%s", command, text)
+	}
+	cli(n.t, 0, append(append(strings.Fields(command), strings.Fields(line)...), more...)...)
 }
 
 // TestPeersFromTheCommandLine: two operators make their hubs peers by cards, look
@@ -105,7 +136,7 @@ func TestPeersFromTheCommandLine(t *testing.T) {
 	a.do(2, "no card", "peer", "add", "--yes", writeFile(t, "x.json", "[]"))
 	a.do(1, "not signed", "peer", "add", "--yes", writeFile(t, "y.json", `{"@type":"Log"}`+"\n"))
 	a.do(1, "cannot be reached", "peer", "add", "--yes", "nats://127.0.0.1:1")
-	a.answering("y\n", 0, "Added", "peer", "add", cardB, "--note", "西边的节点")
+	a.suggested(a.answering("y\n", 0, "Added", "peer", "add", cardB, "--note", "西边的节点"), "peer list")
 	b.lists("waiting")
 	b.do(0, "approved", "peer", "approve", "--yes", a.info.DID)
 	a.finds(3)
@@ -125,7 +156,7 @@ func TestPeersFromTheCommandLine(t *testing.T) {
 	b.do(0, "not for this hub  1", "peer", "show", a.info.DID)
 	a.do(0, "西边的节点", "peer", "show", b.info.DID)
 	b.do(0, `"card"`, "peer", "show", "--json", name)
-	b.do(2, "no peer, or more than one", "peer", "show", "无此节点")
+	b.do(2, "no peer is called", "peer", "show", "无此节点")
 	b.do(1, "no peer did:key:zNone", "peer", "show", "did:key:zNone")
 
 	b.do(0, "paused", "peer", "pause", name)
@@ -194,11 +225,12 @@ func TestWhatWasWrongIsShown(t *testing.T) {
 	l := peering.LogInfo{State: peering.Stopped, Faulty: 1}
 	l.Origin, l.Why, l.Evidence = "lianmu/zB/1", &why, [][]byte{[]byte("lianmu/zB/1\n7\nroot"), []byte("lianmu/zB/1\n7\nother\x1b[2J")}
 	var out strings.Builder
-	err := showLog(&streams{Out: &out, Now: time.Now}, l, []peering.Fault{{Index: 4, Problem: vocab.NewProblem("", "x", "签名不对", "wrong signature")}})
+	officer := desk{Hub: "http://127.0.0.1:8080", Key: "my keys/hub.key"}
+	err := officer.showLog(&streams{Out: &out, Now: time.Now}, l, []peering.Fault{{Index: 4, Problem: vocab.NewProblem("", "x", "签名不对", "wrong signature")}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, says := range []string{"stopped", "it contradicts itself", "lianmu peer accept lianmu/zB/1", "entry 4 does not stand", "wrong signature", "evidence 2:", "    other"} {
+	for _, says := range []string{"stopped", "it contradicts itself", "lianmu peer accept lianmu/zB/1 --hub http://127.0.0.1:8080 --key 'my keys/hub.key'", "entry 4 does not stand", "wrong signature", "evidence 2:", "    other"} {
 		if !strings.Contains(out.String(), says) {
 			t.Errorf("without %q:\n%s", says, out.String())
 		}
@@ -212,16 +244,7 @@ func TestWhatWasWrongIsShown(t *testing.T) {
 // abroad needs a reason.
 func TestPeerByAddress(t *testing.T) {
 	a, b := startHarbour(t), startHarbour(t)
-	config := writeFile(t, "hub.yaml", "peering: {jurisdiction: HK, name: {zh: 港岛节点, en: Island hub}}\n")
-	dir := t.TempDir()
-	p := start(t, "hub", "--config", config, "--dir", dir, "--open", "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--json")
-	c := &harbour{t: t, dir: dir}
-	if !p.out.Scan() {
-		t.Fatal("the hub is not ready")
-	}
-	if err := json.Unmarshal(p.out.Bytes(), &c.info); err != nil {
-		t.Fatal(err)
-	}
+	c := startHarbour(t, "peering: {jurisdiction: HK, name: {zh: 港岛节点, en: Island hub}}")
 	a.publish(titled("urn:a:1", "潮位"))
 	c.publish(titled("urn:c:1", "航班"))
 	b.do(0, "Added", "peer", "add", "--yes", a.info.NATS)
@@ -241,5 +264,77 @@ func TestPeerByAddress(t *testing.T) {
 	b.do(0, "港岛节点", "peer", "list")
 	b.do(0, "会向它提供", "peer", "approve", "--yes", "港岛节点")
 	b.do(1, "本节点自己的名片", "peer", "add", "--yes", b.info.HTTP)
-	b.do(2, "没有唯一名为", "peer", "pause", "无此节点")
+	b.do(2, "没有名为", "peer", "pause", "无此节点")
+}
+
+// TestPeersOfOneName: anybody can take a name, so one that several go by means the
+// one that was approved; whose log is kept goes by its name too.
+func TestPeersOfOneName(t *testing.T) {
+	t.Parallel()
+	const config = "peering: {name: {zh: 港口节点, en: Port hub}}"
+	a, b, c := startHarbour(t), startHarbour(t, config), startHarbour(t, config)
+	a.do(0, "Added", "peer", "add", "--yes", b.info.HTTP)
+	c.do(0, "Added", "peer", "add", "--yes", a.info.HTTP)
+	b.do(0, "Added", "peer", "add", "--yes", a.info.HTTP)
+	b.publish(titled("urn:b:1", "潮位"))
+	a.finds(1)
+	a.lists("waiting")
+	args := []string{"--hub", a.info.HTTP, "--key", filepath.Join(a.dir, "hub.key")}
+	_, out, notes := runCLI(t, "", append([]string{"peer", "show", "Port hub"}, args...)...)
+	if !strings.Contains(out, b.info.DID) || strings.Contains(out, c.info.DID) || !strings.Contains(notes, c.info.DID) || !strings.Contains(notes, peering.Fingerprint(c.info.DID).EN) {
+		t.Errorf("%s%s", out, notes)
+	}
+	_, _, notes = runCLI(t, "n\n", append([]string{"peer", "block", "Port hub"}, args...)...)
+	if !strings.Contains(notes, "Refuse Port hub ("+b.info.DID+")?") {
+		t.Errorf("%s", notes)
+	}
+	a.do(0, "approved", "peer", "approve", "--yes", c.info.DID)
+	a.do(2, "several hubs are called", "peer", "pause", "Port hub")
+	a.do(0, "", "peer", "remove", "--yes", "--purge", c.info.DID)
+
+	// Not running it offers nothing, and nobody knows how far it has gone on.
+	b.run.stop(os.Interrupt)
+	a.says("unknown", "peer", "list")
+	a.says("nobody offers it now", "peer", "show", "Port hub")
+	a.do(0, "the mirrors kept", "peer", "remove", "--yes", "--keep", "港口节点")
+	a.says("no peer", "peer", "list")
+	a.do(0, "thrown away", "peer", "remove", "--yes", "--purge", "港口节点")
+	a.finds(0)
+}
+
+// TestPeerAcceptsNewEpoch: a hub that had to begin a new epoch shows another log,
+// which its peers take in when an officer says so, with the command that is shown.
+func TestPeerAcceptsNewEpoch(t *testing.T) {
+	t.Parallel()
+	a, b := startHarbour(t), startHarbour(t)
+	a.do(0, "Added", "peer", "add", "--yes", b.info.HTTP)
+	b.do(0, "Added", "peer", "add", "--yes", a.info.HTTP)
+	b.publish(titled("urn:b:1", "潮位"), titled("urn:b:2", "风速"))
+	a.finds(2)
+	former := b.info.Origin
+
+	b.run.stop(os.Interrupt)
+	cli(t, 0, "log", "epoch", "--dir", b.dir)
+	b.begin("--http", strings.TrimPrefix(b.info.HTTP, "http://"), "--nats", strings.TrimPrefix(b.info.NATS, "nats://"))
+	if b.info.Origin == former {
+		t.Fatalf("it is still %s", former)
+	}
+	b.publish(titled("urn:b:3", "浪高"))
+	b.finds(3)
+	shown := a.says("offered", "peer", "show", b.info.DID)
+	if !strings.Contains(shown, b.info.Origin) || !strings.Contains(shown, former) {
+		t.Errorf("%s", shown)
+	}
+	a.finds(2) // nothing of it yet
+	a.suggested(shown, "peer accept "+b.info.Origin, "--yes")
+	a.finds(3)
+	if shown := a.says("ended", "peer", "show", b.info.DID); strings.Contains(shown, "offered") {
+		t.Errorf("%s", shown)
+	}
+	a.do(0, "clean", "log", "verify", "--log", b.info.Origin)
+	for _, h := range search(t, a.info).Hits {
+		if h.Hub != b.info.Origin {
+			t.Errorf("%s is shown from %s", h.ID, h.Hub)
+		}
+	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -34,57 +33,6 @@ type spaceCmd struct {
 	Show        spaceShowCmd        `cmd:"" help:"Show a space: its description, standing and keys."`
 }
 
-// office is how an operator's command reaches the hub.
-type office struct {
-	Hub  string `required:"" placeholder:"URL" env:"LIANMU_HTTP_HUB" help:"http://HOST:PORT."`
-	Key  string `required:"" placeholder:"FILE" env:"LIANMU_OPERATOR_KEY" help:"An operator's key; the hub's own is DIR/hub.key."`
-	JSON bool   `name:"json" help:"Print what the hub answers as JSON; lists as JSON lines."`
-}
-
-// enter reads the key and returns the hub.
-func (o office) enter(s *streams) (*hubClient, error) {
-	return enterHub(o.Hub, o.Key, s.Now)
-}
-
-// pages reads a list of the hub page by page, as an operator. Where JSON is
-// wanted it prints every item as a line, and tells that all has been shown.
-func pages[T any](ctx context.Context, s *streams, o office, path string) (list []T, shown bool, err error) {
-	hub, err := o.enter(s)
-	if err != nil {
-		return nil, false, err
-	}
-	for cursor := ""; ; {
-		var page struct {
-			Items []json.RawMessage `json:"items"`
-			Next  string            `json:"next"`
-		}
-		query := url.Values{"limit": {"100"}}
-		if cursor != "" {
-			query.Set("cursor", cursor)
-		}
-		if err := hub.operate(ctx, http.MethodGet, path+"?"+query.Encode(), &page); err != nil {
-			return nil, false, refusedBy(s, err)
-		}
-		for _, raw := range page.Items {
-			if o.JSON {
-				if _, err := fmt.Fprintf(s.Out, "%s\n", raw); err != nil {
-					return nil, true, err
-				}
-				continue
-			}
-			var item T
-			if err := json.Unmarshal(raw, &item); err != nil {
-				return nil, false, err
-			}
-			list = append(list, item)
-		}
-		if page.Next == "" || page.Next == cursor {
-			return list, o.JSON, nil
-		}
-		cursor = page.Next
-	}
-}
-
 // spacePath is the address of a space; its DID is one segment.
 func spacePath(did, rest string) string { return "/api/v1/spaces/" + url.PathEscape(did) + rest }
 
@@ -97,17 +45,6 @@ func (o office) act(ctx context.Context, s *streams, hub *hubClient, did string,
 	return o.show(s, out, done)
 }
 
-// refusedBy shows what the hub refused and why, as exit code 1; other errors stay
-// what they are.
-func refusedBy(s *streams, err error) error {
-	var ps vocab.Problems
-	if !errors.As(err, &ps) {
-		return err
-	}
-	fmt.Fprintf(s.Err, "lianmu: %s\n", sayProblems(ps))
-	return exitCode(1)
-}
-
 func (o office) show(s *streams, out admission.Result, done string) error {
 	if o.JSON {
 		return json.NewEncoder(s.Out).Encode(out)
@@ -115,8 +52,8 @@ func (o office) show(s *streams, out admission.Result, done string) error {
 	var err error
 	switch {
 	case out.Proposal != nil:
-		_, err = fmt.Fprintf(s.Out, tr("超过 %d 项，需另一人复核：lianmu space approve %s（%s 前有效）\n", "more than %d: a second officer must agree with lianmu space approve %s (until %s)\n"),
-			admission.MaxAlone, out.Proposal.ID, minute(out.Proposal.Expires))
+		_, err = fmt.Fprintf(s.Out, tr("超过 %d 项，需另一人复核（%s 前有效）：%s\n", "more than %d: a second officer must agree until %s, with: %s\n"),
+			admission.MaxAlone, minute(out.Proposal.Expires), approving(o.Hub, out.Proposal.ID))
 		note(s, out.Warnings)
 	case out.Receipt != nil && out.Receipt.Status == vocab.Unchanged:
 		_, err = fmt.Fprintln(s.Out, tr("本来就是如此，没有变化", "it was so before: nothing has changed"))
@@ -130,20 +67,6 @@ func (o office) show(s *streams, out admission.Result, done string) error {
 	}
 	return err
 }
-
-// note shows what should be known though all went well; nothing if there is
-// nothing.
-func note(s *streams, warnings vocab.Problems) {
-	if len(warnings) > 0 {
-		fmt.Fprintf(s.Err, tr("提醒：%s\n", "note: %s\n"), sayProblems(warnings))
-	}
-}
-
-// minute and second write a time of here, with its zone ("UTC", "CST" or
-// "+08"), so that nobody takes it for another.
-func minute(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }
-
-func second(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }
 
 type spaceInviteCmd struct {
 	office `embed:""`
@@ -208,14 +131,13 @@ func (c *spaceInvitationsCmd) Run(ctx context.Context, s *streams) error {
 }
 
 type spaceRevokeCmd struct {
-	Hub string `required:"" placeholder:"URL" env:"LIANMU_HTTP_HUB" help:"http://HOST:PORT."`
-	Key string `required:"" placeholder:"FILE" env:"LIANMU_OPERATOR_KEY" help:"An operator's key; the hub's own is DIR/hub.key."`
-	ID  string `arg:"" name:"id" help:"Number of the invitation (lianmu space invitations)."`
+	desk `embed:""`
+	ID   string `arg:"" name:"id" help:"Number of the invitation (lianmu space invitations)."`
 }
 
 // Run revokes an invitation that nobody has used.
 func (c *spaceRevokeCmd) Run(ctx context.Context, s *streams) error {
-	hub, err := enterHub(c.Hub, c.Key, s.Now)
+	hub, err := c.enter(s)
 	if err != nil {
 		return err
 	}
@@ -258,7 +180,11 @@ type spaceListCmd struct {
 
 // Run lists the spaces, all pages.
 func (c *spaceListCmd) Run(ctx context.Context, s *streams) error {
-	list, err := listSpaces(ctx, s, c.Hub, c.Key)
+	hub, err := enterHub(c.Hub, c.Key, s.Now)
+	if err != nil {
+		return err
+	}
+	list, err := listSpaces(ctx, hub)
 	if err != nil {
 		return err
 	}
@@ -291,7 +217,7 @@ func (c *spaceShowCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	did, err := nameSpace(ctx, s, c.Hub, c.Key, c.DID)
+	did, err := nameSpace(ctx, hub, c.DID)
 	if err != nil {
 		return err
 	}

@@ -53,11 +53,11 @@ func (o office) decide(ctx context.Context, s *streams, wanted string, order adm
 	if err != nil {
 		return err
 	}
-	named := make([]naming, len(list))
+	all := make([]naming, len(list))
 	for i, a := range list {
-		named[i] = naming{a.DID, a.Space.Name}
+		all[i] = naming{a.DID, a.Space.Name}
 	}
-	did, err := findSpace(named, wanted)
+	did, err := findSpace(all, wanted)
 	if err != nil && strings.HasPrefix(wanted, "did:") {
 		did = wanted // perhaps admitted before: the hub says so
 	} else if err != nil {
@@ -104,22 +104,17 @@ func (c *spaceResumeCmd) Run(ctx context.Context, s *streams) error {
 }
 
 // about finds the space that is meant by a DID or name, asks, unless yes, and
-// sends the order. The question has a place for the space (%s): a name may be
-// another's than was meant.
+// sends the order. The question has a place for the space (%s).
 func (o office) about(ctx context.Context, s *streams, wanted string, order admission.Order, yes bool, question, done string) error {
 	hub, err := o.enter(s)
 	if err != nil {
 		return err
 	}
-	did, err := nameSpace(ctx, s, o.Hub, o.Key, wanted)
+	did, err := nameSpace(ctx, hub, wanted)
 	if err != nil {
 		return err
 	}
-	who := did
-	if wanted != did {
-		who = fmt.Sprintf(tr("%s（%s）", "%s (%s)"), clean(wanted), did)
-	}
-	if err := ask(s, yes, fmt.Sprintf(question, who)); err != nil {
+	if err := ask(s, yes, fmt.Sprintf(question, named(wanted, did))); err != nil {
 		return err
 	}
 	return o.act(ctx, s, hub, did, order, done)
@@ -165,7 +160,7 @@ func (c *spaceCompromisedCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	did, err := c.owner(ctx, s)
+	did, err := c.owner(ctx, hub)
 	if err != nil {
 		return err
 	}
@@ -193,15 +188,11 @@ func (c *spaceCompromisedCmd) Run(ctx context.Context, s *streams) error {
 }
 
 // owner finds the space whose key it is.
-func (c *spaceCompromisedCmd) owner(ctx context.Context, s *streams) (string, error) {
+func (c *spaceCompromisedCmd) owner(ctx context.Context, hub *hubClient) (string, error) {
 	if c.Space != "" {
-		return nameSpace(ctx, s, c.Hub, c.office.Key, c.Space)
+		return nameSpace(ctx, hub, c.Space)
 	}
-	hub, err := enterHub(c.Hub, "", s.Now)
-	if err != nil {
-		return "", err
-	}
-	list, err := listSpaces(ctx, s, c.Hub, c.office.Key)
+	list, err := listSpaces(ctx, hub)
 	if err != nil {
 		return "", err
 	}

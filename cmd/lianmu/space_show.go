@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -46,52 +44,35 @@ func readSpace(raw []byte) (sp spaceInfo, err error) {
 }
 
 // listSpaces reads all pages of the list of spaces.
-func listSpaces(ctx context.Context, s *streams, address, keyFile string) ([]spaceInfo, error) {
-	hub, err := enterHub(address, keyFile, s.Now)
-	if err != nil {
-		return nil, err
-	}
+func listSpaces(ctx context.Context, hub *hubClient) ([]spaceInfo, error) {
 	var out []spaceInfo
-	for cursor := ""; ; {
-		var page struct {
-			Items []json.RawMessage `json:"items"`
-			Next  string            `json:"next"`
-		}
-		path := "/api/v1/spaces?limit=100"
-		if cursor != "" {
-			path += "&cursor=" + url.QueryEscape(cursor)
-		}
-		if err := hub.call(ctx, http.MethodGet, path, nil, &page, hub.key != nil); err != nil {
+	for raw, err := range items(ctx, hub, "/api/v1/spaces") {
+		if err != nil {
 			return nil, err
 		}
-		for _, raw := range page.Items {
-			sp, err := readSpace(raw)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, sp)
+		sp, err := readSpace(raw)
+		if err != nil {
+			return nil, err
 		}
-		if page.Next == "" || page.Next == cursor {
-			return out, nil
-		}
-		cursor = page.Next
+		out = append(out, sp)
 	}
+	return out, nil
 }
 
 // nameSpace finds the DID of a space by DID, or by a name that only one has.
-func nameSpace(ctx context.Context, s *streams, address, keyFile, wanted string) (string, error) {
+func nameSpace(ctx context.Context, hub *hubClient, wanted string) (string, error) {
 	if strings.HasPrefix(wanted, "did:") {
 		return wanted, nil
 	}
-	list, err := listSpaces(ctx, s, address, keyFile)
+	list, err := listSpaces(ctx, hub)
 	if err != nil {
 		return "", err
 	}
-	named := make([]naming, len(list))
+	all := make([]naming, len(list))
 	for i, sp := range list {
-		named[i] = naming{sp.DID, sp.Name}
+		all[i] = naming{sp.DID, sp.Name}
 	}
-	return findSpace(named, wanted)
+	return findSpace(all, wanted)
 }
 
 // naming is a DID with the names that go with it.
@@ -100,11 +81,25 @@ type naming struct {
 	name vocab.Text
 }
 
+// called reports whether a name is the one that is meant, in any of its languages.
+func called(name vocab.Text, wanted string) bool {
+	return slices.ContainsFunc(name.Languages(), func(l string) bool { return strings.EqualFold(name[l], wanted) })
+}
+
+// named writes what an operator called somebody with the DID that was found: a name
+// may be another's than was meant.
+func named(wanted, did string) string {
+	if wanted == did {
+		return did
+	}
+	return fmt.Sprintf(tr("%s（%s）", "%s (%s)"), clean(wanted), did)
+}
+
 // findSpace finds the one space of this DID or name.
 func findSpace(list []naming, wanted string) (string, error) {
 	var found []string
 	for _, n := range list {
-		if n.did == wanted || slices.ContainsFunc(n.name.Languages(), func(l string) bool { return strings.EqualFold(n.name[l], wanted) }) {
+		if n.did == wanted || called(n.name, wanted) {
 			found = append(found, n.did)
 		}
 	}

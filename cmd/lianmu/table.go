@@ -23,8 +23,14 @@ type table struct {
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
-// write prints the table with two spaces between columns and none at line ends.
+// write prints the table.
 func (t *table) write(w io.Writer) error {
+	_, err := io.WriteString(w, t.String())
+	return err
+}
+
+// String writes the table with two spaces between columns and none at line ends.
+func (t *table) String() string {
 	rows := t.rows
 	if t.Head != nil {
 		rows = append([][]string{t.Head}, rows...)
@@ -60,8 +66,7 @@ func (t *table) write(w io.Writer) error {
 		}
 		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.String()
 }
 
 // clean drops what would steer the terminal instead of showing on it: control
