@@ -64,6 +64,7 @@ type Follower struct {
 	Logger *slog.Logger     // may be nil
 
 	mu     sync.Mutex // guards what follows
+	again  bool       // reconsider has been through
 	rested time.Time  // the log is not folded anew for late documents before
 	astray bool       // the judge applied what may not be in the log as it was judged
 	chunk  uint64     // chunkLeaves, or less in tests
@@ -118,6 +119,9 @@ func (f *Follower) Advance(ctx context.Context, src Source, own bool, note []byt
 		return p, err
 	}
 	if err := f.level(ctx); err != nil {
+		return p, err
+	}
+	if err := f.reconsider(ctx); err != nil {
 		return p, err
 	}
 	for size := f.Log.Size(); size < c.cp.Size; size = f.Log.Size() {

@@ -107,6 +107,7 @@ func (c *copying) fill(ctx context.Context, it *item, fact vocab.Fact, filled *i
 		return nil // and it stays away
 	}
 	if err != nil {
+		c.f.astray = true // the judge folded it already
 		return fmt.Errorf("a late body of entry %d: %w", it.index, err)
 	}
 	*filled++

@@ -90,6 +90,44 @@ func withholds(p *paper, indexes ...uint64) *evil {
 	}}
 }
 
+// A card that was older than the log's newest one said that the hub takes nobody
+// whom it has not admitted. Once the mirror is opened with the newest one, it
+// holds what every other does, also where bodies had come late.
+func TestOlderCard(t *testing.T) {
+	w, p := newWorld(t), newPaper(t)
+	space := newKey(t)
+	p.offer(space, 20)
+	p.write(vocab.KindOffering, []byte(`{"no":"proof"}`))
+	f := w.follow(p, false)
+	f.advance(t, withholds(p, 3), false, p.last())
+	if n, err := f.Mend(t.Context(), p, true); n != 1 || err != nil {
+		t.Fatalf("%d filled, %v", n, err)
+	}
+	f.wantStates(p, 21, states{ledger.Faulty: 21})
+	for _, open := range []bool{false, true, true} {
+		if err := f.Log.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		f = w.follow(p, open)
+		f.appended = make([]uint64, p.size())
+		before := f.Log.Size()
+		p.offer(space, 1)
+		f.advance(t, p, true, p.last())
+		if f.Log.Size() != before+1 {
+			t.Fatalf("%d entries", f.Log.Size())
+		}
+		f.appended = make([]uint64, p.size())
+		if !open {
+			f.wantStates(p, 22, states{ledger.Faulty: 22})
+			continue
+		}
+		f.wantStates(p, p.size(), states{ledger.Held: int(p.size()) - 1, ledger.Faulty: 1})
+		if s, _ := f.judge.Registry().Space(space.DID()); s.Offerings != int(p.size())-1 {
+			t.Errorf("%d offerings stand of %d", s.Offerings, p.size()-1)
+		}
+	}
+}
+
 // A relay that keeps an admission back makes nobody's offerings look refused:
 // they are missing until the log's own hub gives it, by itself or asked to mend.
 func TestRightsKeptBack(t *testing.T) {

@@ -27,8 +27,8 @@ type late struct {
 }
 
 // Fill adds the body of an entry of a mirror that is Withheld or Missing: m is
-// Held or Faulty and has the entry's leaf record. Of an entry that came as Faulty
-// and, judged anew, may stand, m is Held. It is kept in a stream of its
+// Held or Faulty and has the entry's leaf record. Of one that is Faulty and,
+// judged anew, may stand, m is Held. It is kept in a stream of its
 // own, as the mirror's cannot change, and is read in its place from then on; the
 // tree stays as it is. The first one counts: repeating is harmless. A redaction
 // that is Held ends all reading of the entry that it names, as with Extend.
@@ -60,10 +60,22 @@ func (l *Log) Fill(ctx context.Context, index uint64, m Mirrored) error {
 		return fmt.Errorf("%w: the leaf record is not that of entry %d", ErrEntry, index)
 	}
 	for again := false; ; again = true {
-		state, _, came, gone := l.stateAt(index)
+		state, body, came, gone := l.stateAt(index)
 		switch {
 		case gone, state == Redacted:
 			return fmt.Errorf("%w: entry %d was redacted; its body stays away", ErrRedaction, index)
+		case came && state == Faulty && m.State == Held:
+			// One subject has one message, and what it replaces would stay on disk
+			// for a while, where no redaction reaches it. Cut off here, the entry
+			// lacks its body as at first.
+			if err := l.eraseMessage(ctx, l.c.Late, body.seq); err != nil {
+				return err
+			}
+			l.mu.Lock()
+			delete(l.late, index)
+			l.tree.states[index] = Missing
+			l.mu.Unlock()
+			state = Missing
 		case came:
 			return nil
 		case !fillable(state, m.State):
@@ -148,12 +160,14 @@ func (l *Log) learnLate(ctx context.Context) error {
 		}
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if was, came := l.late[index]; came && was.seq == m.seq {
+		before, came := l.late[index]
+		if came && before.seq == m.seq {
 			return nil
 		}
 		was := l.tree.states[index]
 		if _, gone := l.redacted[index]; gone || fillable(was, state) {
-			l.late[index], l.tree.states[index] = late{m.seq, was == Faulty}, state
+			twice := before.twice || was == Faulty && !came
+			l.late[index], l.tree.states[index] = late{m.seq, twice}, state
 		}
 		return nil
 	})

@@ -75,6 +75,45 @@ func TestFillOfAFaultyEntry(t *testing.T) {
 	}
 }
 
+// So it is where the body came late, and was faulty then: it is nowhere twice.
+func TestFillOfALateFaultyEntry(t *testing.T) {
+	w := newWorld(t)
+	l := w.open("a")
+	appendAll(t, l, entries(0, 2))
+	good := mirrored(t, l, 0, 2)
+	m := w.mirror(l.VerifierKey(), "m")
+	extend(t, m, []ledger.Mirrored{in(ledger.Withheld, "", good[0]), in(ledger.Missing, "nobody gave it", good[1])})
+	for i := range uint64(2) {
+		if err := m.Fill(t.Context(), i, in(ledger.Faulty, "nobody had admitted its signer", good[i])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := w.mirror(l.VerifierKey(), "n")
+	for i := range uint64(2) {
+		if err := m.Fill(t.Context(), i, good[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := other.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, m := range map[string]*ledger.Log{"at once": m, "another process": other, "a later one": w.mirror(l.VerifierKey(), "o")} {
+		for r, err := range m.Read(t.Context(), 0, 2) {
+			if err != nil || r.State != ledger.Held || r.Fault != "" || !bytes.Equal(r.Document, good[r.Index].Document) {
+				t.Errorf("%s: %+v, %v", name, r, err)
+			}
+		}
+	}
+	appendRedactions(t, l, 1)
+	extend(t, m, mirrored(t, l, 2, 3))
+	if err := m.Redact(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if found := w.inMirror("数据产品 1\""); found != nil {
+		t.Errorf("it is still in %v", found)
+	}
+}
+
 // Bodies that came late are read together where they stand together, whatever lies
 // between them, and none is lost where they do not.
 func TestLateBodiesAreReadTogether(t *testing.T) {
