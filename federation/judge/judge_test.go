@@ -133,6 +133,8 @@ func kindOf(members m) vocab.EntryKind {
 		return vocab.KindSpace
 	case "Participant":
 		return vocab.KindParticipant
+	case "ListingConsent":
+		return vocab.KindConsent
 	case "Withdrawal":
 		return vocab.KindWithdrawal
 	case "Redaction":
@@ -147,6 +149,16 @@ func product(id string, more ...any) m {
 	d := m{"@type": "DataProduct", "@id": "https://space.example/" + id, "title": "产品"}
 	for i := 0; i < len(more); i += 2 {
 		d[more[i].(string)] = more[i+1]
+	}
+	return d
+}
+
+// consent is one of the organisation that w's participant is, who signs it beside
+// the space with a key of this name; "": it does not name one.
+func (w *world) consent(id, holder string) m {
+	d := m{"@type": "ListingConsent", "@id": "https://space.example/" + id, "subjectCode": "91512081MA62K0260E", "productCode": "691512081MA62K0260E31000000000A*", "space": w.did("B")}
+	if holder != "" {
+		d["did"] = w.did(holder)
 	}
 	return d
 }
@@ -194,6 +206,9 @@ func (w *world) redaction(index uint64) m {
 func state(r *registry.Registry, w *world) string {
 	digest, n := r.Digest(w.at)
 	out := fmt.Sprintf("%d entries, %d shown, %s, public %v", r.Position(), n, digest, r.PublicBefore(vocab.KeyOf(w.did("A"), "https://space.example/a"), 1<<60))
+	for _, c := range registry.NewUnion(r).Consents(w.at) {
+		out += fmt.Sprintf("\nconsent %+v", *c.Consent)
+	}
 	for _, s := range r.Spaces() {
 		s.Log, s.Space.Name = "", nil
 		out += fmt.Sprintf("\n%+v %v", s, r.ParticipantsOf(s.Space.DID))
@@ -227,6 +242,12 @@ func TestRights(t *testing.T) {
 		{"its descriptor", w.space("A", "A", "K"), []string{"A", "K"}, ""},
 		{"an offering", product("a"), []string{"A"}, ""},
 		{"with its second key", product("b"), []string{"K"}, ""},
+		{"a consent", w.consent("k", ""), []string{"K"}, ""},
+		{"a consent that its holder has signed", w.consent("k", "H"), []string{"K", "H"}, ""},
+		{"one that he has not", w.consent("l", "H"), []string{"K"}, "consent.unsigned"},
+		{"one that another has", w.consent("l", "H"), []string{"K", "L"}, "consent.unsigned"},
+		{"one that he alone has", w.consent("l", "H"), []string{"H"}, "consent.unsigned"},
+		{"a stranger's consent", w.consent("l", "H"), []string{"H", "H"}, "space.unadmitted"},
 		{"a stranger's", product("a"), []string{"B"}, "space.unadmitted"},
 		{"the hub's own", product("a"), []string{"hub"}, "key.hub"},
 		{"a suspension by another", w.act("Suspension", "A"), []string{"B"}, "kind.reserved"},
@@ -278,19 +299,27 @@ func TestReadRefuses(t *testing.T) {
 func TestSameForAll(t *testing.T) {
 	w := newWorld(t)
 	w.puts(w.act("Admission", "A"), "hub")
-	w.puts(w.space("A", "A", "K", "L"), "A", "K", "L")                                                                                                       // 1
-	w.puts(product("a"), "K")                                                                                                                                // 2
-	w.puts(product("b", "audience", "space"), "A")                                                                                                           // 3
-	w.puts(m{"@type": "Participant", "@id": "https://space.example/p", "subjectCode": "91512081MA62K0260E", "name": "某公司", "did": "did:web:p.example"}, "L") // 4
-	w.puts(product("c"), "L")                                                                                                                                // 5
-	w.puts(w.space("A", "A", "K"), "K")                                                                                                                      // 6
+	w.puts(w.space("A", "A", "K", "L"), "A", "K", "L")                                                                                              // 1
+	w.puts(product("a"), "K")                                                                                                                       // 2
+	w.puts(product("b", "audience", "space"), "A")                                                                                                  // 3
+	w.puts(m{"@type": "Participant", "@id": "https://space.example/p", "subjectCode": "91512081MA62K0260E", "name": "某公司", "did": w.did("H")}, "L") // 4
+	w.puts(product("c"), "L")                                                                                                                       // 5
+	w.puts(w.space("A", "A", "K"), "K")                                                                                                             // 6
+	w.puts(w.consent("x", "H"), "K", "H")                                                                                                           // 7
+	w.puts(w.consent("y", "H"), "A", "H")                                                                                                           // 8
 	w.puts(w.redaction(1), "hub")
 	w.must(w.log.Redact(t.Context(), 1))
 	w.puts(w.redaction(5), "hub")
 	w.must(w.log.Redact(t.Context(), 5))
+	w.puts(w.consent("z", "H"), "A", "H") // 11
+	w.puts(w.redaction(11), "hub")
+	w.must(w.log.Redact(t.Context(), 11))
 	w.puts(w.act("KeyCompromise", "A", "key", w.did("K"), "from", 6), "hub")
 	w.puts(m{"@type": "Withdrawal", "@id": "https://space.example/a"}, "A")
 	want := state(w.Registry(), w)
+	if n := strings.Count(want, "\nconsent"); n != 1 {
+		t.Fatalf("%d consents are in force", n)
+	}
 
 	kept := w.judge()
 	w.must(kept.Restore(t.Context(), w.log))

@@ -82,7 +82,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		facts := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) vocab.Fact {
 			return fact(
-				rapid.SampledFrom([]vocab.EntryKind{offer, offer, down, dereg}).Draw(rt, "kind"),
+				rapid.SampledFrom([]vocab.EntryKind{offer, offer, vocab.KindConsent, down, dereg}).Draw(rt, "kind"),
 				rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "id"),
 				rapid.SampledFrom([]string{"1", "2"}).Draw(rt, "body"),
 				time.Duration(rapid.IntRange(0, 3).Draw(rt, "created"))*time.Hour,
@@ -124,13 +124,30 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		if s, _ := r.Space("did:key:zA"); s.Offerings != standing {
 			rt.Fatalf("counted %d offerings, %d stand", s.Offerings, standing)
 		}
+		if here, there := consented(r, now), consented(other, now); here != there {
+			rt.Fatalf("consents %s in one order, %s in another", here, there)
+		}
 	})
+}
+
+// consented tells what those consents say that are valid, as entries are numbered.
+func consented(r *Registry, now time.Time) string {
+	said := map[string]string{}
+	for _, m := range r.members.consents {
+		if m.valid(now) {
+			said[m.consent.ID] = m.consent.Holder
+		}
+	}
+	return fmt.Sprint(said)
 }
 
 func numbered(facts []vocab.Fact) []Entry {
 	entries := make([]Entry, len(facts))
 	for i, f := range facts {
 		entries[i] = Entry{Index: uint64(i), ReceivedAt: day0.Add(time.Duration(i)), Fact: f}
+		if f.Kind == vocab.KindConsent {
+			entries[i].Consent = &vocab.Consent{ID: f.ID, Holder: f.Content.String()}
+		}
 	}
 	return entries
 }

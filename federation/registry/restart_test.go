@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ type state struct {
 	Barred       map[string]int // space → contents that were redacted
 	Banned       map[vocab.Key]bool
 	Public       map[vocab.Key]uint64
+	Consents     []string
 }
 
 func snapshot(r *Registry) state {
@@ -55,6 +57,14 @@ func snapshot(r *Registry) state {
 			st.Signed[k.DID] = r.SignedSince(k.DID, 2)
 		}
 	}
+	for _, all := range []bool{false, true} {
+		var some []string
+		for _, c := range r.consents(day0.Add(3*time.Hour), all) {
+			some = append(some, fmt.Sprint(c.space, c.position, c.ID, c.Holder, c.DID))
+		}
+		slices.Sort(some)
+		st.Consents = append(st.Consents, fmt.Sprint(some))
+	}
 	for _, code := range codes {
 		st.Of[code] = append(r.SpacesOfOrganisation(code, day0), r.SpacesOfDID(did("P"+code), day0)...)
 	}
@@ -73,14 +83,18 @@ func same(t interface{ Fatalf(string, ...any) }, when string, want, got state) {
 
 // counted holds what the registry counts against what stands.
 func counted(t interface{ Fatalf(string, ...any) }, r *Registry) {
-	offerings, participants := map[*space]int{}, map[*space]int{}
+	offerings, participants, consents := map[*space]int{}, map[*space]int{}, map[*space]int{}
 	for k, v := range r.versions {
 		switch s := r.home(v.signer); {
 		case !r.stands(k, v):
-		case v.kind == vocab.KindParticipant:
-			participants[s]++
+		case v.kind == vocab.KindParticipant, v.kind == vocab.KindConsent:
+			if v.kind == vocab.KindParticipant {
+				participants[s]++
+			} else {
+				consents[s]++
+			}
 			if s.members[k] == nil || !s.members[k].stands || s.members[k].position != v.position {
-				t.Fatalf("a participant that stands at %d is kept as %+v", v.position, s.members[k])
+				t.Fatalf("what a space says of an organisation and stands at %d is kept as %+v", v.position, s.members[k])
 			}
 		default:
 			offerings[s]++
@@ -92,15 +106,19 @@ func counted(t interface{ Fatalf(string, ...any) }, r *Registry) {
 	listed := 0
 	for _, k := range r.signers {
 		s := k.home
-		if s.offerings != offerings[s] || s.participants != participants[s] {
-			t.Fatalf("%s counts %d offerings and %d participants, %d and %d stand", s.did, s.offerings, s.participants, offerings[s], participants[s])
+		if s.offerings != offerings[s] || s.participants != participants[s] || s.consents != consents[s] {
+			t.Fatalf("%s counts %d offerings, %d participants and %d consents, %d, %d and %d stand", s.did, s.offerings, s.participants, s.consents, offerings[s], participants[s], consents[s])
 		}
 		if k.did != s.did {
 			continue
 		}
 		for key, m := range s.members {
 			listed++
-			if r.members.codes[m.Code][m.inCodes] != m || r.members.dids[m.DID][m.inDID] != m {
+			if m.consent != nil {
+				if r.members.consents[key] != m {
+					t.Fatalf("consent %s is not where it should be", m.consent.ID)
+				}
+			} else if r.members.codes[m.Code][m.inCodes] != m || r.members.dids[m.DID][m.inDID] != m {
 				t.Fatalf("participant %s is not where it says", m.ID)
 			}
 			if v := r.versions[key]; m.stands != r.stands(key, v) || m.position != v.position || v.marks&redacted != 0 {
@@ -111,6 +129,7 @@ func counted(t interface{ Fatalf(string, ...any) }, r *Registry) {
 	for _, list := range r.members.codes {
 		listed -= len(list)
 	}
+	listed -= len(r.members.consents)
 	if listed != 0 {
 		t.Fatalf("codes and spaces differ by %d participants", listed)
 	}
@@ -166,6 +185,15 @@ func (s *story) draw(rt *rapid.T, first int) Entry {
 		return s.doc(down, key, id, hour)
 	case what == 5:
 		return s.doc(dereg, key, id, hour)
+	case what == 6 && rapid.IntRange(0, 1).Draw(rt, "consents") == 0:
+		e := s.consent(key, id, rapid.SampledFrom(codes).Draw(rt, "code"), hour)
+		if rapid.Bool().Draw(rt, "by the space") {
+			e.Consent.DID = ""
+		}
+		if rapid.Bool().Draw(rt, "ends") {
+			e.Consent.ValidUntil = day0.Add(2 * time.Hour)
+		}
+		return e
 	case what < 8:
 		e := s.participant(key, id, rapid.SampledFrom(codes).Draw(rt, "code"), hour)
 		e.Fact.Audience = rapid.SampledFrom(audiences).Draw(rt, "audience")
@@ -177,6 +205,7 @@ func (s *story) draw(rt *rapid.T, first int) Entry {
 		}
 		e := s.descriptor(key, name, hour, rapid.SliceOfNDistinct(rapid.SampledFrom(pool), 0, 3, rapid.ID).Draw(rt, "keys")...)
 		e.Space.Audience = rapid.SampledFrom(audiences).Draw(rt, "audience")
+		e.Space.Operator.Code = rapid.SampledFrom([]string{"1", "2", ""}).Draw(rt, "operator")
 		return e
 	case what == 11 && rapid.IntRange(0, 3).Draw(rt, "release") == 0:
 		return s.act(vocab.Act{Verb: vocab.Release, Space: did(rapid.SampledFrom(names).Draw(rt, "name")), From: uint64(rapid.IntRange(0, first).Draw(rt, "released"))})

@@ -61,6 +61,15 @@ func (s *story) participant(key, id, code string, hour int) Entry {
 	return e
 }
 
+// consent is one of an organisation, with its own key, for the product P<code>
+// and space B.
+func (s *story) consent(key, id, code string, hour int) Entry {
+	e := s.doc(vocab.KindConsent, key, id, hour)
+	e.Consent = &vocab.Consent{ID: id, Holder: code, DID: did("P" + code), Products: []string{"P" + code}, Spaces: dids("B")}
+	e.Also = []string{e.Consent.DID}
+	return e
+}
+
 func (s *story) act(a vocab.Act) Entry {
 	e := s.doc(vocab.KindAct, "hub", "urn:uuid:1", 0)
 	e.Fact.Created = s.clock

@@ -82,6 +82,19 @@ func check(t interface {
 			return
 		}
 		noPerson(t, p)
+	case vocab.KindConsent:
+		c := rd.Consent
+		if c == nil || typed(rd) > 1 || c.ID != rd.ID || vocab.CheckSubject(c.Holder) != nil || len(c.Products) == 0 || len(c.Products) > vocab.MaxConsented ||
+			len(c.Spaces) == 0 || len(c.Spaces) > vocab.MaxConsented || c.ValidUntil.Year() > 9999 {
+			t.Errorf("consent without what it must have: %+v", c)
+			return
+		}
+		for _, p := range c.Products {
+			if vocab.CheckProduct(p) != nil || p[1:19] != c.Holder {
+				t.Errorf("%s consents for %s", c.Holder, p)
+			}
+		}
+		noPerson(t, c)
 	case vocab.KindAct:
 		a := rd.Act
 		if a == nil || typed(rd) > 1 || a.ID != rd.ID || !isDID(a.Space) || a.By == "" || len(a.Keys) > mostKeys || len(a.Offerings) > vocab.MaxRemoved {
@@ -164,6 +177,7 @@ func FuzzRead(f *testing.F) {
 		allFields, typical(), doc(`"安全级别":"机密"`), doc(`"temporal":"2020/P1Y"`),
 		aSpace(`"key":["` + spaceKey + `","` + otherKey + `"],"operator":{"name":"a","uscc":"91512081MA62K0260E"},"endpoint":[{"endpointType":"dsp","endpointURL":"https://s.example"}],"role":["运营方"],"defaultAudience":"互认","ruleScheme":"urn:x:1"`),
 		aParticipant(`,"did":"did:web:p.example","role":"provider","level":2,"validUntil":"2027-12-31"`), aParticipant(`,"x":["13800001234"]`),
+		aConsent(`,"did":"`+otherKey+`","validUntil":"2027-12-31"`), aConsent(`,"audience":"space"`),
 		anAct("KeyCompromise", `,"key":"`+spaceKey+`","from":12,"reason":"r"`), anAct("Removal", `,"offerings":["urn:x:1"]`),
 		anAct("KeyReplacement", `,"keys":["`+otherKey+`"],"evidence":"1"`), anAct("Admission", `,"descriptor":"`+digest+`","second":"b"`),
 		`{` + lianmu + `,"@type":"Redaction","@id":"` + anID + `","index":12,"leaf":"AQ","ground":"personal","by":"a","created":"2026-11-21T08:00:00Z"}`,

@@ -67,7 +67,7 @@ func refuse(t testing.TB, doc string) vocab.Problems {
 
 // typed counts what a reading holds beside kind, id and warnings.
 func typed(rd *Reading) (n int) {
-	for _, is := range []bool{rd.Offering != nil, rd.Space != nil, rd.Participant != nil, rd.Act != nil, rd.Redaction != nil, rd.Log != nil} {
+	for _, is := range []bool{rd.Offering != nil, rd.Space != nil, rd.Participant != nil, rd.Consent != nil, rd.Act != nil, rd.Redaction != nil, rd.Log != nil} {
 		if is {
 			n++
 		}
