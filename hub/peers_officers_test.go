@@ -2,12 +2,17 @@ package hub_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
+	"lianmu/hub"
+	"lianmu/hub/access"
 	"lianmu/hub/peering"
 	"lianmu/hub/view"
+	"lianmu/vocab"
 )
 
 // link is how the connection to another hub is.
@@ -108,5 +113,77 @@ func TestNewCardOfAPeer(t *testing.T) {
 	}
 	if p, err = b.peers().Approve(t.Context(), security, f.key.DID(), peering.Terms{Outbound: "评估"}); err != nil || p.About.Jurisdiction != "SG" || p.Says != nil {
 		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+// A hub that was removed, or has yet to come, can be refused for good.
+func TestBlockOfNoPeer(t *testing.T) {
+	t.Parallel()
+	a, b := settle(t, "甲", "0a"), settle(t, "乙", "0b")
+	a.publish("a1")
+	befriend(t, a, b)
+	b.finds(1, view.Question{})
+	if err := b.peers().Remove(t.Context(), security, a.info.DID, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.peers().Block(t.Context(), security, a.info.DID); err != nil {
+		t.Fatal(err)
+	}
+	p, err := b.peers().Detail(t.Context(), security, a.info.DID)
+	if err != nil || p.State != peering.Blocked || p.About == nil || p.About.Name["zh"] != "甲" || p.By != security.DID {
+		t.Errorf("%+v, %v", p, err) // its name is known by its log, which was kept
+	}
+	never := newKey(t).DID()
+	for did, want := range map[string]string{never: "", "did:key:nobody": "peer.unknown", b.info.DID: "peer.unknown"} {
+		if err := b.peers().Block(t.Context(), security, did); code(err) != want {
+			t.Errorf("%s: %v", did, err)
+		}
+	}
+	for _, did := range []string{a.info.DID, never} {
+		if _, err := b.peers().Answer(t.Context(), peering.Caller{DID: did}, "logs", []byte(`{}`)); code(err) != "peer.blocked" {
+			t.Errorf("%s: %v", did, err)
+		}
+	}
+	if _, err := b.peers().Approve(t.Context(), security, never, peering.Terms{}); code(err) != "peer.card" {
+		t.Errorf("approved without a card: %v", err)
+	}
+}
+
+// What is of a peer that is paused or blocked is not imported by hand either.
+func TestNoImportOfAPausedPeer(t *testing.T) {
+	t.Parallel()
+	apart := func(c *hub.Config) { c.Peering.Addresses = []string{"nats://127.0.0.1:1"} }
+	a, b := settle(t, "甲", "0a", apart), settle(t, "乙", "0b", apart)
+	a.publish("a1")
+	a.until("it is signed", func() (string, bool) { return "", signed(a) == 1 })
+	var bundle bytes.Buffer
+	if err := a.peers().Export(t.Context(), security, &bundle, a.info.Origin, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.peers().Add(t.Context(), security, invite(a), peering.Terms{}); err != nil {
+		t.Fatal(err)
+	}
+	take := func() error {
+		_, err := b.peers().Import(t.Context(), security, bytes.NewReader(bundle.Bytes()))
+		return err
+	}
+	for _, row := range []struct {
+		act   func(context.Context, access.Who, string) error
+		hints string // what to do
+	}{{b.peers().Pause, "lianmu peer resume " + a.info.DID}, {b.peers().Block, "lianmu peer approve " + a.info.DID}} {
+		for _, mirrored := range []bool{false, true} {
+			if mirrored {
+				if _, err := b.peers().Approve(t.Context(), security, a.info.DID, peering.Terms{}); err != nil || take() != nil {
+					t.Fatal(err, take())
+				}
+			}
+			if err := row.act(t.Context(), security, a.info.DID); err != nil {
+				t.Fatal(err)
+			}
+			err := take()
+			if code(err) != "peer.state" || !strings.Contains(fmt.Sprint(vocab.ProblemsOf(err, "")[0].Message), row.hints) {
+				t.Errorf("mirrored %v: %v", mirrored, err)
+			}
+		}
 	}
 }

@@ -111,7 +111,6 @@ type Peers interface {
 	Discover(ctx context.Context, who access.Who, address string) (card []byte, err error)
 	Preview(ctx context.Context, who access.Who, card []byte) (*peering.Preview, error)
 	Add(ctx context.Context, who access.Who, invite peering.Invite, terms peering.Terms) (peering.PeerInfo, error)
-	AddShown(ctx context.Context, who access.Who, card []byte, address string, terms peering.Terms) (peering.PeerInfo, error)
 	Approve(ctx context.Context, who access.Who, did string, terms peering.Terms) (peering.PeerInfo, error)
 	Pause(ctx context.Context, who access.Who, did string) error
 	Resume(ctx context.Context, who access.Who, did string) error

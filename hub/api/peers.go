@@ -181,12 +181,7 @@ func (a *api) addPeer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var info peering.PeerInfo
-	if len(ask.Card) > 0 {
-		info, err = a.Peers.AddShown(r.Context(), who, ask.Card, ask.URL, ask.Terms)
-	} else {
-		info, err = a.Peers.Add(r.Context(), who, peering.Invite{URL: ask.URL}, ask.Terms)
-	}
+	info, err := a.Peers.Add(r.Context(), who, peering.Invite{Card: ask.Card, URL: ask.URL}, ask.Terms)
 	if err != nil {
 		return err
 	}

@@ -103,10 +103,6 @@ func (p *memoryPeers) Add(_ context.Context, who access.Who, invite peering.Invi
 	return peerB(), p.note(who, "add %s %s %+v", invite.Card, invite.URL, terms)
 }
 
-func (p *memoryPeers) AddShown(_ context.Context, who access.Who, card []byte, address string, terms peering.Terms) (peering.PeerInfo, error) {
-	return peerB(), p.note(who, "add %s %s %+v", card, address, terms)
-}
-
 func (p *memoryPeers) Approve(_ context.Context, who access.Who, did string, terms peering.Terms) (peering.PeerInfo, error) {
 	return peerB(), p.note(who, "approve %s %+v", did, terms)
 }

@@ -14,8 +14,8 @@ import (
 	"lianmu/vocab"
 )
 
-// maxBundle is the most bytes of a bundle that is taken in.
-const maxBundle = 64 << 30
+// MaxBundle is the most bytes of a bundle that is taken in.
+const MaxBundle = 64 << 30
 
 // Export writes a log, the own one or a mirror, from entry from on as a bundle
 // that any hub can import and verify: of documents what is public, of the others
@@ -51,7 +51,7 @@ type Imported struct {
 // Import takes a log in from a bundle, as from any other source: what contradicts
 // the log or is cut off is refused, and what came before that stays, so that it
 // can be repeated. The log's hub must be an approved peer, or its log be mirrored
-// already. Errors are vocab.Problems: access.forbidden, peer.unknown, peer.state,
+// already; and neither paused nor blocked. Errors are vocab.Problems: access.forbidden, peer.unknown, peer.state,
 // bundle.…, log.…, audit.unavailable.
 func (p *Peers) Import(ctx context.Context, who access.Who, r io.Reader) (done Imported, err error) {
 	err = p.carry(ctx, who, "log.import", "", func(ctx context.Context) (string, error) {
@@ -60,12 +60,12 @@ func (p *Peers) Import(ctx context.Context, who access.Who, r io.Reader) (done I
 			return "", err
 		}
 		defer func() { _ = errors.Join(file.Close(), os.Remove(file.Name())) }()
-		n, err := io.Copy(file, io.LimitReader(r, maxBundle+1))
+		n, err := io.Copy(file, io.LimitReader(r, MaxBundle+1))
 		switch {
 		case err != nil:
 			return "", err
-		case n > maxBundle:
-			return "", vocab.Problems{vocab.NewProblem("", "bundle.size", "离线包超过 %d GB。", "the bundle is over %d GB", maxBundle>>30)}
+		case n > MaxBundle:
+			return "", vocab.Problems{vocab.NewProblem("", "bundle.size", "离线包超过 %d GB。", "the bundle is over %d GB", MaxBundle>>30)}
 		}
 		bundle, err := exchange.OpenBundle(file, n)
 		if err != nil {
@@ -84,6 +84,9 @@ func (p *Peers) takeBundle(ctx context.Context, bundle *exchange.Bundle) (done I
 		return done, err
 	}
 	done.Origin, done.Hub = card.Origin, card.Hub
+	if err := p.importable(card.Hub); err != nil {
+		return done, err
+	}
 	rec, known := p.store.mirror(card.Origin)
 	if !known {
 		if rec, known, err = p.admit(ctx, card.Hub, card); err != nil {
@@ -94,8 +97,9 @@ func (p *Peers) takeBundle(ctx context.Context, bundle *exchange.Bundle) (done I
 	case !known:
 		return done, unknown(card.Hub)
 	case rec.State != Current:
+		is := rec.State.Label()
 		return done, vocab.Problems{vocab.NewProblem("", "peer.state",
-			"账本 %[1]s 现在的状态是 %[2]s，不能导入；见 lianmu peer list。", "the log %[1]s is %[2]s, so nothing can be imported; see lianmu peer list", rec.Origin, string(rec.State))}
+			"账本 %[1]s 的状态是“%[2]s”，现在不能导入；见 lianmu peer list。", "the log %[1]s is %[3]s, so nothing can be imported now; see lianmu peer list", rec.Origin, is["zh"], is["en"])}
 	}
 	m, err := p.awaitOpen(ctx, card.Origin)
 	if err != nil {
@@ -103,7 +107,8 @@ func (p *Peers) takeBundle(ctx context.Context, bundle *exchange.Bundle) (done I
 	}
 	cp, err := ledger.ParseCheckpoint(bundle.Checkpoint(), m.vkey)
 	if err != nil {
-		return done, noCard(err.Error())
+		return done, vocab.Problems{vocab.NewProblem("", "bundle.checkpoint",
+			"离线包里没有该账本的有效签封（%[1]v）。请重新导出或重新拷贝。", "the bundle has no valid checkpoint of the log (%[1]v): export or copy it again", err)}
 	}
 	before := m.log.Size()
 	progress, err := m.advance(ctx, bundle, offer{peer: card.Hub, own: true, size: cp.Size, time: cp.Time, note: bundle.Checkpoint()})
@@ -121,6 +126,23 @@ func (p *Peers) takeBundle(ctx context.Context, bundle *exchange.Bundle) (done I
 	m.went(offer{peer: card.Hub, time: cp.Time})
 	m.keep(ctx, true)
 	return done, nil
+}
+
+// importable refuses what is of a peer that is paused or blocked: nothing of it is
+// taken, whoever carries it.
+func (p *Peers) importable(did string) error {
+	peer, _ := p.store.peer(did)
+	switch peer.State {
+	case Paused:
+		return vocab.Problems{vocab.NewProblem("", "peer.state",
+			"对等节点 %[1]s 已暂停，不能导入它的账本。请先恢复：lianmu peer resume %[1]s",
+			"the peer %[1]s is paused, so nothing of it is imported; resume it first: lianmu peer resume %[1]s", did)}
+	case Blocked:
+		return vocab.Problems{vocab.NewProblem("", "peer.state",
+			"节点 %[1]s 已被拒绝，不能导入它的账本。如要恢复交换，请先批准：lianmu peer approve %[1]s",
+			"the hub %[1]s is blocked, so nothing of it is imported; to exchange logs with it again, approve it first: lianmu peer approve %[1]s", did)}
+	}
+	return nil
 }
 
 // awaitOpen waits for a mirror that has just been taken up.

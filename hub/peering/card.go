@@ -80,11 +80,14 @@ const cardsKept = 2048 // some 10 MB
 func (c cards) read(ctx context.Context, raw []byte) (_ *Card, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = noCard(fmt.Sprint(r))
+			err = noCard("读不了："+fmt.Sprint(r), "it cannot be read: "+fmt.Sprint(r))
 		}
 	}()
+	if len(raw) == 0 {
+		return nil, noCard("还没有收到", "none was shown yet")
+	}
 	if len(raw) > MaxCard {
-		return nil, noCard(fmt.Sprintf("over %d bytes", MaxCard))
+		return nil, noCard(fmt.Sprintf("超过 %d 字节", MaxCard), fmt.Sprintf("it is over %d bytes", MaxCard))
 	}
 	if card, ok := c.known.Get(vocab.DigestOf(raw)); ok {
 		return card, nil
@@ -95,6 +98,9 @@ func (c cards) read(ctx context.Context, raw []byte) (_ *Card, err error) {
 	}
 	sec, err := identity.Verify(d, c.now())
 	if err != nil {
+		if vocab.ProblemsOf(err, "")[0].Code == "proof.missing" { // it would tell whoever brought it to sign it
+			err = noCard("没有签名", "it is not signed")
+		}
 		return nil, err
 	}
 	r, err := c.reader.ReadDocument(ctx, c.processor, raw, c.now())
@@ -104,17 +110,17 @@ func (c cards) read(ctx context.Context, raw []byte) (_ *Card, err error) {
 	card := r.Log
 	switch {
 	case card == nil:
-		return nil, noCard("@type is not Log")
+		return nil, noCard("@type 不是 Log", "@type is not Log")
 	case sec.Space != card.Hub:
-		return nil, noCard("signed by " + sec.Space + ", not by " + card.Hub)
+		return nil, noCard("签名者是 "+sec.Space+"，不是 "+card.Hub, "signed by "+sec.Space+", not by "+card.Hub)
 	case card.Origin != originOf(card.Hub, card.Epoch):
-		return nil, noCard("the origin is not one of this hub: " + card.Origin)
+		return nil, noCard("账本名不属于该节点："+card.Origin, "the origin is not one of this hub: "+card.Origin)
 	case !strings.HasPrefix(card.VerifierKey, card.Origin+"+"):
-		return nil, noCard("the verifier key is not one of " + card.Origin)
+		return nil, noCard("账本公钥不属于 "+card.Origin, "the verifier key is not one of "+card.Origin)
 	case !country(card.Jurisdiction):
-		return nil, noCard("jurisdiction " + card.Jurisdiction)
+		return nil, noCard("法域 "+card.Jurisdiction+" 不是两个字母的国家或地区代码", "jurisdiction "+card.Jurisdiction+" is not a country's two letters")
 	case len(card.Addresses) > maxAddresses:
-		return nil, noCard("too many addresses")
+		return nil, noCard("地址过多", "it has too many addresses")
 	}
 	for _, a := range card.Addresses {
 		if _, err := parseAddress(a); err != nil {
@@ -126,6 +132,17 @@ func (c cards) read(ctx context.Context, raw []byte) (_ *Card, err error) {
 	return read, nil
 }
 
+// ReadCard checks a log card by itself, as a hub does: that the hub that it names
+// signed it, and that log and key bear that hub's name. Errors are vocab.Problems
+// with code peer.card, or what is wrong with the document.
+func ReadCard(ctx context.Context, p *jsonld.Processor, r *shape.Reader, raw []byte, now func() time.Time) (*Card, error) {
+	known, err := lru.New[vocab.Digest, *Card](1)
+	if err != nil {
+		return nil, err
+	}
+	return cards{processor: p, reader: r, now: now, known: known}.read(ctx, raw)
+}
+
 // sameCard reports whether two signed cards are the same bytes.
 func sameCard(a, b []byte) bool { return bytes.Equal(a, b) }
 
@@ -134,8 +151,13 @@ func originOf(did string, epoch uint64) string {
 	return fmt.Sprintf("lianmu/%s/%d", bus.SpaceToken(did), epoch)
 }
 
-func noCard(why string) error {
+func noCard(zh, en string) error {
 	return vocab.Problems{vocab.NewProblem("", "peer.card",
 		"这不是有效的目录账本名片（%[1]s）。请对方用 lianmu peer invite 重新生成。",
-		"this is no valid log card (%[1]s): have the other side make one anew with lianmu peer invite", clip(why))}
+		"this is no valid log card (%[2]s): have the other side make one anew with lianmu peer invite", clip(zh), clip(en))}
+}
+
+// notOf refuses a hub's card that another hub shows.
+func notOf(card *Card, did string) error {
+	return noCard("是 "+card.Hub+" 的，却来自 "+did, "it is of "+card.Hub+", but came from "+did)
 }

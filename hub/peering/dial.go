@@ -128,7 +128,7 @@ func (p *Peers) discover(ctx context.Context, address string) (*Card, error) {
 		return nil, err
 	}
 	if card.Hub != did {
-		return nil, noCard("of " + card.Hub + ", from " + did)
+		return nil, notOf(card, did)
 	}
 	return card, nil
 }

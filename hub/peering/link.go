@@ -134,7 +134,7 @@ func (l *link) ask(ctx context.Context, address string) (answered bool, err erro
 		}
 		card, err := l.p.cards.read(ctx, answer.Card)
 		if err == nil && card.Hub != l.did {
-			err = noCard("of " + card.Hub + ", from " + l.did)
+			err = notOf(card, l.did)
 		}
 		if err != nil {
 			return answered, err

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"lianmu/federation/identity"
 	"lianmu/hub/access"
 	"lianmu/hub/audit"
 	"lianmu/vocab"
@@ -44,17 +45,18 @@ func (p *Peers) carry(ctx context.Context, who access.Who, name, object string, 
 	return p.c.Audit.Do(ctx, r, do)
 }
 
-// Invite is what somebody wants to be a peer of: a card file, or an address where
-// a hub answers.
+// Invite is whom somebody wants as a peer: a card, or an address where a hub
+// answers, or both, where the card was had from there and looked at.
 type Invite struct {
 	Card []byte `json:"card,omitempty"`
-	URL  string `json:"url,omitempty"` // where Card is empty
+	URL  string `json:"url,omitempty"` // dialled before those on the card
 }
 
 // Add makes a hub a peer and approves it: from then on it may have public
 // documents, and what it offers is mirrored. A hub outside the mainland needs
-// Terms.Outbound. With an address alone the hub is asked for its card there; its
-// fingerprint should be compared with what its operator says.
+// Terms.Outbound. With a card it is that card's hub and no other, whoever answers
+// at the address by now. With an address alone the hub is asked for its card there;
+// its fingerprint should be compared with what its operator says.
 //
 // Errors are vocab.Problems: access.forbidden, peer.card, peer.address,
 // peer.unreachable, peer.self, peer.outbound, peer.many, request.…,
@@ -68,13 +70,18 @@ func (p *Peers) Add(ctx context.Context, who access.Who, invite Invite, terms Te
 		}
 		object = card.Hub
 	}
+	var addresses []string
+	if invite.URL != "" {
+		if _, err := parseAddress(invite.URL); err != nil {
+			return info, err
+		}
+		addresses = []string{invite.URL}
+	}
 	err = p.act(ctx, who, "peer.add", object, func(ctx context.Context) (string, error) {
-		var addresses []string
 		if card == nil {
 			if card, err = p.discover(ctx, invite.URL); err != nil {
 				return "", err
 			}
-			addresses = []string{invite.URL}
 		}
 		if card.Hub == p.did() {
 			return "", vocab.Problems{vocab.NewProblem("", "peer.self",
@@ -138,11 +145,9 @@ func (p *Peers) approve(ctx context.Context, who access.Who, did string, card *C
 	}
 	peer, err := p.store.changePeer(ctx, did, func(peer *Peer, known bool) error {
 		if !known {
-			if n := len(p.store.decidedPeers()); n >= maxPeers {
-				return vocab.Problems{vocab.NewProblem("", "peer.many",
-					"对等节点已有 %d 个，不能再添加；请先移除不用的。", "there are %d peers already: remove some first", n)}
+			if *peer, err = p.newPeer(did); err != nil {
+				return err
 			}
-			*peer = Peer{DID: did, Added: now}
 		}
 		if card.Jurisdiction == mainland {
 			peer.Outbound = nil
@@ -180,6 +185,26 @@ func (p *Peers) approve(ctx context.Context, who access.Who, did string, card *C
 	return detail, nil
 }
 
+// newPeer is one that an officer decides about before it has presented itself.
+func (p *Peers) newPeer(did string) (Peer, error) {
+	if n := len(p.store.decidedPeers()); n >= maxPeers {
+		return Peer{}, vocab.Problems{vocab.NewProblem("", "peer.many",
+			"对等节点已有 %d 个，不能再添加；请先移除不用的。", "there are %d peers already: remove some first", n)}
+	}
+	return Peer{DID: did, Added: p.c.Now().UTC()}, nil
+}
+
+// keptCard is the card of a hub whose log is here though it is no peer; nil where
+// there is none. Of several it is that of the log that was added last.
+func (p *Peers) keptCard(did string) (card []byte) {
+	for _, m := range p.store.allMirrors() {
+		if m.Hub == did {
+			card = m.Card
+		}
+	}
+	return card
+}
+
 // outbound refuses what would leave the mainland without a decision.
 func outbound(card *Card) error {
 	return vocab.Problems{vocab.NewProblem("/outbound", "peer.outbound",
@@ -199,7 +224,8 @@ func (p *Peers) Resume(ctx context.Context, who access.Who, did string) error {
 }
 
 // Block refuses a hub for good: it cannot present itself again, gets nothing, and
-// its logs are taken from nobody. What was mirrored stays until Remove.
+// its logs are taken from nobody. What was mirrored stays until Remove. A hub that
+// is no peer can be blocked too: one that was removed, or has yet to come.
 func (p *Peers) Block(ctx context.Context, who access.Who, did string) error {
 	return p.turnTo(ctx, who, "peer.block", did, Blocked, Waiting, Approved, Paused)
 }
@@ -208,14 +234,24 @@ func (p *Peers) turnTo(ctx context.Context, who access.Who, act, did string, to 
 	return p.act(ctx, who, act, did, func(ctx context.Context) (string, error) {
 		_, err := p.store.changePeer(ctx, did, func(peer *Peer, known bool) error {
 			switch {
+			case !known && to == Blocked:
+				if _, err := identity.PublicKey(did); err != nil || did == p.did() {
+					return unknown(did)
+				}
+				var err error
+				if *peer, err = p.newPeer(did); err != nil {
+					return err
+				}
+				peer.Card, peer.By = p.keptCard(did), who.Label()
 			case !known:
 				return unknown(did)
 			case peer.State == to:
 				return nil
 			case !slices.Contains(from, peer.State):
+				is := peer.State.Label()
 				return vocab.Problems{vocab.NewProblem("", "peer.state",
-					"对等节点 %[1]s 现在的状态是 %[2]s，不能这样做；见 lianmu peer list。",
-					"the peer %[1]s is %[2]s, so this cannot be done; see lianmu peer list", did, string(peer.State))}
+					"对等节点 %[1]s 现在的状态是“%[2]s”，不能这样做；见 lianmu peer list。",
+					"the peer %[1]s is %[3]s, so this cannot be done; see lianmu peer list", did, is["zh"], is["en"])}
 			}
 			peer.State = to
 			return nil

@@ -17,6 +17,14 @@ const (
 	Blocked  State = "blocked"  // neither, and its logs are taken from nobody else
 )
 
+// Label is what people call the state.
+func (s State) Label() vocab.Text {
+	return map[State]vocab.Text{
+		Waiting: {"zh": "待批准", "en": "waiting"}, Approved: {"zh": "已批准", "en": "approved"},
+		Paused: {"zh": "已暂停", "en": "paused"}, Blocked: {"zh": "已拒绝", "en": "blocked"},
+	}[s]
+}
+
 // Approval is an officer's recorded decision to let more leave than usual.
 type Approval struct {
 	Reason string    `json:"reason"`
@@ -57,6 +65,15 @@ const (
 	Ended   LogState = "ended"   // its hub goes on in a newer epoch
 	purging LogState = "purging" // being thrown away
 )
+
+// Label is what people call the state.
+func (s LogState) Label() vocab.Text {
+	return map[LogState]vocab.Text{
+		Current: {"zh": "最新", "en": "current"}, Ageing: {"zh": "较久无消息", "en": "ageing"}, Stale: {"zh": "失联", "en": "stale"},
+		Stopped: {"zh": "已停止", "en": "stopped"}, OnHold: {"zh": "已暂停", "en": "paused"}, Offered: {"zh": "待确认", "en": "offered"},
+		Ended: {"zh": "已接替", "en": "ended"}, purging: {"zh": "正在清除", "en": "being thrown away"},
+	}[s]
+}
 
 // Mirror is what is kept of a mirrored log beside the log.
 type Mirror struct {

@@ -211,7 +211,7 @@ func (p *Peers) heardOf(did string, r exchange.LogsRequest) error {
 	defer cancel()
 	card, err := p.cards.read(ctx, r.Card)
 	if err == nil && card.Hub != did {
-		err = noCard("of " + card.Hub + ", from " + did)
+		err = notOf(card, did)
 	}
 	if err != nil {
 		return err
