@@ -105,6 +105,12 @@ func logKey(t *testing.T, origin string, key *identity.Key) (note.Signer, string
 // says signs a log card of its own; change bends it.
 func (f *forger) says(change map[string]any) []byte {
 	f.t.Helper()
+	return f.said(time.Now(), change)
+}
+
+// said is what it would have signed then.
+func (f *forger) said(at time.Time, change map[string]any) []byte {
+	f.t.Helper()
 	card := map[string]any{"@context": "https://w3id.org/lianmu/v1", "@type": "Log", "@id": "urn:uuid:6a4c1f0e-7c7e-4d0e-9c56-0d6c5b8f7a10",
 		"origin": f.origin, "hub": f.key.DID(), "verifierKey": f.vkey, "epoch": 1, "name": map[string]string{"zh": "伪"}, "jurisdiction": "CN",
 		"open": true}
@@ -116,7 +122,7 @@ func (f *forger) says(change map[string]any) []byte {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	signed, err := identity.Sign(raw, f.key, identity.SignOptions{Created: time.Now().UTC().Truncate(time.Millisecond)})
+	signed, err := identity.Sign(raw, f.key, identity.SignOptions{Created: at.UTC().Truncate(time.Millisecond)})
 	if err != nil {
 		f.t.Fatal(err)
 	}

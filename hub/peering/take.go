@@ -180,8 +180,13 @@ func (p *Peers) admit(ctx context.Context, peer string, card *Card) (Mirror, boo
 	}
 	state := Current
 	if known && owner.State == Approved {
-		if approved, err := p.cards.read(ctx, owner.Card); err == nil && approved.Origin != card.Origin {
+		approved, err := p.cards.read(ctx, owner.Card)
+		switch {
+		case err != nil:
+		case approved.Origin != card.Origin:
 			state = Offered // another log than that of the card that was approved
+		case approved.Created.After(card.Created):
+			card = approved // a relay has an older one
 		}
 	}
 	all, ofPeer := p.store.allMirrors(), 0
