@@ -150,6 +150,7 @@ func (cat *Catalog) changes(e *edition, f *feed, items []item) (puts []index.Doc
 	for _, it := range items {
 		switch it.fact.Kind {
 		case vocab.KindOffering, vocab.KindWithdrawal, vocab.KindDeregistration:
+		case vocab.KindParticipant, vocab.KindConsent: // they may take the name of an offering
 		case vocab.KindAct:
 			deletes = append(deletes, cat.ended(it)...)
 			continue

@@ -17,6 +17,54 @@ const (
 	listed  = `,"audience":"public","productCode":"` + code + `"`
 )
 
+// admit has the hub decide about a space.
+func (h *hub) admit(space *identity.Key) {
+	h.t.Helper()
+	h.put(h.key, `"@type":"Admission","@id":"`+uuid.New().URN()+`","space":"`+space.DID()+`","reason":"资料齐全","by":"did:key:zReviewer"`)
+}
+
+// listings are the hits' ids, with what else is in each and whether it conflicts.
+func (s *shelf) listings() (hits []string) {
+	t := s.hub.t
+	t.Helper()
+	a, err := s.Find(t.Context(), Question{Q: "泊位", Sort: "-modified"})
+	if err != nil || int(a.Total) != len(a.Hits) {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	for _, h := range a.Hits {
+		ids := []string{h.ID}
+		for _, l := range h.Listings {
+			if l.SpaceName["zh"] == "" || l.Hub == "" {
+				t.Errorf("a listing says %+v", l)
+			}
+			ids = append(ids, l.ID)
+		}
+		slices.Sort(ids)
+		text := ""
+		for _, id := range ids {
+			text += id + " "
+		}
+		if h.Conflict {
+			text += "conflict"
+		}
+		hits = append(hits, text)
+	}
+	slices.Sort(hits)
+	return hits
+}
+
+// wantListings compares them, once it was asked anew who may list what.
+func (s *shelf) wantListings(when string, hits ...string) {
+	s.hub.t.Helper()
+	s.verifiedAt, s.expiredAt = time.Time{}, time.Time{}
+	if err := s.maintain(s.hub.t.Context()); err != nil {
+		s.hub.t.Fatal(err)
+	}
+	if got := s.listings(); !slices.Equal(got, hits) {
+		s.hub.t.Errorf("%s: %q, not %q", when, got, hits)
+	}
+}
+
 // The same product in several spaces is one hit where each of them has verified
 // who provides it, and a conflict of codes where not; what a space says of its
 // participants afterwards changes it.
@@ -30,53 +78,12 @@ func TestListingsOfAProduct(t *testing.T) {
 	s.put(s.space, product("urn:a", "泊位数据", listed))
 	b.put(theirs, `"@type":"Space","@id":"`+theirs.DID()+`","name":"乙空间"`)
 	b.put(theirs, product("urn:b", "泊位数据", publisher))
-	admit := func(h *hub, space *identity.Key) {
-		h.put(h.key, `"@type":"Admission","@id":"`+uuid.New().URN()+`","space":"`+space.DID()+`","reason":"资料齐全","by":"did:key:zReviewer"`)
-	}
-	admit(s.hub, s.space)
-	admit(b, theirs)
+	s.admit(s.space)
+	b.admit(theirs)
 	s.show(b)
 	s.catchUp()
 
-	// found are the hits' ids with what else is in each and whether it conflicts.
-	found := func() (hits []string) {
-		t.Helper()
-		a, err := s.Find(t.Context(), Question{Q: "泊位", Sort: "-modified"})
-		if err != nil || int(a.Total) != len(a.Hits) {
-			t.Fatalf("%+v, %v", a, err)
-		}
-		for _, h := range a.Hits {
-			ids := []string{h.ID}
-			for _, l := range h.Listings {
-				if l.SpaceName["zh"] == "" || l.Hub == "" {
-					t.Errorf("a listing says %+v", l)
-				}
-				ids = append(ids, l.ID)
-			}
-			slices.Sort(ids)
-			text := ""
-			for _, id := range ids {
-				text += id + " "
-			}
-			if h.Conflict {
-				text += "conflict"
-			}
-			hits = append(hits, text)
-		}
-		slices.Sort(hits)
-		return hits
-	}
-	want := func(when string, hits ...string) {
-		t.Helper()
-		s.verifiedAt = time.Time{}
-		s.expiredAt = time.Time{}
-		if err := s.maintain(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if got := found(); !slices.Equal(got, hits) {
-			t.Errorf("%s: %q, not %q", when, got, hits)
-		}
-	}
+	want := s.wantListings
 	want("its space does not know the provider", "urn:a conflict", "urn:b conflict")
 
 	participant := `"@type":"Participant","@id":"urn:p","subjectCode":"` + company + `","name":"示例公司"`
@@ -103,7 +110,7 @@ func TestListingsOfAProduct(t *testing.T) {
 	s.put(third, `"@type":"Space","@id":"`+third.DID()+`","name":"丙空间","operator":{"name":"示例公司","uscc":"`+company+`"}`)
 	s.catchUp()
 	want("somebody claims to be the provider", "urn:a urn:b conflict", "urn:c conflict")
-	admit(s.hub, third)
+	s.admit(third)
 	s.catchUp()
 	want("a hub has decided that he is", "urn:a urn:b urn:c ")
 	s.put(third, `"@type":"Space","@id":"`+third.DID()+`","name":"丙空间","operator":{"name":"别的公司","uscc":"12430000MB0L046927"}`)

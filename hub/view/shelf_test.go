@@ -135,10 +135,10 @@ func (s *shelf) show(h *hub) {
 	}
 }
 
-// put signs a document and submits it.
-func (h *hub) put(k *identity.Key, doc string) {
+// put signs a document, and has others sign it too, and submits it.
+func (h *hub) put(k *identity.Key, doc string, also ...identity.Signer) {
 	h.t.Helper()
-	raw, err := identity.Sign([]byte(`{"@context":"https://w3id.org/lianmu/v1",`+doc+`}`), k, identity.SignOptions{Created: h.stamp.Next(time.Now()), Expires: time.Now().Add(time.Hour)})
+	raw, err := identity.Sign([]byte(`{"@context":"https://w3id.org/lianmu/v1",`+doc+`}`), k, identity.SignOptions{Created: h.stamp.Next(time.Now()), Expires: time.Now().Add(time.Hour)}, also...)
 	if err != nil {
 		h.t.Fatal(err)
 	}
