@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"lianmu/hub"
 	"lianmu/hub/access"
@@ -186,4 +187,24 @@ func TestNoImportOfAPausedPeer(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A hub that was not approved over there is copied from as soon as it is, however
+// long it was to wait before asking again: it shows that by asking itself.
+func TestApprovedOverThere(t *testing.T) {
+	t.Parallel()
+	now := time.Now() // whoever waits, waits for ever
+	a, b := settle(t, "甲", "0a"), settle(t, "乙", "0b", func(c *hub.Config) { c.Now = func() time.Time { return now } })
+	a.publish("a1")
+	if _, err := b.peers().Add(t.Context(), security, invite(a), peering.Terms{}); err != nil {
+		t.Fatal(err)
+	}
+	b.until("A refuses its documents", func() (string, bool) {
+		e := b.logOf(a).Error
+		return fmt.Sprint(e), e != nil && strings.Contains(e.Problem[0].Message["en"], "has not approved")
+	})
+	if _, err := a.peers().Add(t.Context(), security, invite(b), peering.Terms{}); err != nil {
+		t.Fatal(err)
+	}
+	b.finds(1, view.Question{})
 }

@@ -206,6 +206,16 @@ func (m *mirror) failed(peer string, err error) {
 	m.err = complaint(err, now)
 }
 
+// forgive has a source rest no more.
+func (m *mirror) forgive(peer string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.rests[peer] != nil {
+		delete(m.rests, peer)
+		m.awaken()
+	}
+}
+
 func (m *mirror) complain(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -33,6 +33,7 @@ type link struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	slots  chan struct{} // one for each copy from this peer
+	poke   chan struct{} // it need not wait any longer to dial
 	in     atomic.Int64
 	out    atomic.Int64
 
@@ -51,6 +52,7 @@ func newLink(p *Peers, peer Peer) *link {
 	l := &link{
 		p: p, did: peer.DID, addresses: slices.Clone(peer.Addresses), relays: peer.Relays, cancel: cancel,
 		done: make(chan struct{}), slots: make(chan struct{}, copiesOfOne),
+		poke: make(chan struct{}, 1),
 	}
 	go func() {
 		defer close(l.done)
@@ -106,9 +108,34 @@ func (l *link) run(ctx context.Context) {
 		l.complain(err, false)
 		pause := min(firstTry<<min(failures, 20), mostTries)
 		failures++
-		if !sleep(ctx, pause/2+time.Duration(float64(pause/2)*l.p.c.Jitter())) {
+		t := time.NewTimer(pause/2 + time.Duration(float64(pause/2)*l.p.c.Jitter()))
+		select {
+		case <-ctx.Done():
+		case <-l.poke:
+			failures = 0
+		case <-t.C:
+		}
+		t.Stop()
+		if ctx.Err() != nil {
 			return
 		}
+	}
+}
+
+// encourage has a peer dialled, and copied from, at once, whatever failed before:
+// an officer has just approved it, or it has come back.
+func (p *Peers) encourage(did string) {
+	p.mu.Lock()
+	l := p.links[did]
+	p.mu.Unlock()
+	if l != nil {
+		select {
+		case l.poke <- struct{}{}:
+		default:
+		}
+	}
+	for _, m := range p.open() {
+		m.forgive(did)
 	}
 }
 

@@ -172,6 +172,7 @@ func (p *Peers) approve(ctx context.Context, who access.Who, did string, card *C
 	if err != nil {
 		return "", err
 	}
+	p.encourage(did)
 	detail = "jurisdiction " + card.Jurisdiction
 	if peer.Outbound != nil {
 		detail += "; outbound: " + peer.Outbound.Reason

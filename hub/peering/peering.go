@@ -78,6 +78,7 @@ type Peers struct {
 // asked is what a hub said when it last asked here.
 type asked struct {
 	at       time.Time
+	anew     time.Time      // when it last began to ask
 	redacted map[string]int // origin → redactions that it has carried out
 }
 
@@ -88,6 +89,7 @@ const (
 	turn         = time.Minute // of a copy, after which the best source is chosen anew
 	lookEvery    = time.Second // at the age of logs
 	reopenPause  = 10 * time.Second
+	anewEvery    = 5 * time.Second // at most: that a peer's coming back ends waiting for it
 )
 
 // New signs this hub's card and opens the mirrors, which the catalogue shows from

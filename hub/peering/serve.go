@@ -197,11 +197,21 @@ func (p *Peers) heardOf(did string, r exchange.LogsRequest) error {
 			redacted[origin] = h.Redacted
 		}
 	}
-	_, known := p.store.peer(did)
+	peer, known := p.store.peer(did)
 	if known {
 		p.mu.Lock()
-		p.asked[did] = asked{at: now, redacted: redacted}
+		anew := p.asked[did].anew
+		// The first question of a connection does not wait: the peer has approved this
+		// hub just now, or has started again.
+		back := peer.State == Approved && r.WaitMS == 0 && now.Sub(anew) >= anewEvery
+		if back {
+			anew = now
+		}
+		p.asked[did] = asked{at: now, anew: anew, redacted: redacted}
 		p.mu.Unlock()
+		if back {
+			p.encourage(did)
+		}
 		return nil
 	}
 	if len(r.Card) == 0 || did == p.did() || !p.serve.newcomers.AllowN(now, 1) {
