@@ -39,6 +39,7 @@ var helpInChinese = map[string]string{
 	"Index the same documents without a hub afterwards, and compare.":                        "之后不经节点直接为同样的文档建索引，作对比。",
 	"Instead of --hub: the folder of a hub that is stopped.":                                 "与 --hub 二选一：已停止的节点的文件夹。",
 	"Keep the catalogue in this folder; without it a temporary one, removed at the end.":     "目录保存在这个文件夹；不写则用临时文件夹，结束时删除。",
+	"Sign documents that are signed already, beside their authors.":                          "在已有签名的文档上加签，作者不变。",
 	"Key file to sign with; repeat it where several must sign, the author's first.":          "用来签名的密钥文件；须多把密钥共同签名时重复此选项，作者的在前。",
 	"Key file.":                                   "密钥文件。",
 	"Kind of key; only ed25519 so far.":           "密钥种类，目前只有 ed25519。",

@@ -85,6 +85,8 @@ func misused(err error, args []string) error {
 	switch {
 	case len(args) > 0 && args[0] == "deregister":
 		text = tr("没有 deregister 命令；注销请用 lianmu withdraw --deregister", "there is no command deregister; use lianmu withdraw --deregister")
+	case len(args) > 0 && args[0] == "verify" && strings.Contains(text, "--bundle"):
+		text = tr("verify 核验单份文档的签名；离线包请用 lianmu log verify --bundle", "verify checks the signatures of documents; for a bundle it is lianmu log verify --bundle")
 	case !strings.Contains(text, "--help"):
 		text = fmt.Sprintf(tr("%s（用法见 %s --help）", "%s (usage: %s --help)"), translated(text), usageOf(err))
 	}

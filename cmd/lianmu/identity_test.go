@@ -182,6 +182,27 @@ func TestSignRefusesItsFlags(t *testing.T) {
 	}
 }
 
+func TestSignBeside(t *testing.T) {
+	author, did := identityKeyFile(t)
+	second, other := identityKeyFile(t)
+	signed, _, err := identityRun(t, `{"@id":"urn:a"}`, (&signCmd{Key: []string{author}, Suite: identity.Suite}).Run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, errs, err := identityRun(t, signed, (&signCmd{Key: []string{second}, Suite: identity.Suite, Beside: true}).Run)
+	if err != nil || errs != "" {
+		t.Fatalf("%q %v", errs, err)
+	}
+	if out, _, err := identityRun(t, both, (&verifyCmd{}).Run); err != nil || !strings.Contains(out, did) || strings.Count(both, other) != 2 {
+		t.Errorf("%v: %s\n%s", err, out, both)
+	}
+	_, errs, err = identityRun(t, `{"@id":"urn:a"}`, (&signCmd{Key: []string{second}, Suite: identity.Suite, Beside: true}).Run)
+	exitsWith(t, err, 1)
+	if !strings.Contains(errs, "stdin:1") {
+		t.Errorf("beside nobody: %q", errs)
+	}
+}
+
 func TestVerifySaysWhyNot(t *testing.T) {
 	path, _ := identityKeyFile(t)
 	signed, _, err := identityRun(t, "{\"@id\":\"urn:a\",\"v\":1}\n", (&signCmd{Key: []string{path}, Suite: identity.Suite}).Run)

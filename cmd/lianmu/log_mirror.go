@@ -60,7 +60,9 @@ func (c *logVerifyCmd) verifyBundle(ctx context.Context, s *streams, f *os.File,
 		return nil, err
 	}
 	if b.From() > 0 {
-		return nil, fmt.Errorf(tr("这个离线包从第 %s 条开始，单独核验不了：请用从头导出的包，或导入后再核验", "this bundle begins at entry %s and cannot be verified alone: use one from the start, or import it and verify the mirror"), number(b.From()))
+		return nil, fmt.Errorf(tr("这个离线包接在前 %s 条之后，单独核验不了。请导入已有前 %[1]s 条的节点，再在那里核验：\n  %[2]s\n或请对方从头导出（不加 --from）",
+			"this bundle follows on the first %s entries and cannot be verified alone. Import it at a hub that holds those, and verify there:\n  %[2]s\nor have it exported from the start (without --from)"),
+			number(b.From()), elsewhere("log", "verify", "--log", b.origin))
 	}
 	reader, err := shape.NewReader()
 	if err != nil {

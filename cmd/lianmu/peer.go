@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 
 	"lianmu/hub/peering"
@@ -55,15 +54,8 @@ func listPeers(ctx context.Context, hub *hubClient) (all exchangedLogs, raw []by
 	return all, raw, nil
 }
 
-// namedPeer is a hub that an officer may mean: a peer, or one whose log is kept.
-type namedPeer struct {
-	naming
-	state peering.State // "": no peer any more
-}
-
 // namePeer finds the DID of the hub that is meant by a DID or a name. Anybody can
-// take a name: of several that go by it the one is meant that has been approved, and
-// the others are told of.
+// take a name: whoever else goes by it is told of.
 func namePeer(ctx context.Context, s *streams, hub *hubClient, wanted string) (string, error) {
 	if strings.HasPrefix(wanted, "did:") {
 		return wanted, nil
@@ -72,39 +64,16 @@ func namePeer(ctx context.Context, s *streams, hub *hubClient, wanted string) (s
 	if err != nil {
 		return "", err
 	}
-	var found []namedPeer
+	did, err := peering.Named(all.Items, all.Others, wanted)
+	if err != nil {
+		return "", err
+	}
 	for _, p := range all.Items {
-		if p.About != nil && called(p.About.Name, wanted) {
-			found = append(found, namedPeer{naming{p.DID, p.About.Name}, p.State})
+		if p.DID != did && p.About != nil && called(p.About.Name, wanted) {
+			fmt.Fprintf(s.Err, tr("注意：这里指 %s；自称“%s”的还有 %s（%s）\n", "note: %s is meant; %q is also what %s calls itself (%s)\n"), did, clean(wanted), p.DID, sayPeerState(p.State))
 		}
 	}
-	for _, l := range all.Others {
-		if called(l.Name, wanted) && !slices.ContainsFunc(found, func(f namedPeer) bool { return f.did == l.Hub }) {
-			found = append(found, namedPeer{naming{l.Hub, l.Name}, ""})
-		}
-	}
-	one := slices.IndexFunc(found, func(f namedPeer) bool { return f.state == peering.Approved })
-	switch several := listNamed(found); {
-	case len(found) == 0:
-		return "", fmt.Errorf(tr("没有名为“%s”的节点；请写 DID，或用 %s 查看", "no peer is called %q: give its DID, or see %s"), wanted, commandLine("peer", "list", "--hub", hub.base))
-	case len(found) == 1:
-		return found[0].did, nil
-	case one < 0 || slices.ContainsFunc(found[one+1:], func(f namedPeer) bool { return f.state == peering.Approved }):
-		return "", fmt.Errorf(tr("名为“%s”的节点不止一个，请写 DID：\n%s", "several hubs are called %q, give the DID:\n%s"), wanted, several)
-	default:
-		fmt.Fprintf(s.Err, tr("注意：名为“%s”的节点不止一个，这里指已批准的那个：\n%s\n", "note: several hubs are called %q; the approved one is meant:\n%s\n"), clean(wanted), several)
-		return found[one].did, nil
-	}
-}
-
-// listNamed writes a line for each, of what tells them apart.
-func listNamed(found []namedPeer) string {
-	t := table{}
-	for _, f := range found {
-		words := peering.Fingerprint(f.did)
-		t.add("   ", f.did, tr(words.ZH, words.EN), orElse(sayPeerState(f.state), tr("不是对等节点", "no peer")))
-	}
-	return strings.TrimSuffix(t.String(), "\n")
+	return did, nil
 }
 
 // enterPeer returns the hub, and the DID of the other one that is meant.
@@ -199,6 +168,9 @@ func (c *peerListCmd) Run(ctx context.Context, s *streams) error {
 			if !p.Link.Connected {
 				state = tr("未连通", "not connected")
 			}
+		}
+		if p.Says != nil {
+			state += tr("，名片有变", ", new card")
 		}
 		log, lag, age := "-", "-", "-"
 		for _, l := range p.Logs {

@@ -44,6 +44,12 @@ type shownHub struct {
 	URL  string          `json:"url,omitempty"`
 }
 
+// addition is the question of POST /api/v1/peers.
+type addition struct {
+	shownHub
+	peering.Terms
+}
+
 // Run shows who the other hub is and what would leave, asks, and adds what was
 // shown and nothing else.
 func (c *peerAddCmd) Run(ctx context.Context, s *streams) error {
@@ -59,12 +65,8 @@ func (c *peerAddCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	body := struct {
-		shownHub
-		peering.Terms
-	}{shownHub{Card: seen.Card, URL: asked.URL}, c.terms()}
 	var info json.RawMessage
-	if err := hub.post(ctx, "/api/v1/peers", body, &info); err != nil {
+	if err := hub.post(ctx, "/api/v1/peers", addition{shownHub{Card: seen.Card, URL: asked.URL}, c.terms()}, &info); err != nil {
 		return refusedBy(s, err)
 	}
 	return c.done(s, info, tr("已添加。对方也批准本节点之后，才能收到它的条目；查看进展：", "Added. Its entries come once it has approved this hub too; to see how it goes: ")+c.command("peer", "list"))
@@ -150,11 +152,7 @@ func showPreview(s *streams, p *peerPreview) error {
 // describeCard shows what a hub says of itself.
 func describeCard(t *table, c *vocab.LogCard, words peering.Words) {
 	row := func(zh, en, text string) { t.add(tr(zh, en), cut(text, 120)) }
-	names := make([]string, 0, len(c.Name))
-	for _, l := range c.Name.Languages() {
-		names = append(names, c.Name[l])
-	}
-	row("名称", "name", strings.Join(names, " / "))
+	row("名称", "name", allNames(c.Name))
 	t.add("DID", c.Hub)
 	row("指纹", "words", words.ZH)
 	row("", "", words.EN)
@@ -179,6 +177,15 @@ func describeCard(t *table, c *vocab.LogCard, words peering.Words) {
 		admits = tr("开放试用，凡签名者都能发布", "whoever signs (open, for trials)")
 	}
 	row("准入", "admits", admits)
+}
+
+// allNames is a name in all its languages.
+func allNames(name vocab.Text) string {
+	all := make([]string, 0, len(name))
+	for _, l := range name.Languages() {
+		all = append(all, name[l])
+	}
+	return strings.Join(all, " / ")
 }
 
 func orElse(s, otherwise string) string {
@@ -206,7 +213,8 @@ type peerApproveCmd struct {
 	DID       string `arg:"" name:"did" help:"DID of the hub, or its name where only one has it."`
 }
 
-// Run shows the card of a hub that is known, what would leave, asks, and approves.
+// Run shows the card of a hub that is known, the newest that there is, what would
+// leave, asks, and approves that card.
 func (c *peerApproveCmd) Run(ctx context.Context, s *streams) error {
 	hub, did, err := c.enterPeer(ctx, s, c.DID)
 	if err != nil {
@@ -216,11 +224,16 @@ func (c *peerApproveCmd) Run(ctx context.Context, s *streams) error {
 	if err := hub.asMe(ctx, peerPath(did, ""), &peer); err != nil {
 		return refusedBy(s, err)
 	}
-	if _, err := c.look(ctx, s, hub, shownHub{Card: peer.Card}, c.peerTerms, tr("批准它为对等节点吗？未重新写明的条件随之取消。", "Approve it? Terms that are not named anew lapse."), peer.Outbound); err != nil {
+	shown, path, body := shownHub{Card: peer.Card}, peerPath(did, "/approve"), any(c.terms())
+	if len(peer.Newer) > 0 {
+		shown.Card = peer.Newer
+		path, body = "/api/v1/peers", addition{shown, c.terms()}
+	}
+	if _, err := c.look(ctx, s, hub, shown, c.peerTerms, tr("批准它为对等节点吗？未重新写明的条件随之取消。", "Approve it? Terms that are not named anew lapse."), peer.Outbound); err != nil {
 		return err
 	}
 	var info json.RawMessage
-	if err := hub.post(ctx, peerPath(did, "/approve"), c.terms(), &info); err != nil {
+	if err := hub.post(ctx, path, body, &info); err != nil {
 		return refusedBy(s, err)
 	}
 	return c.done(s, info, tr("已批准", "approved"))

@@ -36,7 +36,7 @@ func (c *peerShowCmd) Run(ctx context.Context, s *streams) error {
 	if err := json.Unmarshal(raw, &p); err != nil {
 		return err
 	}
-	if err := showPeer(s, &p.PeerInfo); err != nil {
+	if err := c.showPeer(s, &p.PeerInfo); err != nil {
 		return err
 	}
 	for _, l := range p.Logs {
@@ -48,7 +48,7 @@ func (c *peerShowCmd) Run(ctx context.Context, s *streams) error {
 	return nil
 }
 
-func showPeer(s *streams, p *peering.PeerInfo) error {
+func (d desk) showPeer(s *streams, p *peering.PeerInfo) error {
 	t := table{}
 	row := func(zh, en, text string) {
 		if text != "" {
@@ -79,6 +79,9 @@ func showPeer(s *streams, p *peering.PeerInfo) error {
 		row("转交", "relays", tr("也接收它转来的其他节点账本", "logs of other hubs are taken from it too"))
 	}
 	row("备注", "note", p.Note)
+	if p.Says != nil && p.About != nil {
+		d.describeNewer(&t, p)
+	}
 	row("登记", "added", strings.TrimSpace(minute(p.Added)+"  "+p.By))
 	for i, a := range p.Addresses {
 		t.add(map[bool]string{true: tr("连接地址", "dialled at")}[i == 0], cut(a, 120))
@@ -102,6 +105,29 @@ func showPeer(s *streams, p *peering.PeerInfo) error {
 		row("对方最近来询", "asked here", second(p.Asked))
 	}
 	return t.write(s.Out)
+}
+
+// describeNewer shows what a hub says of itself since its card was taken, and the
+// command that takes it on the same terms.
+func (d desk) describeNewer(t *table, p *peering.PeerInfo) {
+	words := []string{"peer", "approve"}
+	if p.Relays {
+		words = append(words, "--relays")
+	}
+	if p.Important != nil {
+		words = append(words, "--important", p.Important.Reason)
+	}
+	t.add(tr("新名片", "new card"), tr("对方的名片改了，批准之后才采用：", "its card has changed, and is taken once approved: ")+d.command(append(words, p.DID)...))
+	for _, change := range []struct{ zh, en, was, is string }{
+		{"名称", "name", allNames(p.About.Name), allNames(p.Says.Name)},
+		{"联系部门", "contact", p.About.Contact, p.Says.Contact},
+		{"法域", "jurisdiction", p.About.Jurisdiction, p.Says.Jurisdiction},
+		{"地址", "address", strings.Join(p.About.Addresses, "  "), strings.Join(p.Says.Addresses, "  ")},
+	} {
+		if change.is != change.was {
+			t.add("", cut(fmt.Sprintf(tr("%s：%s（原为 %s）", "%s: %s (was %s)"), tr(change.zh, change.en), orDash(change.is), orDash(change.was)), 160))
+		}
+	}
 }
 
 // showLog shows a mirrored log, with the entries of it that do not stand.

@@ -16,6 +16,7 @@ type signCmd struct {
 	Key     []string      `required:"" placeholder:"FILE" help:"Key file to sign with; repeat it where several must sign, the author's first."`
 	Suite   string        `default:"eddsa-jcs-2022" help:"Cryptosuite; only eddsa-jcs-2022 so far."`
 	Expires time.Duration `placeholder:"8760h" help:"How long the signature holds; without it, for ever."`
+	Beside  bool          `help:"Sign documents that are signed already, beside their authors."`
 }
 
 // Run signs every document it reads. One that cannot be signed is named with
@@ -75,6 +76,9 @@ func (c *signCmd) sign(decoder *jsonld.Processor, keys []identity.Signer, times 
 	o := identity.SignOptions{Created: times.next(now, doc.ID)}
 	if c.Expires > 0 {
 		o.Expires = o.Created.Add(c.Expires)
+	}
+	if c.Beside {
+		return identity.Cosign(d.Raw, o, keys...)
 	}
 	return identity.Sign(d.Raw, keys[0], o, keys[1:]...)
 }

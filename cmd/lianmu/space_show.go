@@ -134,11 +134,7 @@ func describeSpace(t *table, sp *vocab.Space) {
 		}
 	}
 	t.add("DID", sp.DID)
-	names := make([]string, 0, len(sp.Name))
-	for _, l := range sp.Name.Languages() {
-		names = append(names, sp.Name[l])
-	}
-	row("名称", "name", strings.Join(names, " / "))
+	row("名称", "name", allNames(sp.Name))
 	row("类型", "type", say(sp.Type.Label))
 	row("运营方", "operator", strings.TrimSpace(say(sp.Operator.Name)+"  "+sp.Operator.Code))
 	row("地域", "region", say(sp.Region.Label))

@@ -23,14 +23,8 @@ type table struct {
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
-// write prints the table.
+// write prints the table with two spaces between columns and none at line ends.
 func (t *table) write(w io.Writer) error {
-	_, err := io.WriteString(w, t.String())
-	return err
-}
-
-// String writes the table with two spaces between columns and none at line ends.
-func (t *table) String() string {
 	rows := t.rows
 	if t.Head != nil {
 		rows = append([][]string{t.Head}, rows...)
@@ -66,7 +60,8 @@ func (t *table) String() string {
 		}
 		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
-	return b.String()
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 // clean drops what would steer the terminal instead of showing on it: control
