@@ -61,12 +61,12 @@ func (r *Registry) Known(space string, content vocab.Digest) (Version, bool) {
 	return r.unpack(k, r.versions[k]), true
 }
 
-// Offerings yields every version of a space's offerings, published or not, in
+// Offerings yields every version of these spaces' offerings, published or not, in
 // no order: those known when it begins, each as it stands when its turn comes.
 // Withdrawals of participants and consents are among them.
-func (r *Registry) Offerings(space string) iter.Seq2[vocab.Key, Version] {
+func (r *Registry) Offerings(spaces ...string) iter.Seq2[vocab.Key, Version] {
 	return func(yield func(vocab.Key, Version) bool) {
-		for _, k := range r.offerings(space) {
+		for _, k := range r.offerings(spaces) {
 			if v, ok := r.Version(k); ok && !ofOrganisation(v.Kind) && !yield(k, v) {
 				return
 			}
@@ -74,16 +74,23 @@ func (r *Registry) Offerings(space string) iter.Seq2[vocab.Key, Version] {
 	}
 }
 
-func (r *Registry) offerings(space string) []vocab.Key {
+// offerings goes through all versions once, however many spaces are asked for.
+func (r *Registry) offerings(spaces []string) []vocab.Key {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	s := r.named(space)
-	if s == nil {
+	of, n := make(map[*space]bool, len(spaces)), 0
+	for _, did := range spaces {
+		if s := r.named(did); s != nil {
+			of[s] = true
+			n += s.offerings
+		}
+	}
+	if len(of) == 0 {
 		return nil
 	}
-	keys := make([]vocab.Key, 0, s.offerings)
+	keys := make([]vocab.Key, 0, n)
 	for k, v := range r.versions {
-		if !ofOrganisation(v.kind) && r.home(v.signer) == s {
+		if !ofOrganisation(v.kind) && of[r.home(v.signer)] {
 			keys = append(keys, k)
 		}
 	}

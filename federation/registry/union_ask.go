@@ -183,14 +183,14 @@ func (u *Union) Known(space string, content vocab.Digest) (Version, bool) {
 	return Version{}, false
 }
 
-// Offerings yields every version of a space's offerings in any log, published
+// Offerings yields every version of these spaces' offerings in any log, published
 // or not, in no order. Withdrawals of participants and consents are among them.
-func (u *Union) Offerings(space string) iter.Seq2[vocab.Key, Version] {
+func (u *Union) Offerings(spaces ...string) iter.Seq2[vocab.Key, Version] {
 	return func(yield func(vocab.Key, Version) bool) {
 		parts := u.logs()
 		seen := map[vocab.Key]bool{}
 		for _, p := range parts {
-			for _, k := range p.offerings(space) {
+			for _, k := range p.offerings(spaces) {
 				if len(parts) > 1 {
 					if seen[k] {
 						continue

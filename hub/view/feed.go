@@ -144,14 +144,14 @@ func (cat *Catalog) Detach(ctx context.Context, origin string, purge bool) error
 		return nil
 	}
 	if f != nil {
+		var known []string // to other logs: what is of this one alone goes, or stays unseen
 		for _, s := range f.Registry.Spaces() {
-			// What is of this log alone goes, or stays unseen.
-			if _, left := cat.c.Union.Space(s.Space.DID); !left {
-				continue
+			if _, left := cat.c.Union.Space(s.Space.DID); left {
+				known = append(known, s.Space.DID)
 			}
-			if err := cat.levelSpace(ctx, e, s.Space.DID, false); err != nil {
-				return err
-			}
+		}
+		if err := cat.levelSpaces(ctx, e, known, false); err != nil {
+			return err
 		}
 	}
 	if !purge || !slices.Contains(e.mirrors(), origin) {

@@ -274,6 +274,23 @@ func TestHomeMoves(t *testing.T) {
 	s.want("its home is away", Question{}, "urn:a", "urn:left")
 }
 
+// A space's default audience is another as soon as the own log knows the space: it
+// then tells of it.
+func TestOwnLogLearnsOfASpace(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	b := s.neighbour("b.example")
+	theirs := newKey(t)
+	b.put(theirs, `"@type":"Space","@id":"`+theirs.DID()+`","name":"航运空间","audience":"space"`)
+	b.put(theirs, product("urn:b", "港口泊位", ""))
+	s.show(b)
+	s.catchUp()
+	s.want("as its descriptor there says", Question{})
+	s.put(theirs, product("urn:a", "港口吞吐量", public))
+	s.catchUp()
+	s.want("as the log says that tells of it", Question{}, "urn:a", "urn:b")
+}
+
 // What the index lacks of the own log is told, whatever other logs have of it; what
 // it must not have is not.
 func TestLossIsTold(t *testing.T) {

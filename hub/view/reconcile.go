@@ -3,6 +3,7 @@ package view
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,53 +18,42 @@ import (
 // is moved, so a crash on the way does it again. It returns notes for the batch
 // that moves the cursor.
 func (cat *Catalog) reconcile(ctx context.Context, e *edition, f *feed, items []item) (notes map[string]string, err error) {
-	spaces := map[string]bool{} // → whether every offering is read again
-	level := func(space string, again bool) { spaces[space] = spaces[space] || again }
 	notes = map[string]string{}
-	looked := map[string]bool{}
-	shared := map[string]bool{} // of the spaces that the items are of: several logs know it
+	spaces := map[string]bool{} // → whether several logs know it
+	again, level := map[string]bool{}, map[string]bool{}
 	for _, it := range items {
-		of := it.fact.Space
-		if _, known := shared[of]; !known && of != "" {
-			several, own := cat.shared(of)
-			if shared[of] = several; several && own {
-				notes[noteShared+of] = "yes"
+		about, all := concerns(it)
+		for _, space := range [...]string{it.fact.Space, about} {
+			if _, looked := spaces[space]; looked || space == "" {
+				continue
+			}
+			var own bool
+			if spaces[space], own = cat.shared(space); spaces[space] && own {
+				notes[noteShared+space] = "yes"
+			}
+			// That a log knows it now can be enough to make another tell of it.
+			was, is, err := cat.based(e, space)
+			if err != nil {
+				return nil, err
+			}
+			if was != is {
+				again[space] = true
+				notes[noteSpace+space] = is
 			}
 		}
-		space, all := concerns(it)
-		if space == "" {
-			continue
-		}
-		several := shared[space]
-		if it.fact.Kind == vocab.KindAct {
-			several, _ = cat.shared(space)
-		}
-		if all || several {
-			// The keys that a descriptor lists decide what other logs may take away,
-			// and what a hub takes from its own log may stand in another.
-			level(space, false)
-		}
-		if looked[space] {
-			continue
-		}
-		looked[space] = true
-		// What it goes by may have changed with any of them: the descriptor that
-		// stands is another.
-		was, err := e.Note(noteSpace + space)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errIndex, err)
-		}
-		if now := cat.basis(space); now != was {
-			level(space, true)
-			notes[noteSpace+space] = now
+		// The keys that a descriptor lists decide what other logs may take away,
+		// and what a hub takes from its own log may stand in another.
+		if about != "" && (all || spaces[about]) {
+			level[about] = true
 		}
 	}
-	for space, again := range spaces {
-		if err := cat.levelSpace(ctx, e, space, again); err != nil {
-			return nil, err
-		}
+	for space := range again {
+		delete(level, space)
 	}
-	return notes, ctx.Err()
+	if err := cat.levelSpaces(ctx, e, slices.Collect(maps.Keys(again)), true); err != nil {
+		return nil, err
+	}
+	return notes, cat.levelSpaces(ctx, e, slices.Collect(maps.Keys(level)), false)
 }
 
 // concerns returns the space that an entry says more of than it names, if any,
@@ -107,6 +97,14 @@ func (cat *Catalog) basis(space string) string {
 	return strings.Join(b[:], " ")
 }
 
+// based is basis as it was when the documents of a space were made, and as it is.
+func (cat *Catalog) based(e *edition, space string) (was, is string, err error) {
+	if was, err = e.Note(noteSpace + space); err != nil {
+		return "", "", fmt.Errorf("%w: %w", errIndex, err)
+	}
+	return was, cat.basis(space), nil
+}
+
 // shared reports whether several logs know a space, and whether the own one does.
 func (cat *Catalog) shared(space string) (several, own bool) {
 	n := 0
@@ -125,34 +123,48 @@ type shown struct {
 	log    string // origin
 }
 
-// shownOf is what the index shows of a space.
-func (cat *Catalog) shownOf(ctx context.Context, e *edition, space string) (map[vocab.Key]shown, error) {
+// shownOf is what the index shows of spaces.
+func (cat *Catalog) shownOf(ctx context.Context, e *edition, spaces []string) (map[vocab.Key]shown, error) {
 	all := map[vocab.Key]shown{}
 	for _, origin := range append(e.mirrors(), cat.own.origin) {
-		held, err := e.Holding(ctx, map[string]string{"space": space, "hub": origin})
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errIndex, err)
-		}
-		for k, d := range held {
-			all[k] = shown{d, origin}
+		for _, space := range spaces {
+			held, err := e.Holding(ctx, map[string]string{"space": space, "hub": origin})
+			if err != nil {
+				return nil, fmt.Errorf("%w: %w", errIndex, err)
+			}
+			for k, d := range held {
+				all[k] = shown{d, origin}
+			}
 		}
 	}
 	return all, nil
 }
 
-// levelSpace brings the offerings of one space level, as far as the logs were
+// spacesAtOnce is how many spaces are levelled by one look at all that stands.
+const spacesAtOnce = 64
+
+// levelSpaces brings the offerings of spaces level, as far as the logs were
 // applied: what is not shown any more goes, what is and is missing comes; again:
 // what is there is read again too. What stands further on in a log comes in its
 // turn, and what is of a log that is not attached stays, unseen.
-func (cat *Catalog) levelSpace(ctx context.Context, e *edition, space string, again bool) error {
-	have, err := cat.shownOf(ctx, e, space)
+func (cat *Catalog) levelSpaces(ctx context.Context, e *edition, spaces []string, again bool) error {
+	for part := range slices.Chunk(spaces, spacesAtOnce) {
+		if err := cat.levelSome(ctx, e, part, again); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (cat *Catalog) levelSome(ctx context.Context, e *edition, spaces []string, again bool) error {
+	have, err := cat.shownOf(ctx, e, spaces)
 	if err != nil {
 		return err
 	}
 	now := cat.c.Now()
 	missing := map[*feed][]uint64{}
 	stands := map[vocab.Key]bool{}
-	for k, v := range cat.c.Union.Offerings(space) {
+	for k, v := range cat.c.Union.Offerings(spaces...) {
 		f := cat.feed(v.Log)
 		if f == nil || !v.Shown(now) {
 			continue
@@ -179,7 +191,7 @@ func (cat *Catalog) levelSpace(ctx context.Context, e *edition, space string, ag
 			return err
 		}
 	}
-	return ctx.Err()
+	return nil
 }
 
 // levelLog levels all spaces that a log knows.
@@ -188,35 +200,37 @@ func (cat *Catalog) levelLog(ctx context.Context, e *edition, f *feed) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errIndex, err)
 	}
+	notes := map[string]string{}
 	other := !f.own && fallback != string(f.Fallback) && e.at(f) > 0
+	if other {
+		notes[noteFallbackOf+f.origin] = string(f.Fallback)
+	}
+	var again, level []string
 	for _, s := range f.Registry.Spaces() {
 		space := s.Space.DID
-		was, err := e.Note(noteSpace + space)
+		was, is, err := cat.based(e, space)
 		if err != nil {
-			return fmt.Errorf("%w: %w", errIndex, err)
-		}
-		now := cat.basis(space)
-		if err := cat.levelSpace(ctx, e, space, other || was != now); err != nil {
 			return err
 		}
-		notes := map[string]string{}
-		if was != now {
-			notes[noteSpace+space] = now
+		if other || was != is {
+			again = append(again, space)
+		} else {
+			level = append(level, space)
+		}
+		if was != is {
+			notes[noteSpace+space] = is
 		}
 		if several, own := cat.shared(space); several && own {
 			notes[noteShared+space] = "yes"
 		}
-		if len(notes) == 0 {
-			continue
-		}
-		if err := e.write(ctx, nil, nil, notes); err != nil {
-			return err
-		}
 	}
-	if other {
-		return e.write(ctx, nil, nil, map[string]string{noteFallbackOf + f.origin: string(f.Fallback)})
+	if err := cat.levelSpaces(ctx, e, again, true); err != nil {
+		return err
 	}
-	return nil
+	if err := cat.levelSpaces(ctx, e, level, false); err != nil || len(notes) == 0 {
+		return err
+	}
+	return e.write(ctx, nil, nil, notes)
 }
 
 // again applies entries of a log, in any order, that were applied before.

@@ -49,18 +49,19 @@ func (cat *Catalog) granted(e *edition) (map[vocab.Key]bool, error) {
 	if len(cat.unseen(e)) == 0 {
 		return nil, nil
 	}
-	all := map[vocab.Key]bool{}
+	var both []string
 	for _, s := range cat.c.Registry.Spaces() {
 		shared, err := e.Note(noteShared + s.Space.DID)
 		if err != nil {
 			return nil, err
 		}
-		if shared == "" {
-			continue
+		if shared != "" {
+			both = append(both, s.Space.DID)
 		}
-		for k := range cat.c.Registry.Offerings(s.Space.DID) {
-			all[k] = true
-		}
+	}
+	all := map[vocab.Key]bool{}
+	for k := range cat.c.Registry.Offerings(both...) {
+		all[k] = true
 	}
 	return all, nil
 }
