@@ -3,7 +3,9 @@ package exchange
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -79,6 +81,12 @@ func TestEvilSources(t *testing.T) {
 				b = bytes.Clone(b)
 				b[0]++
 				return b, err
+			}}
+		}, "peer.wrong", 100, nil},
+		{"tiles of another level", func(p, _ *paper) *evil {
+			return &evil{Source: p, tile: func(path string) ([]byte, error) {
+				below := strings.Replace(path, "tile/1/", "tile/0/", 1)
+				return p.Tile(context.Background(), "", below)
 			}}
 		}, "peer.wrong", 100, nil},
 		{"no documents", func(p, _ *paper) *evil {
@@ -375,13 +383,92 @@ func TestForeignCheckpoints(t *testing.T) {
 	}
 }
 
-// A log that claims to be too large is not begun.
+// A log that claims to be too large is not begun, and a size that no tree can have
+// is no checkpoint.
 func TestHugeLog(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
 	f := w.follow(p, true)
-	text := fmt.Sprintf("%s\n%d\n%s\n", p.origin, int64(math.MaxInt64), base64.StdEncoding.EncodeToString(make([]byte, tlog.HashSize)))
+	claim := func(size uint64) error {
+		text := fmt.Sprintf("%s\n%d\n%s\n", p.origin, size, base64.StdEncoding.EncodeToString(make([]byte, tlog.HashSize)))
+		_, err := f.Advance(t.Context(), p, true, p.signText(text))
+		return err
+	}
 	var lf *LogFault
-	if _, err := f.Advance(t.Context(), p, true, p.signText(text)); !errors.As(err, &lf) {
+	for _, size := range []uint64{mostEntries + 1, math.MaxInt64} {
+		if err := claim(size); !errors.As(err, &lf) {
+			t.Errorf("%d: %v", size, err)
+		}
+	}
+	var sf *SourceFault
+	for _, size := range []uint64{1 << 63, math.MaxUint64} {
+		if err := claim(size); !errors.As(err, &sf) || sf.Problem.Code != "peer.wrong" {
+			t.Errorf("%d: %v", size, err)
+		}
+	}
+}
+
+// Other keys may sign a checkpoint too, as witnesses do: as many as fit its bound.
+func TestWitnessLines(t *testing.T) {
+	w, p := newWorld(t), newPaper(t)
+	p.offer(newKey(t), 3)
+	f := w.follow(p, true)
+	witness := func(n int) string {
+		sig := append(binary.BigEndian.AppendUint32(nil, uint32(n)), make([]byte, ed25519.SignatureSize)...) // of a key that nobody here knows
+		return fmt.Sprintf("— witness%d.example %s\n", n, base64.StdEncoding.EncodeToString(sig))
+	}
+	note, few := string(p.last()), ""
+	for n := 0; len(note)+len(few)+len(witness(n)) <= MaxNote; n++ {
+		few += witness(n)
+	}
+	f.advance(t, p, true, []byte(note+few))
+	f.wantStates(p, 3, states{ledger.Held: 3})
+	if string(f.Log.Checkpoint()) != note+few {
+		t.Error("the witnesses' lines are not kept")
+	}
+	var many strings.Builder
+	for n := range 10_000 {
+		many.WriteString(witness(n))
+	}
+	var sf *SourceFault
+	if _, err := f.Advance(t.Context(), p, true, []byte(note+many.String())); !errors.As(err, &sf) || sf.Problem.Code != "peer.wrong" {
 		t.Errorf("got %v", err)
 	}
+}
+
+// A source that gives one document after the other, each just before it would be
+// given up, is left all the same: wherever it is asked, and however it helps.
+func TestDrip(t *testing.T) {
+	w, p := newWorld(t), newPaper(t)
+	space := newKey(t)
+	p.offer(space, 100)
+	for i := range uint64(40) {
+		p.redact(i)
+	}
+	drip := &evil{Source: p, documents: func(ctx context.Context, digests []vocab.Digest) ([]Document, error) {
+		w.clock.move(19 * time.Second)
+		return p.Documents(ctx, "", digests[:1])
+	}}
+	f := w.follow(p, true)
+	begun := w.clock.now()
+	spent := func(what string, most time.Duration) {
+		t.Helper()
+		if took := w.clock.now().Sub(begun); took > most {
+			t.Errorf("%s: it was waited for %v", what, took)
+		}
+		begun = w.clock.now()
+	}
+	var sf *SourceFault
+	if _, err := f.Advance(t.Context(), drip, true, p.last()); !errors.As(err, &sf) || sf.Problem.Code != "peer.slow" {
+		t.Errorf("got %v", err)
+	}
+	spent("redactions, which are read first", time.Minute)
+	f.Others = func() []Source { return []Source{drip} }
+	if got := f.advance(t, says(p, DocumentMissing), false, p.last()); got.Missing == 0 {
+		t.Errorf("%+v", got)
+	}
+	spent("as a further source", time.Minute)
+	if _, err := f.Mend(t.Context(), drip, true); !errors.As(err, &sf) || sf.Problem.Code != "peer.slow" {
+		t.Errorf("got %v", err)
+	}
+	spent("as one that is to mend", time.Minute)
 }

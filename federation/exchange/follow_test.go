@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"lianmu/federation/judge"
 	"lianmu/federation/ledger"
 	"lianmu/vocab"
 )
@@ -158,4 +161,40 @@ func TestFollowEnds(t *testing.T) {
 	}
 	f.advance(t, p, true, p.last())
 	f.wantStates(p, 300, states{ledger.Held: 300})
+}
+
+// Two that copy into one mirror at once get in each other's way, and nothing else:
+// the mirror is the log, and both judge what it has.
+func TestTwoFollowers(t *testing.T) {
+	w, p := newWorld(t), newPaper(t)
+	p.offer(newKey(t), 400)
+	first := w.follow(p, true)
+	second := &judging{judge.New(w.processor, w.reader, p.hub.DID(), math.MaxUint64), first.Log}
+	other := &Follower{Log: first.Log, Judge: second, Now: w.clock.now, Logger: w.logger()}
+	first.chunk, other.chunk = 16, 16
+	var both sync.WaitGroup
+	for _, f := range []*Follower{first.Follower, other} {
+		both.Go(func() {
+			for range 100 {
+				_, err := f.Advance(context.Background(), p, true, p.last())
+				if err == nil {
+					return
+				}
+				if !errors.Is(err, ledger.ErrConflict) {
+					t.Error(err)
+					return
+				}
+			}
+			t.Error("it never came to an end")
+		})
+	}
+	both.Wait()
+	if root, err := first.Log.Root(400); err != nil || root != p.root(400) || first.Log.Size() != 400 {
+		t.Fatalf("%d entries, %v", first.Log.Size(), err)
+	}
+	for name, j := range map[string]*judge.Judge{"the first": first.judge, "the second": second.Judge} {
+		if _, n := j.Registry().Digest(w.clock.now()); n != 400 || j.Registry().Position() != 400 {
+			t.Errorf("%s judges %d of %d entries to stand", name, n, j.Registry().Position())
+		}
+	}
 }

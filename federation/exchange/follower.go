@@ -125,6 +125,9 @@ func (f *Follower) Advance(ctx context.Context, src Source, own bool, note []byt
 		return p, err
 	}
 	for size := f.Log.Size(); size < c.cp.Size; size = f.Log.Size() {
+		if err := f.level(ctx); err != nil { // whoever else copies into this mirror may have been quicker
+			return p, err
+		}
 		leaves, broken, err := c.leaves(ctx, size)
 		if err != nil {
 			return p, err

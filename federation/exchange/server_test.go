@@ -230,9 +230,21 @@ func TestHTTPAskerFaults(t *testing.T) {
 			_, _ = w.Write([]byte{answered, 1, 2})
 		},
 		"a page": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
+		"an endless drip": func(w http.ResponseWriter, r *http.Request) {
+			for b := answered; r.Context().Err() == nil; b++ {
+				if _, err := w.Write([]byte{byte(b)}); err != nil {
+					return
+				}
+				_ = http.NewResponseController(w).Flush() // whoever left needs none
+				time.Sleep(time.Millisecond)
+			}
+		},
 	} {
 		web := httptest.NewServer(h)
 		c := NewClient(NewHTTPAsker(web.Client(), web.URL, token))
+		if name == "an endless drip" {
+			c.timeout = 50 * time.Millisecond
+		}
 		var sf *SourceFault
 		if _, err := c.Leaves(t.Context(), "a", 0, 5); !errors.As(err, &sf) {
 			t.Errorf("%s: %v", name, err)
