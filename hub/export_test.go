@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 
+	"lianmu/hub/bus"
 	"lianmu/hub/view"
 )
 
@@ -10,3 +11,6 @@ import (
 func (h *Hub) Find(ctx context.Context, q view.Question) (*view.Answer, error) {
 	return h.searches.Find(ctx, q)
 }
+
+// Bus is the hub's own connection to its store.
+func (h *Hub) Bus() *bus.Bus { return h.base.bus }

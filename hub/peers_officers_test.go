@@ -11,6 +11,7 @@ import (
 
 	"lianmu/hub"
 	"lianmu/hub/access"
+	"lianmu/hub/bus"
 	"lianmu/hub/peering"
 	"lianmu/hub/view"
 	"lianmu/vocab"
@@ -207,4 +208,26 @@ func TestApprovedOverThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.finds(1, view.Question{})
+}
+
+// A mirror whose store is rolled back under a running hub is opened again by itself,
+// and what was lost is copied again.
+func TestMirrorRolledBack(t *testing.T) {
+	t.Parallel()
+	a, b := settle(t, "甲", "0a"), settle(t, "乙", "0b")
+	a.publish("a1", "a2")
+	befriend(t, a, b)
+	b.finds(2, view.Question{})
+	if err := b.hub.Bus().JetStream.DeleteStream(t.Context(), bus.MirrorStreams+bus.MirrorID(a.info.Origin)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.hub.Bus().MirrorStream(t.Context(), a.info.Origin); err != nil {
+		t.Fatal(err)
+	}
+	a.publish("a3")
+	b.until("all is here again", func() (string, bool) {
+		l := b.logOf(a)
+		return fmt.Sprintf("%+v", l), l.Size == 3 && l.Lag == 0 && l.Error == nil
+	})
+	b.finds(3, view.Question{})
 }

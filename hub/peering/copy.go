@@ -134,6 +134,9 @@ func (m *mirror) follow(ctx context.Context, source exchange.Source, o offer, l 
 		m.failed(o.peer, err)
 		l.complain(err, true)
 	default: // it is not the source's fault
+		if errors.Is(err, ledger.ErrShorter) {
+			m.p.awaken() // see fits
+		}
 		m.complain(err)
 		m.p.c.Logger.Warn("a mirror cannot be continued just now", "origin", m.origin, "err", err)
 		return 2 * time.Second

@@ -123,8 +123,12 @@ func (p *Peers) openMirror(ctx context.Context, rec Mirror) (err error) {
 }
 
 // fits reports whether the mirror judges as its record's card says, and may be as
-// it is.
+// it is. One whose store was rolled back under it has to be opened again: then what
+// is missing is copied again.
 func (m *mirror) fits(rec Mirror) bool {
+	if errors.Is(m.log.ReadOnly(), ledger.ErrShorter) {
+		return false
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.halted = rec.State == Stopped
