@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -43,8 +44,8 @@ func Sign(raw []byte, author Signer, o SignOptions, also ...Signer) ([]byte, err
 	}
 	if m[1].value != nil {
 		return nil, vocab.Problems{vocab.NewProblem("/proof", "proof.present",
-			"文档已经有签名。要重新签名，请先去掉 proof 这一项。",
-			"the document is already signed: to sign it anew, remove its proof first")}
+			"文档已经有签名。要重新签名，请先去掉 proof 这一项；要在原有签名之外加签，请用 lianmu sign --beside。",
+			"the document is already signed: to sign it anew, remove its proof first; to sign it beside its author, use lianmu sign --beside")}
 	}
 	if err := checkOptions(o); err != nil {
 		return nil, err
@@ -69,6 +70,47 @@ func Sign(raw []byte, author Signer, o SignOptions, also ...Signer) ([]byte, err
 		proof = append(proof, ']')
 	}
 	return insertLast(bytes.TrimSpace(raw), `"proof":`, proof)
+}
+
+// Cosign adds proofs to a signed document, whose author stays the first: for
+// several who must sign and do not hold each other's keys. What it has must hold
+// when the new ones are created. The bytes returned are in JCS form but for the
+// proofs, which come last, the new ones behind the others.
+//
+// Errors are vocab.Problems: those of Verify, proof.limit, proof.invalid; what a
+// signer returns is passed on.
+func Cosign(raw []byte, o SignOptions, signers ...Signer) ([]byte, error) {
+	if err := checkOptions(o); err != nil {
+		return nil, err
+	}
+	d := &jsonld.Document{Raw: raw}
+	if _, err := Verify(d, o.Created); err != nil {
+		return nil, err
+	}
+	doc, err := canonicalObject(d)
+	if err != nil {
+		return nil, err
+	}
+	m, err := members(doc, "@context", "proof")
+	if err != nil {
+		return nil, err
+	}
+	proofs := [][]byte{m[1].value}
+	if m[1].value[0] == '[' {
+		proofs, _ = elements(m[1].value, MaxProofs)
+	}
+	if len(proofs)+len(signers) > MaxProofs {
+		return nil, vocab.Problems{tooManyProofs()}
+	}
+	content := slices.Concat(m[1].in(doc))
+	for _, s := range signers {
+		p, err := prove(vocab.DigestOf(content), s, o, m[0].value)
+		if err != nil {
+			return nil, err
+		}
+		proofs = append(proofs, p)
+	}
+	return insertLast(content, `"proof":`, slices.Concat([]byte{'['}, bytes.Join(proofs, []byte{','}), []byte{']'}))
 }
 
 // prove returns one signer's proof over a document of this hash; context is

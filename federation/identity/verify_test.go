@@ -360,3 +360,45 @@ func TestSeveralSigners(t *testing.T) {
 		t.Error("more proofs than a document may carry")
 	}
 }
+
+// Who does not hold the author's key signs beside him, as if both had at once.
+func TestCosign(t *testing.T) {
+	author, second, third := testKey(t, seedOf(1)), testKey(t, seedOf(2)), testKey(t, seedOf(3))
+	signed, err := Sign([]byte(`{ "@context": "https://w3id.org/lianmu/v1",  "@id":"urn:a" }`), author, SignOptions{Created: testNow, Expires: testNow.Add(2 * time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	was, err := check(signed, testNow)
+	if err != nil || !was.AlsoExpires.IsZero() {
+		t.Fatalf("%+v, %v", was, err)
+	}
+	both, err := Cosign(signed, SignOptions{Created: testNow.Add(time.Minute), Expires: testNow.Add(time.Hour)}, second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := Cosign(both, SignOptions{Created: testNow.Add(2 * time.Minute)}, third, second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := check(all, testNow.Add(3*time.Minute))
+	if err != nil || s.Space != author.DID() || !slices.Equal(s.Also, []string{second.DID(), third.DID(), second.DID()}) || s.Content != was.Content ||
+		!s.Created.Equal(was.Created) || !s.Expires.Equal(was.Expires) || !s.AlsoExpires.Equal(testNow.Add(time.Hour)) {
+		t.Errorf("%+v, %v\n%s", s, err, all)
+	}
+	for name, c := range map[string]struct {
+		raw  []byte
+		at   time.Time
+		also []Signer
+	}{
+		"not signed":      {[]byte(`{"@id":"urn:a"}`), testNow, []Signer{second}},
+		"altered":         {bytes.Replace(signed, []byte("urn:a"), []byte("urn:b"), 1), testNow, []Signer{second}},
+		"expired":         {signed, testNow.Add(3 * time.Hour), []Signer{second}},
+		"too many proofs": {signed, testNow, slices.Repeat([]Signer{second}, MaxProofs)},
+		"in the year 1":   {signed, time.Time{}, []Signer{second}},
+		"an empty key":    {signed, testNow, []Signer{&Key{}}},
+	} {
+		if out, err := Cosign(c.raw, SignOptions{Created: c.at}, c.also...); err == nil {
+			t.Errorf("%s: %s", name, out)
+		}
+	}
+}

@@ -116,8 +116,8 @@ func Cosigned(r *Read) error {
 		return nil
 	case !slices.Contains(sec.Also, c.DID):
 		return vocab.Problems{vocab.NewProblem("/proof", "consent.unsigned",
-			"没有持有方密钥 %[1]s 的签名：请先由本空间签名，再由持有方签名（lianmu sign --key 空间密钥 --key 持有方密钥）",
-			"the holder's key %[1]s has not signed it: it is signed by the space first, then by the holder (lianmu sign --key SPACE --key HOLDER)", c.DID)}
+			"没有持有方密钥 %[1]s 的签名：请先由本空间签名，再由持有方加签（lianmu sign --beside --key 持有方密钥）",
+			"the holder's key %[1]s has not signed it: the space signs it first, then the holder beside it (lianmu sign --beside --key HOLDER)", c.DID)}
 	case !sec.AlsoExpires.IsZero() && (sec.Expires.IsZero() || sec.AlsoExpires.Before(sec.Expires)):
 		return vocab.Problems{vocab.NewProblem("/proof", "consent.expires",
 			"持有方的签名比本空间的先到期（%[1]s）：请让两个签名同时到期；只授权到某日的，请写明有效期至（validUntil）",
