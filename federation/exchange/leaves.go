@@ -44,6 +44,9 @@ func (c *copying) leaves(ctx context.Context, from uint64) (good []ledger.Leaf, 
 	if err != nil {
 		return nil, nil, err
 	}
+	if size := c.f.Log.Size(); size != from { // the root is of more than that
+		return nil, nil, fmt.Errorf("%w (another copied up to entry %d)", ledger.ErrConflict, size)
+	}
 	want := c.cp.Root
 	if to < c.cp.Size {
 		if want, err = c.rootAt(ctx, to); err != nil {
