@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"lianmu/hub"
+	"lianmu/hub/peering"
 	"lianmu/vocab/jsonld"
 )
 
@@ -289,6 +291,14 @@ func TestNginx(t *testing.T) {
 	}
 	if depth != 0 {
 		t.Errorf("%d braces stay open", depth)
+	}
+	// A bundle is as large as the hub takes, and its import takes long.
+	_, imports, _ := strings.Cut(text, "location = /api/v1/logs/import {")
+	imports, _, _ = strings.Cut(imports, "}")
+	for _, want := range []string{fmt.Sprintf("client_max_body_size %dg;", peering.MaxBundle>>30), "proxy_request_buffering off;", "proxy_read_timeout 6h;"} {
+		if !strings.Contains(imports, want) {
+			t.Errorf("the import of a bundle has no %q:%s", want, imports)
+		}
 	}
 	bin, err := exec.LookPath("nginx")
 	if err != nil {
