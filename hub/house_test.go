@@ -35,7 +35,7 @@ var may = map[string][]string{
 	"hub/view":              {"index", "index/query", "federation/ledger", "federation/registry", "vocab", "vocab/jsonld", "vocab/shape"},
 	"hub/peering":           {"hub/access", "hub/audit", "hub/bus", "hub/view", "federation/exchange", "federation/identity", "federation/judge", "federation/ledger", "federation/registry", "vocab", "vocab/jsonld", "vocab/shape"},
 	"hub/api":               {"hub/access", "hub/admission", "hub/audit", "hub/intake", "hub/peering", "hub/view", "federation/ledger", "federation/registry", "index", "index/query", "vocab"},
-	"hub/web":               {"hub/access", "hub/admission", "hub/audit", "hub/intake", "hub/peering", "hub/view", "federation/registry", "index", "vocab"},
+	"hub/web":               {"hub/access", "hub/admission", "hub/audit", "hub/intake", "hub/peering", "hub/view", "federation/registry", "index", "vocab", "vocab/shape"},
 	"hub":                   {"*"},
 	"cmd/lianmu":            {"*"},
 	"cmd/lianmu/demo":       {},

@@ -103,13 +103,14 @@ func (s *Site) offering(q *request) {
 		b.SpaceTitle = short(d.Space)
 	}
 	logs := s.config.Catalog.Coverage()
-	b.Home, b.Several = q.t.logLine(view.Coverage{Hub: d.Hub, State: either(d.State, view.Current)}), len(logs) > 1
+	names := q.t.logNames(logs)
+	b.Home, b.Several = q.t.logLine(view.Coverage{Hub: d.Hub, State: either(d.State, view.Current)}, names), len(logs) > 1
 	for _, l := range logs {
 		if l.Hub == d.Hub {
-			b.Home = q.t.logLine(l)
+			b.Home = q.t.logLine(l, names)
 		}
 	}
-	b.Product = s.product(q, d, s.names(q, logs))
+	b.Product = s.product(q, d, s.names(q, names))
 	for _, w := range q.t.keywords(o.Keywords) {
 		b.Keywords = append(b.Keywords, choice{Label: w, URL: (&searchState{Q: `"` + strings.ReplaceAll(w, `"`, " ") + `"`}).url()})
 	}

@@ -53,7 +53,7 @@ func (s *Site) hit(t *tongue, h view.Hit, names map[string]string) hitView {
 		Summary: t.highlight("summary", summary.Text, h.Highlights), SummaryLang: summary.Lang,
 		Demo: s.config.Demo && isDemo(h.Publisher, h.Summary),
 		Hub:  names[h.Hub], HubURL: logURL(h.Hub), State: h.State,
-		Listings: t.listings(h.Listings, names), Others: max(h.Others, len(h.Listings)),
+		Listings: t.listings(h.Space, h.Hub, h.Listings, names), Others: max(h.Others, len(h.Listings)),
 	}
 	if v.Space == "" {
 		v.Space = either(names[h.Space], short(h.Space))

@@ -8,7 +8,6 @@ import (
 
 	"lianmu/hub/peering"
 	"lianmu/hub/view"
-	"lianmu/vocab"
 )
 
 // logsNamed is how many logs a page names below what it shows; the peers page has
@@ -41,11 +40,11 @@ type coverage struct {
 // is signed anew each minute.
 const heardSeconds = 150
 
-// rests tells what a page rests on.
-func (t *tongue) rests(logs []view.Coverage) coverage {
+// rests tells what a page rests on; names are those of the logs (logNames).
+func (t *tongue) rests(logs []view.Coverage, names map[string]phrase) coverage {
 	c := coverage{Count: len(logs)}
 	for _, l := range logs {
-		line := t.logLine(l)
+		line := t.logLine(l, names)
 		if l.LeftOut {
 			c.LeftOut = append(c.LeftOut, line)
 		}
@@ -56,9 +55,13 @@ func (t *tongue) rests(logs []view.Coverage) coverage {
 	return c
 }
 
-func (t *tongue) logLine(l view.Coverage) logLine {
+func (t *tongue) logLine(l view.Coverage, names map[string]phrase) logLine {
+	name, ok := names[l.Hub]
+	if !ok {
+		name = t.named(l.Hub, l.Name)
+	}
 	line := logLine{
-		Name: t.logName(l.Hub, l.Name), URL: logURL(l.Hub), Origin: l.Hub, State: l.State, Sound: l.State == view.Current,
+		Name: name, URL: logURL(l.Hub), Origin: l.Hub, State: l.State, Sound: l.State == view.Current,
 		Size: l.LogSize, Indexed: l.Indexed, LeftOut: l.LeftOut,
 	}
 	if l.AgeS > heardSeconds {
@@ -67,21 +70,13 @@ func (t *tongue) logLine(l view.Coverage) logLine {
 	return line
 }
 
-// logName is what a log is called: as its hub calls itself, or by its origin.
-func (t *tongue) logName(origin string, name vocab.Text) phrase {
-	if p := t.pick(name); p.Text != "" {
-		return p
-	}
-	return phrase{Text: short(origin)}
-}
-
-// logID is the anchor of a log on the peers page.
+// logID is the anchor of a log on the peers page, and what that finds it by.
 func logID(origin string) string {
 	sum := sha256.Sum256([]byte(origin))
 	return "log-" + hex.EncodeToString(sum[:6])
 }
 
-func logURL(origin string) string { return "/peers#" + logID(origin) }
+func logURL(origin string) string { return "/peers?at=" + logID(origin) + "#" + logID(origin) }
 
 // hubOf is the DID in a log's origin, lianmu/<multibase of the DID>/<epoch>; ""
 // where it is not of that form.
@@ -123,15 +118,15 @@ func (t *tongue) ago(seconds int64) string {
 }
 
 // names are what spaces are called in the reader's language, by DID, and, where
-// there is more than one log, what their hubs are, by origin.
-func (s *Site) names(q *request, logs []view.Coverage) map[string]string {
+// there is more than one log, what those are, by origin.
+func (s *Site) names(q *request, logs map[string]phrase) map[string]string {
 	names := map[string]string{}
 	for did, name := range s.config.Catalog.SpaceNames() {
 		names[did] = name.In(q.t.lang)
 	}
 	if len(logs) > 1 {
-		for _, l := range logs {
-			names[l.Hub] = q.t.logName(l.Hub, l.Name).Text
+		for origin, name := range logs {
+			names[origin] = name.String()
 		}
 	}
 	return names
@@ -139,25 +134,33 @@ func (s *Site) names(q *request, logs []view.Coverage) map[string]string {
 
 // listing is another space's, or another, offering of the product that a hit shows.
 type listing struct {
-	Title    string // its @id, where the space lists the product more than once
-	URL      string
-	Space    string
-	Hub      string // "" where there is one log
-	HubURL   string
-	State    string // of its log, where that is not current
-	Conflict bool
+	ID     string // its @id
+	Which  string // that, shortened, where others of the same space and log are told beside it
+	URL    string
+	Space  string
+	Hub    string // "" where there is one log
+	HubURL string
+	State  string // of its log, where that is not current
 }
 
 // listings are shown at once up to listingsShown; then folded.
 const listingsShown = 3
 
-func (t *tongue) listings(list []view.Listing, names map[string]string) (out []listing) {
+// listings lays out those that are told beside one of the space and log given.
+func (t *tongue) listings(space, hub string, list []view.Listing, names map[string]string) (out []listing) {
+	count := map[[2]string]int{{space, hub}: 1}
+	for _, l := range list {
+		count[[2]string{l.Space, l.Hub}]++
+	}
 	for _, l := range list {
 		x := listing{
-			Title: l.ID, URL: offeringURL(l.Space, l.ID), Space: l.SpaceName.In(t.lang), Hub: names[l.Hub], HubURL: logURL(l.Hub), State: l.State,
+			ID: l.ID, URL: offeringURL(l.Space, l.ID), Space: l.SpaceName.In(t.lang), Hub: names[l.Hub], HubURL: logURL(l.Hub), State: l.State,
 		}
 		if x.Space == "" {
 			x.Space = either(names[l.Space], short(l.Space))
+		}
+		if count[[2]string{l.Space, l.Hub}] > 1 {
+			x.Which = short(l.ID)
 		}
 		out = append(out, x)
 	}

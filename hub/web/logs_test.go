@@ -81,7 +81,12 @@ func TestManyLogs(t *testing.T) {
 	_, body, _ := get(t, pages(t, s), "/search", "zh")
 	holds(t, "search", body, []string{"本页覆盖 301 个账本", `<a href="/peers">查看全部 301 个账本</a>`, "有 300 个账本", "等"}, []string{"lianmu/z40/1"})
 	_, body, _ = get(t, pages(t, s), "/peers", "zh")
-	holds(t, "peers", body, []string{"lianmu/z299/1", `id="` + logID("lianmu/z299/1") + `"`}, nil)
+	holds(t, "peers", body, []string{"第 1–24 个，共 301 个", "lianmu/z22/1", `href="/peers?logs=24#logs"`}, []string{"lianmu/z23/1"})
+	// The link to a log leads to the part that has it.
+	_, body, _ = get(t, pages(t, s), strings.Split(logURL("lianmu/z250/1"), "#")[0], "zh")
+	holds(t, "a log", body, []string{"lianmu/z250/1", `id="` + logID("lianmu/z250/1") + `"`, "第 241–264 个", `href="/peers#logs"`}, []string{"lianmu/z0/1"})
+	_, body, _ = get(t, pages(t, s), "/peers?logs=288", "zh")
+	holds(t, "the last", body, []string{"lianmu/z299/1", "第 289–301 个"}, []string{`rel="next"`})
 }
 
 // One product of several spaces is one hit with its listings; what only claims the
@@ -99,6 +104,7 @@ func TestListingsAndDisputes(t *testing.T) {
 	}
 	few, many, claim := hit, hit, hit
 	few.Listings, few.Others = list(2), 2
+	few.Listings[1].Space = citySpace // each can be told by its space
 	many.Listings, many.Others = list(50), 64
 	claim.Conflict = true
 	page := func(hits ...view.Hit) string {
@@ -107,8 +113,8 @@ func TestListingsAndDisputes(t *testing.T) {
 		_, body, _ := get(t, newTown(t, f).handler, "/search?q=x", "zh")
 		return body
 	}
-	holds(t, "few", page(few), []string{"同一产品另有 2 处登记", "<bdi>第1空间</bdi></a>", "<bdi>第2空间</bdi></a>", strings.ReplaceAll(offeringURL(portSpace, "urn:b:2"), "&", "&amp;"), "来自 <a href=\"" + logURL(portLog)}, []string{"<summary>同一", "标识冲突"})
-	holds(t, "many", page(many), []string{"<summary>同一产品另有 64 处登记", "<bdi>第50空间</bdi>", "只列出前 50 处"}, []string{"标识冲突"})
+	holds(t, "few", page(few), []string{"同一产品另有 2 处登记", "<bdi>第1空间</bdi></a>", "<bdi>第2空间</bdi></a>", strings.ReplaceAll(offeringURL(citySpace, "urn:b:2"), "&", "&amp;"), "来自 <a href=\"" + logURL(portLog)}, []string{"<summary>同一", "标识冲突"})
+	holds(t, "many", page(many), []string{"<summary>同一产品另有 64 处登记<", `<bdi>第50空间</bdi> <bdi class="tail">urn:b:50</bdi></a>`, "<bdi>第50空间</bdi>", "只列出前 50 处"}, []string{"标识冲突"})
 	holds(t, "claim", page(claim), []string{`href="` + strings.ReplaceAll(codeURL(someone), "&", "&amp;") + `"`, ">标识冲突</a>", "又不能确认都由标识码中的主体提供"}, []string{"同一产品"})
 }
 

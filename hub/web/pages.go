@@ -39,9 +39,10 @@ func (s *Site) start(q *request) {
 		s.fail(q, err)
 		return
 	}
-	names := s.names(q, a.Coverage)
+	logs := q.t.logNames(a.Coverage)
+	names := s.names(q, logs)
 	spaces := s.standing(all, false, names)
-	b := welcome{Spaces: spaces, Total: a.Total, Coverage: q.t.rests(a.Coverage), Samples: q.t.samples(), Hubs: s.config.Hubs}
+	b := welcome{Spaces: spaces, Total: a.Total, Coverage: q.t.rests(a.Coverage, logs), Samples: q.t.samples(), Hubs: s.config.Hubs}
 	for _, c := range a.Coverage {
 		b.Entries += c.LogSize
 	}

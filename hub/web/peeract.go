@@ -25,7 +25,7 @@ func peerActs(b *peerBody) (out []peerLink) {
 		peering.Blocked:  {"approve", "remove", "purge"},
 	}[b.State]
 	if !b.Known {
-		verbs = []string{"purge"}
+		verbs = []string{"block", "purge"}
 	}
 	for _, v := range verbs {
 		out = append(out, peerLink{v, peerActURL(v, b.DID, "")})
@@ -50,6 +50,16 @@ type terms struct {
 func termsFrom(given url.Values) terms {
 	get := func(name string) string { return cut(strings.TrimSpace(given.Get(name)), maxQuery) }
 	return terms{get("outbound"), get("important"), get("note"), given.Get("relays") == "yes"}
+}
+
+// termsNow are those that a peer has. Why its documents may leave the mainland stays
+// as it is where nothing else is said.
+func termsNow(p *peering.PeerInfo) terms {
+	t := terms{Relays: p.Relays, Note: p.Note}
+	if p.Important != nil {
+		t.Important = p.Important.Reason
+	}
+	return t
 }
 
 func (t terms) asked() peering.Terms {
@@ -80,11 +90,8 @@ func (s *Site) askPeer(q *request) {
 	if !ok {
 		return
 	}
-	if p := o.Peer; o.Verb == "approve" { // as it is now
-		o.Relays, o.Note = p.Relays, p.Note
-		if p.Important != nil {
-			o.Important = p.Important.Reason
-		}
+	if o.Verb == "approve" {
+		o.terms = termsNow(&o.Peer.PeerInfo)
 	}
 	s.showPeerOrder(q, http.StatusOK, o)
 }
@@ -128,7 +135,7 @@ func (s *Site) peerOrder(q *request, given url.Values) (*peerOrder, bool) {
 			seen = append(seen, note...)
 		}
 		o.Seen = vocab.DigestOf(seen).String()
-	case !b.Known && verb != "purge":
+	case !b.Known && verb != "purge" && verb != "block":
 		s.problem(q, http.StatusNotFound, nil)
 		return nil, false
 	case verb == "approve":
@@ -222,6 +229,7 @@ type newPeer struct {
 	Known         string // how it stands here already, as a peering.State; "" for one that is new
 	Abroad        bool
 	Unlisted      bool // the address given is not on the card
+	Namesakes     []namesake
 	terms
 }
 
@@ -292,14 +300,20 @@ func (s *Site) lookAt(q *request, b *newPeer) error {
 	if err != nil {
 		return err
 	}
+	all, err := s.hubs(q, s.config.Catalog.Coverage())
+	if err != nil {
+		return err
+	}
 	did := preview.Peer.Hub
+	b.Namesakes = all.namesakes(q.t, did, preview.Peer.Name)
 	b.Unlisted = b.Address != "" && !slices.Contains(preview.Peer.Addresses, b.Address)
 	b.Preview, b.Abroad, b.Phrase = preview, preview.Outbound, q.t.words8(preview.Words)
-	if b.Name = q.t.pick(preview.Peer.Name); b.Name.Text == "" {
-		b.Name = phrase{Text: short(did)}
-	}
-	if known, err := s.config.Peers.Detail(q.Context(), q.who, did); err == nil {
+	b.Name = q.t.called(did, preview.Peer.Name, all.among, hubTail)
+	if known := all.peer(did); known != nil {
 		b.Known, b.Abroad = string(known.State), b.Abroad && known.Outbound == nil
+		if q.form.Get("step") != "add" {
+			b.terms = termsNow(known)
+		}
 	}
 	return nil
 }

@@ -41,6 +41,9 @@ func TestBrowserPeers(t *testing.T) {
 	if want := "add " + w.card + "  {评估〔2026〕3 号  false }\naccept " + w.peers[1].Logs[0].Origin; deeds != want {
 		t.Errorf("done %q, want %q", deeds, want)
 	}
+	w.peers[2].About.Name = w.peers[0].About.Name
+	says := *w.peers[0].About
+	w.peers[0].Says, w.peers[0].Newer = &says, []byte("{}")
 	look("peers", "/peers")
 	look("peers-add", "/peers/add")
 	for i, name := range []string{"good", "split", "waiting"} {

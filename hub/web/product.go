@@ -41,10 +41,10 @@ func (s *Site) product(q *request, d *view.Detail, names map[string]string) *pro
 		together := append([]view.Listing{self}, h.Listings...)
 		others := slices.DeleteFunc(slices.Clone(together), func(l view.Listing) bool { return l.Space == d.Space && l.ID == d.Offering.ID })
 		if len(others) < len(together) {
-			p.Same = q.t.listings(others, names)
+			p.Same = q.t.listings(d.Space, d.Hub, others, names)
 			p.More = max(h.Others-len(others), 0)
 		} else {
-			p.Disputed = append(p.Disputed, q.t.listings(together, names)...)
+			p.Disputed = append(p.Disputed, q.t.listings(d.Space, d.Hub, together, names)...)
 		}
 	}
 	if len(p.Same)+len(p.Disputed) == 0 {

@@ -147,8 +147,9 @@ func (s *Site) search(q *request) {
 		s.fail(q, err)
 		return
 	}
-	names := s.names(q, a.Coverage)
-	res := results{State: state, Total: a.Total, Coverage: q.t.rests(a.Coverage), TookMS: a.TookMS, Samples: q.t.samples()}
+	logs := q.t.logNames(a.Coverage)
+	names := s.names(q, logs)
+	res := results{State: state, Total: a.Total, Coverage: q.t.rests(a.Coverage, logs), TookMS: a.TookMS, Samples: q.t.samples()}
 	for _, h := range a.Hits {
 		res.Hits = append(res.Hits, s.hit(q.t, h, names))
 		res.Conflict = res.Conflict || h.Conflict

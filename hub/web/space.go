@@ -47,7 +47,7 @@ func (s *Site) spaces(q *request) {
 		s.fail(q, err)
 		return
 	}
-	all := s.standing(list, q.who.Officer(), s.names(q, s.config.Catalog.Coverage()))
+	all := s.standing(list, q.who.Officer(), s.names(q, q.t.logNames(s.config.Catalog.Coverage())))
 	byType := map[string]*spaceGroup{}
 	var keys []string
 	for _, sp := range all {
@@ -121,14 +121,15 @@ func (s *Site) space(q *request) {
 			return
 		}
 		state := &searchState{Filters: []filter{mine}}
-		b := spaceBody{Space: sp, Total: a.Total, Coverage: q.t.rests(a.Coverage), Several: len(a.Coverage) > 1, Now: s.config.Now()}
+		logs := q.t.logNames(a.Coverage)
+		b := spaceBody{Space: sp, Total: a.Total, Coverage: q.t.rests(a.Coverage, logs), Several: len(a.Coverage) > 1, Now: s.config.Now()}
 		for _, l := range a.Coverage {
 			if l.Hub == sp.Log {
-				b.Home, state.Stale = q.t.logLine(l), l.LeftOut
+				b.Home, state.Stale = q.t.logLine(l, logs), l.LeftOut
 			}
 		}
 		b.Coverage.Stale, b.All = true, state.url()
-		names := s.names(q, a.Coverage)
+		names := s.names(q, logs)
 		for _, h := range a.Hits {
 			b.Newest = append(b.Newest, s.hit(q.t, h, names))
 		}

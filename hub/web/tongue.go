@@ -94,6 +94,15 @@ func (t *tongue) sayOr(key, other string) string {
 type phrase struct {
 	Text string
 	Lang string // "" where it is the page's own or unknown
+	Tail string // of a name that others bear too: the end of what it names; else ""
+}
+
+// String is the phrase where there is no markup.
+func (p phrase) String() string {
+	if p.Tail == "" {
+		return p.Text
+	}
+	return p.Text + " …" + p.Tail
 }
 
 // pick chooses the text in the reader's language or the nearest.
