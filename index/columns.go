@@ -123,50 +123,60 @@ type column struct {
 
 const maxSlots = 3
 
-// newColumn turns a field's dictionary and postings over. Reading each
-// document's doc values instead would take a hundred times as long.
+// newColumn turns a field over. Reading each document's doc values instead would
+// take a hundred times as long.
 func newColumn(s segment.Segment, field string) (*column, error) {
-	dict, err := s.Dictionary(field)
-	if err != nil {
-		return nil, err
-	}
 	c := &column{}
 	held := make([]uint32, s.Count()) // terms of each document
 	var docs []uint32                 // of all terms, one term after the other
+	err := turnOver(s, field, func(term string) {
+		c.terms, c.totals = append(c.terms, term), append(c.totals, 0)
+	}, func(doc uint32) {
+		docs = append(docs, doc)
+		held[doc]++
+		c.totals[len(c.totals)-1]++
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.fill(docs, held)
+	return c, nil
+}
+
+// turnOver goes through the dictionary and postings of a field of a segment: term
+// is called for each of its terms in order, and after that doc for each document
+// that holds it, gone or not.
+func turnOver(s segment.Segment, field string, term func(string), doc func(uint32)) error {
+	dict, err := s.Dictionary(field)
+	if err != nil {
+		return err
+	}
 	var list segment.PostingsList
 	var postings segment.PostingsIterator
 	for entries := dict.AutomatonIterator(nil, nil, nil); ; {
 		entry, err := entries.Next()
-		if err != nil {
-			return nil, err
-		}
-		if entry == nil {
-			break
+		if err != nil || entry == nil {
+			return err
 		}
 		if list, err = dict.PostingsList([]byte(entry.Term), nil, list); err != nil {
-			return nil, err
+			return err
 		}
-		before := len(docs)
+		term(entry.Term)
 		postings = list.Iterator(false, false, false, postings)
 		for {
-			p, err := postings.Next()
+			at, err := postings.Next()
 			if err != nil {
-				return nil, err
+				return err
 			}
-			if p == nil {
+			if at == nil {
 				break
 			}
-			if p.Number() >= s.Count() {
-				return nil, fmt.Errorf("%w: a posting of %s beyond the segment", ErrDamaged, field)
+			if at.Number() >= s.Count() {
+				return fmt.Errorf("%w: a posting of %s beyond the segment", ErrDamaged, field)
 			}
-			docs = append(docs, uint32(p.Number()))
-			held[p.Number()]++
+			doc(uint32(at.Number()))
 		}
-		c.terms = append(c.terms, entry.Term)
-		c.totals = append(c.totals, uint32(len(docs)-before))
 	}
-	c.fill(docs, held)
-	return c, nil
 }
 
 // fill arranges docs, the documents of all terms, by document.

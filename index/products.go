@@ -3,7 +3,6 @@ package index
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"hash/maphash"
 	"slices"
 	"sort"
@@ -176,45 +175,21 @@ func (p *products) retain(ids []uint64) {
 	}
 }
 
-// read turns the dictionary and postings over.
+// read turns what the documents list over.
 func (p *products) read(s segment.Segment) (*listed, error) {
-	dict, err := s.Dictionary(fieldProduct)
+	out := &listed{}
+	var product uint64
+	err := turnOver(s, fieldProduct, func(term string) {
+		product = max(maphash.String(p.seed, term), 1)
+	}, func(doc uint32) {
+		if out.product == nil {
+			out.product = make([]uint64, s.Count())
+		}
+		out.product[doc] = product
+		out.order = append(out.order, doc)
+	})
 	if err != nil {
 		return nil, err
-	}
-	out := &listed{}
-	var list segment.PostingsList
-	var postings segment.PostingsIterator
-	for entries := dict.AutomatonIterator(nil, nil, nil); ; {
-		entry, err := entries.Next()
-		if err != nil {
-			return nil, err
-		}
-		if entry == nil {
-			break
-		}
-		product := max(maphash.String(p.seed, entry.Term), 1)
-		if list, err = dict.PostingsList([]byte(entry.Term), nil, list); err != nil {
-			return nil, err
-		}
-		postings = list.Iterator(false, false, false, postings)
-		for {
-			at, err := postings.Next()
-			if err != nil {
-				return nil, err
-			}
-			if at == nil {
-				break
-			}
-			if at.Number() >= s.Count() {
-				return nil, fmt.Errorf("%w: a posting of %s beyond the segment", ErrDamaged, fieldProduct)
-			}
-			if out.product == nil {
-				out.product = make([]uint64, s.Count())
-			}
-			out.product[at.Number()] = product
-			out.order = append(out.order, uint32(at.Number()))
-		}
 	}
 	slices.SortFunc(out.order, func(a, b uint32) int { return cmp.Compare(out.product[a], out.product[b]) })
 	return out, nil
