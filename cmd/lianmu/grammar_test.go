@@ -44,6 +44,7 @@ func TestMisuse(t *testing.T) {
 		{"publish --hub x --give-up soon", "expected duration", "不是时长"},
 		{"publish --hub x --window many", "int", "应为整数"},
 		{"deregister urn:a", "withdraw --deregister", "withdraw --deregister"},
+		{"verify --bundle a.bundle", "log verify --bundle", "log verify --bundle"},
 		{"hub --dir x --open --http 127.0.0.1:99999", "0 to 65535", "0 到 65535"},
 		{"hub --dir x --open --nats nowhere", "--nats is HOST:PORT", "--nats 应写成"},
 	} {

@@ -182,6 +182,11 @@ func TestPeersFromTheCommandLine(t *testing.T) {
 		t.Error("what could not be exported left a file")
 	}
 	cli(t, 0, "log", "verify", "--bundle", bundle)
+	rest := filepath.Join(own, "rest.bundle") // what is new alone follows on what the other side has
+	a.do(0, "entries 2 to 2", "log", "export", "--from", "2", "--out", rest)
+	if code, _, errs := runCLI(t, "", "log", "verify", "--bundle", rest); code != 2 || !strings.Contains(errs, "follows on the first 2 entries") || !strings.Contains(errs, "lianmu log verify --log "+a.info.Origin+" --hub URL") {
+		t.Errorf("exit %d\n%s", code, errs)
+	}
 	for { // until all of it is gone
 		_, _, errs := runCLI(t, "", "log", "import", "--hub", b.info.HTTP, "--key", filepath.Join(b.dir, "hub.key"), bundle)
 		if strings.Contains(errs, "there is no peer") {
@@ -191,9 +196,14 @@ func TestPeersFromTheCommandLine(t *testing.T) {
 	}
 	a.do(0, "", "peer", "block", "--yes", b.info.DID) // so that nothing comes by itself
 	b.do(0, "Added", "peer", "add", "--yes", cardA)
+	b.do(1, "from entry 0 on", "log", "import", rest)
+	b.do(0, "paused", "peer", "pause", a.info.DID)
+	b.do(1, "resume it first", "log", "import", bundle)
+	b.do(0, "resumed", "peer", "resume", a.info.DID)
 	b.do(0, "3 entries taken in, 3 held", "log", "import", "--progress", bundle)
 	b.finds(3)
 	b.do(0, "0 entries taken in, 3 held", "log", "import", bundle)
+	b.do(0, "0 entries taken in, 3 held", "log", "import", rest)
 
 	raw, err := os.ReadFile(bundle)
 	if err != nil {
