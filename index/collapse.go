@@ -46,6 +46,21 @@ func (l *lot) compete(c *sorter, r row) {
 	}
 }
 
+// others are the documents of a lot but for one, at most maxBearers: a space can
+// list its product however often it likes.
+func (l *lot) others(but uint64) []uint64 {
+	out := make([]uint64, 0, min(len(l.docs)-1, maxBearers))
+	for _, num := range l.docs {
+		if len(out) == maxBearers {
+			break
+		}
+		if num != but {
+			out = append(out, num)
+		}
+	}
+	return out
+}
+
 // offer offers the rows of all lots and returns how many documents beside them
 // are in the lots.
 func (l *lots) offer(c *sorter) (others uint64) {

@@ -263,6 +263,32 @@ func TestListings(t *testing.T) {
 	}
 }
 
+// However often a product is listed, a bounded number of names is read for a hit.
+func TestCollapseOfVeryMany(t *testing.T) {
+	ix := newIndex(t)
+	var docs []Doc
+	for i := range maxBearers + 200 {
+		docs = append(docs, doc(id(i), "航道水深", listing("p", "log")))
+	}
+	for batch := range slices.Chunk(docs, 500) {
+		apply(t, ix, batch...)
+	}
+	res := find(t, ix, Request{Query: parse(t, "水深"), Reader: public, Collapse: true})
+	if res.Total != 1 || res.Hits[0].Others != len(docs)-1 || len(res.Hits[0].Listings) != MaxListings {
+		t.Errorf("%d hits, %d others, %d listings", res.Total, res.Hits[0].Others, len(res.Hits[0].Listings))
+	}
+	l := &lot{}
+	for num := range uint64(5 * maxBearers) {
+		l.docs = append(l.docs, num)
+	}
+	for but, last := range map[uint64]uint64{0: maxBearers, 7: maxBearers, maxBearers: maxBearers - 1, 9999: maxBearers - 1} {
+		of := l.others(but)
+		if len(of) != maxBearers || slices.Contains(of, but) || of[len(of)-1] != last {
+			t.Errorf("but %d: %d, the last %d", but, len(of), of[len(of)-1])
+		}
+	}
+}
+
 // The remembered first pages know what they were asked.
 func TestCollapseIsNotMixedUp(t *testing.T) {
 	ix := newIndex(t, doc("a", "甲", listing("p", "log/1")), doc("b", "乙", listing("p", "log/2")), doc("c", "丙", listing("", "log/2")))

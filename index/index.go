@@ -102,7 +102,7 @@ type Hit struct {
 	Product      string                  `json:"product,omitempty"` // as Doc has it
 	Codes        []string                `json:"-"`                 // product codes that the description gives, whoever stands behind them: see WithCode
 	Listings     []Listing               `json:"listings,omitempty"`
-	Others       int                     `json:"others,omitempty"` // listings of the same product among what was found; Listings has the first MaxListings, by key
+	Others       int                     `json:"others,omitempty"` // listings of the same product among what was found; Listings has the first MaxListings by key, of a thousand at most
 }
 
 // FacetValue is one value of a facet and how many hits have it.

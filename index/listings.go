@@ -14,10 +14,10 @@ import (
 	"lianmu/vocab"
 )
 
-// Bounds of WithCode.
+// Bounds of listings.
 const (
-	maxCodes   = 200
-	maxBearers = 1000 // offerings with one code that are looked at
+	maxCodes   = 200  // of WithCode
+	maxBearers = 1000 // offerings of one product or code whose names are looked at
 )
 
 // WithCode returns by code the offerings that have it, whether or not it is

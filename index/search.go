@@ -145,9 +145,8 @@ func load(ctx context.Context, snap *scorch.IndexSnapshot, r *Request, rows []ro
 			doc.hit.Highlights = highlights(doc, terms)
 		}
 		if row.lot != nil && len(row.lot.docs) > 1 {
-			others := slices.DeleteFunc(slices.Clone(row.lot.docs), func(num uint64) bool { return num == row.num })
-			doc.hit.Others = len(others)
-			if doc.hit.Listings, err = docs.listings(ctx, others); err != nil {
+			doc.hit.Others = len(row.lot.docs) - 1
+			if doc.hit.Listings, err = docs.listings(ctx, row.lot.others(row.num)); err != nil {
 				return nil, err
 			}
 		}
