@@ -49,9 +49,11 @@ func TestExamplesOfSpaces(t *testing.T) {
 				hasAll(t, file, rd.Space)
 			case rd.Participant != nil:
 				hasAll(t, file, rd.Participant)
+			case rd.Consent != nil:
+				hasAll(t, file, rd.Consent)
 			}
 		}
-		for _, k := range []vocab.EntryKind{vocab.KindSpace, vocab.KindParticipant, vocab.KindWithdrawal, vocab.KindAct, vocab.KindRedaction} {
+		for _, k := range []vocab.EntryKind{vocab.KindSpace, vocab.KindParticipant, vocab.KindConsent, vocab.KindWithdrawal, vocab.KindAct, vocab.KindRedaction} {
 			if kinds[k] != 1 {
 				t.Errorf("%s: %d examples of a %v", file, kinds[k], k)
 			}
@@ -93,7 +95,7 @@ func TestGuidesNameWhatExists(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range append(files, "../identifiers.go") {
+	for _, f := range append(files, "../identifiers.go", "../../federation/judge/judge.go", "../../federation/registry/consent.go") {
 		b, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
@@ -114,7 +116,7 @@ func TestGuidesNameWhatExists(t *testing.T) {
 		for _, code := range strings.Split(string(b), "`") {
 			prefix, rest, ok := strings.Cut(code, ".")
 			switch prefix {
-			case "context", "audience", "id", "iri", "type", "offering", "title", "shape", "level", "identifier", "text", "date", "price", "geo", "contact", "member", "participant", "space", "document", "subject", "role", "key", "endpoint", "did":
+			case "context", "audience", "id", "iri", "type", "offering", "title", "shape", "level", "identifier", "text", "date", "price", "geo", "contact", "member", "participant", "consent", "space", "document", "subject", "role", "key", "endpoint", "did":
 				if ok && rest != "*" && !strings.ContainsAny(rest, " .") && !strings.Contains(src, `"`+code+`"`) {
 					t.Errorf("%s names the code %s, which nothing says", file, code)
 				}
