@@ -102,6 +102,9 @@ func (c *searchCmd) show(s *streams, a *view.Answer) error {
 			fmt.Fprintf(s.Err, tr("注意：%s\n", "note: %s\n"), text)
 		}
 	}
+	if a.Awaited > 0 {
+		fmt.Fprintf(s.Err, tr("注意：另有 %d 个要镜像的账本还没有取得任何记录\n", "note: of %d more logs that are mirrored nothing is here yet\n"), a.Awaited)
+	}
 	if a.Next != "" {
 		fmt.Fprintf(s.Out, tr("下一页：加上 --cursor %s\n", "next page: add --cursor %s\n"), a.Next)
 	}

@@ -110,7 +110,7 @@ func (p *Peers) logs() []LogInfo {
 		if m := p.openOf(rec.Origin); m != nil {
 			m.describe(&info)
 			info.AgeS = seconds(info.Heard, now)
-			info.State = p.shown(rec, info.Heard, now)
+			info.State = p.shown(rec, m.lastHeard(), now)
 		} else if card := p.about(rec.Card); card != nil {
 			info.Name = card.Name // as accepting it would have it called
 		}

@@ -27,6 +27,7 @@ type mirror struct {
 	p      *Peers
 	origin string
 	hub    string
+	added  time.Time
 	vkey   string
 	open   bool   // as judged: see vocab.LogCard
 	until  uint64 // likewise
@@ -46,7 +47,7 @@ type mirror struct {
 	called   vocab.Text // see Peers.nameOf
 	offers   map[string]offer
 	rests    map[string]*rest
-	heard    time.Time
+	heard    time.Time // zero: never
 	kept     time.Time // Heard, as the store has it
 	accepted time.Time // time in the last checkpoint accepted
 	most     time.Time // the latest in any of them
@@ -68,7 +69,7 @@ func (p *Peers) openMirror(ctx context.Context, rec Mirror) (err error) {
 	}
 	id := bus.MirrorID(rec.Origin)
 	m := &mirror{
-		p: p, origin: rec.Origin, hub: rec.Hub, vkey: card.VerifierKey, open: card.Open, until: card.OpenUntil, card: card,
+		p: p, origin: rec.Origin, hub: rec.Hub, added: rec.Added, vkey: card.VerifierKey, open: card.Open, until: card.OpenUntil, card: card,
 		called: p.nameOf(ctx, rec.Hub, card),
 		done:   make(chan struct{}), wake: make(chan struct{}, 1),
 		offers: map[string]offer{}, rests: map[string]*rest{}, heard: rec.Heard, kept: rec.Heard, halted: rec.State == Stopped,
@@ -259,9 +260,14 @@ func (m *mirror) awaken() {
 	}
 }
 
+// lastHeard is when the log was last heard of; where no checkpoint was accepted
+// yet, when somebody first told of it.
 func (m *mirror) lastHeard() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.heard.IsZero() {
+		return m.added
+	}
 	return m.heard
 }
 

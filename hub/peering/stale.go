@@ -11,11 +11,10 @@ const (
 // staleness says from when on a silent log is marked, and left out.
 type staleness struct{ ageing, stale time.Duration }
 
-// of is the state of a log that was last heard of then. One never heard of is
-// stale: nothing of it was ever accepted.
+// of is the state of a log that was last heard of then.
 func (s staleness) of(heard, now time.Time) LogState {
 	switch age := now.Sub(heard); {
-	case heard.IsZero() || age >= s.stale:
+	case age >= s.stale:
 		return Stale
 	case age >= s.ageing:
 		return Ageing

@@ -7,14 +7,21 @@ func (cat *Catalog) Coverage() []Coverage {
 	states := cat.c.States()
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
-	return cat.coverage(cat.ix, states)
+	all, _ := cat.coverage(cat.ix, states)
+	return all
 }
 
-func (cat *Catalog) coverage(e *edition, states map[string]LogState) []Coverage {
+// coverage leaves out mirrors of which nothing is here, and counts them: it may
+// come yet, or there may be nothing, whatever a relay claims.
+func (cat *Catalog) coverage(e *edition, states map[string]LogState) (all []Coverage, awaited int) {
 	feeds, stale := cat.feeds(), cat.stale(states)
-	all := make([]Coverage, len(feeds))
-	for i, f := range feeds {
+	all = make([]Coverage, 0, len(feeds))
+	for _, f := range feeds {
 		size, s := f.Log.Size(), states[f.origin]
+		if !f.own && size == 0 {
+			awaited++
+			continue
+		}
 		c := Coverage{Hub: f.origin, Name: s.Name, LogSize: size, Indexed: min(e.at(f), size), State: Current}
 		switch {
 		case f.own && f.Log.ReadOnly() != nil:
@@ -29,9 +36,9 @@ func (cat *Catalog) coverage(e *edition, states map[string]LogState) []Coverage 
 			c.State = Behind
 		}
 		c.LeftOut = slices.Contains(stale, f.origin)
-		all[i] = c
+		all = append(all, c)
 	}
-	return all
+	return all, awaited
 }
 
 // stateOf is the state of a log as hits tell it: "" for one that is current, and

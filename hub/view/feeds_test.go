@@ -31,6 +31,7 @@ func TestOneCatalogue(t *testing.T) {
 	s.catchUp()
 	s.want("before it is attached", Question{Q: "港口"}, "urn:a")
 	s.show(b)
+	s.show(s.neighbour("empty.example"))
 	s.catchUp()
 	s.want("both logs", Question{Q: "港口"}, "urn:a", "urn:b")
 	s.want("by space", Question{Filter: []string{"space:" + theirs.DID()}}, "urn:b")
@@ -40,10 +41,10 @@ func TestOneCatalogue(t *testing.T) {
 		t.Errorf("%+v, %v", a, err)
 	}
 	want := []Coverage{{Hub: "hub.example", LogSize: 1, Indexed: 1, State: Current}, {Hub: "b.example", LogSize: 3, Indexed: 3, State: Current}}
-	if len(a.Coverage) != 2 || !slices.EqualFunc(a.Coverage, want, func(x, y Coverage) bool {
+	if a.Awaited != 1 || len(a.Coverage) != 2 || !slices.EqualFunc(a.Coverage, want, func(x, y Coverage) bool {
 		return x.Hub == y.Hub && x.LogSize == y.LogSize && x.Indexed == y.Indexed && x.State == y.State
 	}) {
-		t.Errorf("coverage %+v", a.Coverage)
+		t.Errorf("coverage %+v, and %d", a.Coverage, a.Awaited)
 	}
 	d, err := s.Offering(t.Context(), theirs.DID(), "urn:b", vocab.Reader{})
 	if err != nil || d.Hub != "b.example" || d.Position != 1 || d.Audience != vocab.AudiencePublic || len(d.Document) == 0 {

@@ -41,7 +41,8 @@ func (cat *Catalog) Find(ctx context.Context, q Question) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Answer{Total: res.Total, Facets: res.Facets, Next: res.Next, Coverage: cat.coverage(cat.ix, states)}
+	a := &Answer{Total: res.Total, Facets: res.Facets, Next: res.Next}
+	a.Coverage, a.Awaited = cat.coverage(cat.ix, states)
 	a.Hits = make([]Hit, len(res.Hits))
 	names := map[string]vocab.Text{}
 	name := func(did string) vocab.Text {

@@ -69,11 +69,12 @@ type LogState struct {
 	State string        // Current, Ageing, Stale, Stopped, Paused or Ended
 }
 
-// Coverage says of one log how much of it this answer rests on.
+// Coverage says of one log how much of it this answer rests on. A mirror without a
+// single entry has none.
 type Coverage struct {
 	Hub     string     `json:"hub"`            // the log's origin
 	Name    vocab.Text `json:"name,omitempty"` // of its hub
-	LogSize uint64     `json:"log_size"`       // entries known
+	LogSize uint64     `json:"log_size"`       // entries held here
 	Indexed uint64     `json:"indexed"`        // entries applied to the index
 	AgeS    int64      `json:"age_s"`          // since the origin was last heard
 	State   string     `json:"state"`
@@ -88,6 +89,7 @@ type Answer struct {
 	Facets   map[string][]index.FacetValue `json:"facets,omitempty"`
 	Next     string                        `json:"next,omitempty"`
 	Coverage []Coverage                    `json:"coverage"`
+	Awaited  int                           `json:"awaited,omitempty"` // logs that are mirrored and of which nothing is here
 	TookMS   float64                       `json:"took_ms"`
 }
 
