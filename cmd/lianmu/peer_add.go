@@ -136,10 +136,10 @@ func showPreview(s *streams, p *peerPreview) error {
 		}
 		rows.add(sayAudience(r.Audience), level, number(r.Offerings), leaves)
 	}
-	if len(p.Rows) > 0 {
-		if err := rows.write(s.Out); err != nil {
-			return err
-		}
+	if len(p.Rows) == 0 {
+		fmt.Fprintln(s.Out, tr("（还没有产品）", "(there are no offerings yet)"))
+	} else if err := rows.write(s.Out); err != nil {
+		return err
 	}
 	_, err := fmt.Fprintf(s.Out, tr("账本 %s 条记录的叶记录（种类、时间、摘要，没有内容）对所有节点公开\n", "the leaf records of all %s entries (kind, time, digests, no content) are open to every hub\n"), number(p.Entries))
 	for _, n := range p.Notes {

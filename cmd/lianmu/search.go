@@ -114,7 +114,7 @@ func (c *searchCmd) show(s *streams, a *view.Answer) error {
 // showHits prints the hits as a table, each with the other listings of its product
 // below it. Where there is one log, nothing is said of hubs.
 func showHits(s *streams, a *view.Answer) error {
-	t := table{Head: []string{tr("名称", "title"), tr("类型", "kind"), tr("空间", "space"), tr("节点", "hub"), tr("地区", "region"), tr("更新（UTC）", "updated (UTC)"), tr("标记", "marks"), "@id"}, Spare: map[int]bool{3: true, 6: true}}
+	t := table{Head: []string{tr("名称", "title"), tr("类型", "kind"), tr("空间", "space"), tr("节点", "hub"), tr("地区", "region"), tr("更新（UTC）", "updated (UTC)"), tr("标记", "marks"), "@id"}, Spare: map[int]bool{3: true, 4: true, 6: true}}
 	hubs := map[string]string{}
 	for _, cov := range a.Coverage {
 		hubs[cov.Hub] = cut(logName(cov), 28)

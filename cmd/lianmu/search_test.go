@@ -41,11 +41,11 @@ func TestSearchSaysWhatItRestsOn(t *testing.T) {
 		t.Skip("the words are compared in English")
 	}
 	out, notes := show(&searchCmd{}, found())
-	want := "title           kind  space       hub    region  updated (UTC)  marks                    @id\n" +
-		"Tides                 Port        City                                                   urn:a\n" +
-		"  same product        did:key:zC  Delta                         ageing                   urn:c\n" +
+	want := "title           kind  space       hub    updated (UTC)  marks                    @id\n" +
+		"Tides                 Port        City                                           urn:a\n" +
+		"  same product        did:key:zC  Delta                 ageing                   urn:c\n" +
 		"  2 more\n" +
-		"Wind                  did:key:zB  Delta                         ageing, code in dispute  urn:b\n" +
+		"Wind                  did:key:zB  Delta                 ageing, code in dispute  urn:b\n" +
 		"\n2 found in 0.0 ms\n"
 	if out != want {
 		t.Errorf("got\n%swant\n%s", out, want)
