@@ -57,6 +57,10 @@ func TestConsents(t *testing.T) {
 		"withdrawn": {"1", func(h, m *story) {
 			h.is("accepted", own(h.consent("A", "c", "1", 1)), h.doc(down, "A", "c", 2))
 		}, "0 0"},
+		"ended by its hub": {"1", func(h, m *story) {
+			h.is("accepted", own(h.consent("A", "c", "1", 1)), h.act(vocab.Act{Verb: vocab.Removal, Space: did("A"), Offerings: []string{"c"}}))
+			h.is("final", own(h.consent("A", "c", "1", 3)))
+		}, "0 0"},
 		"given again": {"1", func(h, m *story) {
 			h.is("accepted", own(h.consent("A", "c", "1", 1)), h.doc(down, "A", "c", 2), own(h.consent("A", "c", "1", 3)))
 		}, "1 1"},
@@ -190,5 +194,36 @@ func TestMayConsent(t *testing.T) {
 	h.is("accepted", h.doc(down, "A", "7", 2))
 	if err := h.r.MayConsent(did("A"), "c", operator, day0); err != nil {
 		t.Errorf("in place of one: %v", err)
+	}
+}
+
+// Ten spaces with as many consents as count, of 64 products and spaces each, in
+// the own log and 20 mirrors.
+func BenchmarkConsents(b *testing.B) {
+	h := hubStory(b, "H", false)
+	var products, spaces []string
+	for i := range vocab.MaxConsented {
+		products, spaces = append(products, fmt.Sprint("P", i)), append(spaces, did(fmt.Sprint("S", i)))
+	}
+	for s := range 10 {
+		name := fmt.Sprint("A", s)
+		d := h.at("H", h.descriptor(name, name, 0))
+		d.Space.Operator.Code = "1"
+		h.put(h.act(vocab.Act{Verb: vocab.Admission, Space: did(name)}), d)
+		for i := range vocab.MaxConsents {
+			e := h.consent(name, fmt.Sprint(i), "1", 1)
+			e.Consent.DID, e.Consent.Products, e.Consent.Spaces = "", products, spaces
+			h.put(e)
+		}
+	}
+	u := NewUnion(h.r)
+	for i := range 20 {
+		u.Add(fmt.Sprint("log/", i), did(fmt.Sprint("M", i)), New())
+	}
+	now := day0.Add(time.Hour)
+	for b.Loop() {
+		if n := len(u.Consents(now)); n != 10*vocab.MaxConsents {
+			b.Fatal(n)
+		}
 	}
 }

@@ -80,6 +80,17 @@ func TestConsents(t *testing.T) {
 	want("a participant's", submit(consent("b", company, did), holder), "")
 	want("signed by others too", submit(consent("c", company, did), thief, holder), "")
 
+	short, err := identity.Cosign(signed(consent("d", company, did), identity.SignOptions{}), identity.SignOptions{Created: time.Now(), Expires: time.Now().Add(time.Hour)}, holder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want("whose signature ends before the space's", b.Submit(t.Context(), short), "consent.expires")
+	both, err := identity.Cosign(signed(consent("d", company, did), identity.SignOptions{Expires: time.Now().Add(time.Minute)}), identity.SignOptions{Created: time.Now(), Expires: time.Now().Add(time.Hour)}, holder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want("who signed beside the space, elsewhere", b.Submit(t.Context(), both), "")
+
 	forged := signed(consent("d", company, did), identity.SignOptions{}, holder)
 	forged = []byte(strings.Replace(string(forged), "b.example", "c.example", 1))
 	if r := b.Submit(t.Context(), forged); r.Status != vocab.Refused || r.Problems[0].Code != "proof.invalid" {
@@ -92,7 +103,7 @@ func TestConsents(t *testing.T) {
 	// Who mirrors the log, without what is not public, comes to the same.
 	here, _ := b.c.Registry.Space(b.key.DID())
 	there, _ := b.publicOnly(hub.DID()).Registry().Space(b.key.DID())
-	if here.Consents != 2 || there.Consents != 2 {
+	if here.Consents != 3 || there.Consents != 3 {
 		t.Errorf("%d consents here, %d there", here.Consents, there.Consents)
 	}
 	for i, id := range []string{"urn:a", "urn:b"} {

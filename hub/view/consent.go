@@ -17,9 +17,10 @@ import (
 // ones. What has changed has the listings of that product read again.
 type consents struct {
 	read     bool
-	products map[string][]registry.Consent // in force, by 数据标识码
-	stale    map[string]bool               // products whose listings must be read again
-	changed  bool                          // since the note: which products there are
+	all      []registry.Consent             // in force, by digest
+	products map[string][]*registry.Consent // likewise, by 数据标识码
+	stale    map[string]bool                // products whose listings must be read again
+	changed  bool                           // since the note: which products there are
 }
 
 // readConsents reads the note of an index: the products that were in force, one a
@@ -34,14 +35,17 @@ func readConsents(note string) consents {
 
 // ask replaces what is in force, and tells which listings that may concern.
 func (c *consents) ask(all []registry.Consent) {
+	if c.read && slices.EqualFunc(c.all, all, func(a, b registry.Consent) bool { return a.Digest == b.Digest }) {
+		return
+	}
 	was := c.products
-	c.read, c.products = true, map[string][]registry.Consent{}
-	for _, one := range all {
-		for _, code := range one.Products {
-			c.products[code] = append(c.products[code], one)
+	c.read, c.all, c.products = true, all, map[string][]*registry.Consent{}
+	for i := range all {
+		for _, code := range all[i].Products {
+			c.products[code] = append(c.products[code], &all[i])
 		}
 	}
-	same := func(a, b registry.Consent) bool { return a.Digest == b.Digest }
+	same := func(a, b *registry.Consent) bool { return a.Digest == b.Digest }
 	for code, now := range c.products {
 		if !slices.EqualFunc(was[code], now, same) {
 			c.stale[code], c.changed = true, true
@@ -56,7 +60,7 @@ func (c *consents) ask(all []registry.Consent) {
 
 // permit reports whether a holder lets a space list a product.
 func (c *consents) permit(code, space string) bool {
-	return slices.ContainsFunc(c.products[code], func(one registry.Consent) bool { return slices.Contains(one.Spaces, space) })
+	return slices.ContainsFunc(c.products[code], func(one *registry.Consent) bool { return slices.Contains(one.Spaces, space) })
 }
 
 // note puts the products among the notes of a batch, where they have changed.
