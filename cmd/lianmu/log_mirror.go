@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
-	"strings"
 
 	"lianmu/federation/exchange"
 	"lianmu/federation/ledger"
@@ -129,16 +127,18 @@ func (b *bundleSource) Documents(ctx context.Context, digests []vocab.Digest) ([
 
 // Tile implements ledger.Source. The entries tiles are made of the leaf records.
 func (b *bundleSource) Tile(ctx context.Context, path string) ([]byte, error) {
-	rest, ok := strings.CutPrefix(path, "tile/entries/")
-	if !ok {
+	t, err := ledger.ParseTile(path)
+	if err != nil {
+		return nil, err
+	}
+	if t.L >= 0 {
 		return b.bundle.Tile(ctx, b.bundle.origin, path)
 	}
-	digits, _, _ := strings.Cut(rest, ".p/")
-	n, err := strconv.ParseUint(strings.NewReplacer("x", "", "/", "").Replace(digits), 10, 64)
-	if err != nil || n*tileWidth >= b.bundle.size {
+	first := uint64(t.N) * tileWidth
+	last := first + uint64(t.W)
+	if last > b.bundle.size {
 		return nil, fs.ErrNotExist
 	}
-	first, last := n*tileWidth, min((n+1)*tileWidth, b.bundle.size)
 	var out []byte
 	for first < last {
 		records, err := b.bundle.Leaves(ctx, b.bundle.origin, first, last)

@@ -7,9 +7,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"io"
-	"io/fs"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -150,7 +148,7 @@ func (b *Bundle) readHead(s *frameScanner) error {
 	if err := strict(p, h); err != nil {
 		return broken("首帧不对（%[1]v）", "its first frame is wrong (%[1]v)", err)
 	}
-	if checkOrigin(h.Origin) != nil || checkCard(h.Card) != nil || len(h.Card) == 0 || len(h.Checkpoint) > MaxNote ||
+	if ledger.CheckOrigin(h.Origin) != nil || checkCard(h.Card) != nil || len(h.Card) == 0 || len(h.Checkpoint) > MaxNote ||
 		h.Size > mostEntries || h.From > h.Size || h.Leaves != h.From&^0xff {
 		return broken("首帧不对", "its first frame is wrong")
 	}
@@ -278,7 +276,7 @@ func (b *Bundle) Tile(ctx context.Context, origin, path string) ([]byte, error) 
 	if err := b.holds(ctx, origin, b.head.From); err != nil {
 		return nil, err
 	}
-	t, err := parseTile(path)
+	t, err := ledger.ParseTile(path)
 	absent := fault("bundle.tile", "离线包里没有散列分块 %[1]s。", "the bundle does not have the hash tile %[1]s", path)
 	if err != nil || t.L < 0 {
 		return nil, absent
@@ -300,15 +298,6 @@ func (b *Bundle) Tile(ctx context.Context, origin, path string) ([]byte, error) 
 		out = append(out, h[:]...)
 	}
 	return out, nil
-}
-
-// parseTile reads a C2SP tlog-tiles path of a hash tile.
-func parseTile(path string) (tlog.Tile, error) {
-	t, err := tlog.ParseTilePath("tile/8/" + strings.TrimPrefix(path, "tile/"))
-	if err == nil && ledger.TilePath(t) != path {
-		err = fs.ErrNotExist
-	}
-	return t, err
 }
 
 // Documents implements Source.

@@ -49,7 +49,6 @@ const (
 	MaxAnswerHTTP = 4 << 20   // over HTTPS
 	MaxCard       = 16 << 10
 	MaxNote       = 4 << 10
-	MaxOrigin     = 200
 	MaxLogs       = 500 // in one request or answer
 	MaxLeaves     = 8192
 	MaxDocuments  = 2048

@@ -3,7 +3,6 @@ package exchange
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -57,7 +56,7 @@ func parseQuestion(q Question, body []byte) (question, error) {
 	if err := strict(body, &r); err != nil {
 		return r, err
 	}
-	if err := checkOrigin(r.Origin); err != nil {
+	if err := ledger.CheckOrigin(r.Origin); err != nil {
 		return r, err
 	}
 	n := len(r.Digests)
@@ -74,15 +73,6 @@ func parseQuestion(q Question, body []byte) (question, error) {
 		return r, fmt.Errorf("1 to %d digests of 32 bytes are for documents alone", MaxDocuments)
 	}
 	return r, nil
-}
-
-// checkOrigin says whether a text can be a log's name (as the name of a note's
-// key: see ledger.Config.Origin).
-func checkOrigin(s string) error {
-	if s == "" || len(s) > MaxOrigin || strings.ContainsAny(s, "+ \t\r\n") {
-		return errors.New("the log's name is empty, too long, or has spaces or a plus sign")
-	}
-	return nil
 }
 
 // What follows is how logs questions and their answers are written: cards as text,
@@ -135,7 +125,7 @@ func parseLogsRequest(body []byte) (LogsRequest, error) {
 		return r, fmt.Errorf("more than %d logs are held", MaxLogs)
 	}
 	for origin, h := range r.Held {
-		if err := checkOrigin(origin); err != nil {
+		if err := ledger.CheckOrigin(origin); err != nil {
 			return r, err
 		}
 		if h.Redacted < 0 {

@@ -43,7 +43,7 @@ func TestCardsArriveUnchanged(t *testing.T) {
 }
 
 func TestQuestionsAreStrict(t *testing.T) {
-	long := strings.Repeat("x", MaxOrigin+1)
+	long := strings.Repeat("x", ledger.MaxOrigin+1)
 	digests := strings.Repeat("AAAA", 32*(MaxDocuments+1)/3+1)
 	for _, row := range []struct {
 		q    Question
@@ -209,7 +209,7 @@ func FuzzQuestion(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, q string, body []byte) {
 		r, err := parseQuestion(Question(q), body)
-		if err == nil && (checkOrigin(r.Origin) != nil || len(r.Digests)%32 != 0 || r.Take < 0) {
+		if err == nil && (ledger.CheckOrigin(r.Origin) != nil || len(r.Digests)%32 != 0 || r.Take < 0) {
 			t.Errorf("%+v passed", r)
 		}
 	})

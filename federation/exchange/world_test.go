@@ -404,7 +404,7 @@ func (p *paper) Documents(ctx context.Context, _ string, digests []vocab.Digest)
 
 // Tile implements Source.
 func (p *paper) Tile(_ context.Context, _, path string) ([]byte, error) {
-	t, err := parseTile(path)
+	t, err := ledger.ParseTile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -100,7 +100,7 @@ func noteKeys(origin string, seed []byte) (note.Signer, note.Verifier, string, e
 	if len(seed) != ed25519.SeedSize {
 		return nil, nil, "", fmt.Errorf("the log key has %d bytes, not %d", len(seed), ed25519.SeedSize)
 	}
-	if err := checkOrigin(origin); err != nil {
+	if err := CheckOrigin(origin); err != nil {
 		return nil, nil, "", err
 	}
 	pub := append([]byte{1}, ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)...)
@@ -121,7 +121,7 @@ func noteKeys(origin string, seed []byte) (note.Signer, note.Verifier, string, e
 
 // mirrorKey reads the verifier key of a log that is mirrored.
 func mirrorKey(origin, vkey string) (note.Verifier, error) {
-	if err := checkOrigin(origin); err != nil {
+	if err := CheckOrigin(origin); err != nil {
 		return nil, err
 	}
 	v, err := note.NewVerifier(vkey)
@@ -134,9 +134,14 @@ func mirrorKey(origin, vkey string) (note.Verifier, error) {
 	return v, nil
 }
 
-func checkOrigin(origin string) error {
-	if origin == "" || len(origin) > 200 || strings.ContainsAny(origin, "+ \t\r\n") {
-		return fmt.Errorf("origin %q: a log's name has no spaces and no plus sign", origin)
+// MaxOrigin is the longest name of a log, in bytes.
+const MaxOrigin = 200
+
+// CheckOrigin says whether a text can be a log's name, which is that of its note
+// key too (C2SP signed-note).
+func CheckOrigin(origin string) error {
+	if origin == "" || len(origin) > MaxOrigin || strings.ContainsAny(origin, "+ \t\r\n") {
+		return fmt.Errorf("origin %.200q: a log's name has 1 to %d bytes, no spaces and no plus sign", origin, MaxOrigin)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func FuzzTilePath(f *testing.F) {
 	}
 	l.signed.Size = 280
 	f.Fuzz(func(t *testing.T, path string) {
-		tile, err := parseTile(path)
+		tile, err := ParseTile(path)
 		if err == nil && TilePath(tile) != path {
 			t.Errorf("%q is read as %q", path, TilePath(tile))
 		}

@@ -17,8 +17,9 @@ const (
 	tileWidth  = 1 << tileHeight
 )
 
-// parseTile reads a C2SP tlog-tiles path. Entries tiles have level −1.
-func parseTile(path string) (tlog.Tile, error) {
+// ParseTile reads a C2SP tlog-tiles path of a tile of height 8, as TilePath writes
+// it: fs.ErrNotExist for any other. Entries tiles have level −1.
+func ParseTile(path string) (tlog.Tile, error) {
 	rest, ok := strings.CutPrefix(path, "tile/")
 	if !ok || len(path) > 100 {
 		return tlog.Tile{}, fmt.Errorf("%q: %w", path, fs.ErrNotExist)
@@ -49,7 +50,7 @@ func TilePath(t tlog.Tile) string {
 // uint16 length and bytes). Only tiles within the last checkpoint are served;
 // fs.ErrNotExist otherwise.
 func (l *Log) Tile(path string) ([]byte, error) {
-	t, err := parseTile(path)
+	t, err := ParseTile(path)
 	if err != nil {
 		return nil, err
 	}
