@@ -118,7 +118,7 @@ func noted(t *testing.T, s *shelf) string {
 func TestNameTakenByWhatIsNoOffering(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
-	s.put(s.space, `"@type":"Space","@id":"`+s.space.DID()+`","name":"甲空间","operator":{"name":"示例公司","uscc":"`+company+`"}`)
+	s.put(s.space, descriptor(s.space, "甲空间", `,"operator":{"name":"示例公司","uscc":"`+company+`"}`))
 	s.admit(s.space)
 	s.put(s.space, product("urn:a", "泊位数据", listed))
 	s.put(s.space, product("urn:b", "泊位数据", listed))

@@ -21,11 +21,9 @@ const public = `,"audience":"public"`
 // read from it, and hidden as their own log and space say.
 func TestOneCatalogue(t *testing.T) {
 	t.Parallel()
-	s := newShelf(t)
-	b := s.neighbour("b.example")
-	theirs := newKey(t)
+	s, b, theirs := beside(t)
 	s.put(s.space, product("urn:a", "港口吞吐量", public))
-	b.put(theirs, `"@type":"Space","@id":"`+theirs.DID()+`","name":"航运空间","hub":"`+b.key.DID()+`"`)
+	b.put(theirs, descriptor(theirs, "航运空间", homeAt(b)))
 	b.put(theirs, product("urn:b", "港口泊位", ""))
 	b.put(theirs, product("urn:hidden", "港口计划", `,"audience":"space"`))
 	s.catchUp()
@@ -70,9 +68,7 @@ func TestOneCatalogue(t *testing.T) {
 // What is on its way from a mirror is shown by its reading, as of the own log.
 func TestOnItsWayFromAMirror(t *testing.T) {
 	t.Parallel()
-	s := newShelf(t)
-	b := s.neighbour("b.example")
-	theirs := newKey(t)
+	s, b, theirs := beside(t)
 	s.show(b)
 	b.put(theirs, product("urn:b", "港口泊位", public))
 	b.put(theirs, product("urn:hidden", "港口计划", `,"audience":"space"`))
@@ -92,13 +88,7 @@ func TestOnItsWayFromAMirror(t *testing.T) {
 // and are back as soon as they are heard of.
 func TestStaleLogs(t *testing.T) {
 	t.Parallel()
-	s := newShelf(t)
-	b := s.neighbour("b.example")
-	theirs := newKey(t)
-	s.put(s.space, product("urn:a", "港口吞吐量", public))
-	b.put(theirs, product("urn:b", "港口泊位", public))
-	s.show(b)
-	s.catchUp()
+	s, _, theirs := bothShown(t)
 	day := 24 * time.Hour
 	for name, test := range map[string]struct {
 		state LogState
@@ -145,13 +135,7 @@ func TestStaleLogs(t *testing.T) {
 // stood, also after a restart.
 func TestDetachAndAttach(t *testing.T) {
 	t.Parallel()
-	s := newShelf(t)
-	b := s.neighbour("b.example")
-	theirs := newKey(t)
-	s.put(s.space, product("urn:a", "港口吞吐量", public))
-	b.put(theirs, product("urn:b", "港口泊位", public))
-	s.show(b)
-	s.catchUp()
+	s, b, theirs := bothShown(t)
 	unseen := func(when string) {
 		t.Helper()
 		s.want(when, Question{}, "urn:a")
@@ -191,13 +175,12 @@ func TestDetachAndAttach(t *testing.T) {
 // takes its place; a purge that is due is noticed.
 func TestPurgeOfALog(t *testing.T) {
 	t.Parallel()
-	s := newShelf(t)
-	b := s.neighbour("b.example")
-	theirs, both := newKey(t), newKey(t)
+	s, b, theirs := beside(t)
+	both := newKey(t)
 	s.put(s.space, product("urn:a", "港口吞吐量", public))
 	s.put(both, product("urn:both", "旧的", public))
 	b.put(theirs, product("urn:b", "港口泊位", public))
-	b.put(both, `"@type":"Space","@id":"`+both.DID()+`","name":"搬家空间","hub":"`+b.key.DID()+`"`)
+	b.put(both, descriptor(both, "搬家空间", homeAt(b)))
 	b.put(both, product("urn:both", "新的", public))
 	s.show(b)
 	s.catchUp()
@@ -238,7 +221,7 @@ func TestHomeMoves(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
 	b := s.neighbour("b.example")
-	s.put(s.space, `"@type":"Space","@id":"`+s.space.DID()+`","name":"港口空间","hub":"`+s.key.DID()+`"`)
+	s.put(s.space, descriptor(s.space, "港口空间", homeAt(s.hub)))
 	s.put(s.space, product("urn:a", "港口吞吐量", public))
 	s.put(s.space, product("urn:left", "港口遗留", public))
 	s.show(b)
@@ -248,7 +231,7 @@ func TestHomeMoves(t *testing.T) {
 	s.catchUp()
 	s.want("its home is here", Question{}, "urn:a", "urn:left")
 	s.want("its home is here: what it says elsewhere", Question{Q: "吞吐量新"})
-	b.put(s.space, `"@type":"Space","@id":"`+s.space.DID()+`","name":"港口空间","audience":"space","hub":"`+b.key.DID()+`"`)
+	b.put(s.space, descriptor(s.space, "港口空间", `,"audience":"space"`+homeAt(b)))
 	b.put(s.space, product("urn:default", "港口默认", ""))
 	s.catchUp()
 	s.want("its home is there", Question{}, "urn:a")
@@ -279,10 +262,8 @@ func TestHomeMoves(t *testing.T) {
 // then tells of it.
 func TestOwnLogLearnsOfASpace(t *testing.T) {
 	t.Parallel()
-	s := newShelf(t)
-	b := s.neighbour("b.example")
-	theirs := newKey(t)
-	b.put(theirs, `"@type":"Space","@id":"`+theirs.DID()+`","name":"航运空间","audience":"space"`)
+	s, b, theirs := beside(t)
+	b.put(theirs, descriptor(theirs, "航运空间", `,"audience":"space"`))
 	b.put(theirs, product("urn:b", "港口泊位", ""))
 	s.show(b)
 	s.catchUp()
@@ -300,7 +281,7 @@ func TestLossIsTold(t *testing.T) {
 	b := s.neighbour("b.example")
 	away := newKey(t)
 	s.put(away, product("urn:away", "搬走", public))
-	s.put(away, `"@type":"Space","@id":"`+away.DID()+`","name":"搬走的空间","hub":"`+newKey(t).DID()+`"`)
+	s.put(away, descriptor(away, "搬走的空间", `,"hub":"`+newKey(t).DID()+`"`))
 	s.put(s.space, product("urn:a", "港口吞吐量", public))
 	s.catchUp()
 	s.want("at home nowhere that is known", Question{}, "urn:a")

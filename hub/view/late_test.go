@@ -80,7 +80,7 @@ func TestLateBodies(t *testing.T) {
 			s := newShelf(t)
 			b := s.neighbour("b.example")
 			theirs := newKey(t)
-			b.put(theirs, `"@type":"Space","@id":"`+theirs.DID()+`","name":"航运空间","audience":"public"`)
+			b.put(theirs, descriptor(theirs, "航运空间", `,"audience":"public"`))
 			b.put(theirs, product("urn:0", "港口", ""))
 			b.put(theirs, product("urn:1", "港口", ""))
 			b.put(theirs, product("urn:2", "港口", public))

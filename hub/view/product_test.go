@@ -70,13 +70,12 @@ func (s *shelf) wantListings(when string, hits ...string) {
 // participants afterwards changes it.
 func TestListingsOfAProduct(t *testing.T) {
 	t.Parallel()
-	s := newShelf(t)
-	b := s.neighbour("b.example")
-	theirs, third := newKey(t), newKey(t)
+	s, b, theirs := beside(t)
+	third := newKey(t)
 	publisher := listed + `,"publisher":{"name":"示例公司","uscc":"` + company + `"}`
-	s.put(s.space, `"@type":"Space","@id":"`+s.space.DID()+`","name":"甲空间","operator":{"name":"示例公司","uscc":"`+company+`"}`)
+	s.put(s.space, descriptor(s.space, "甲空间", `,"operator":{"name":"示例公司","uscc":"`+company+`"}`))
 	s.put(s.space, product("urn:a", "泊位数据", listed))
-	b.put(theirs, `"@type":"Space","@id":"`+theirs.DID()+`","name":"乙空间"`)
+	b.put(theirs, descriptor(theirs, "乙空间", ""))
 	b.put(theirs, product("urn:b", "泊位数据", publisher))
 	s.admit(s.space)
 	b.admit(theirs)
@@ -102,18 +101,18 @@ func TestListingsOfAProduct(t *testing.T) {
 	want("and is back", "urn:a urn:b ")
 
 	// Another code's subject, or a publisher who is another, verifies nothing.
-	s.put(third, `"@type":"Space","@id":"`+third.DID()+`","name":"丙空间","operator":{"name":"别的公司","uscc":"12430000MB0L046927"}`)
+	s.put(third, descriptor(third, "丙空间", `,"operator":{"name":"别的公司","uscc":"12430000MB0L046927"}`))
 	s.put(third, product("urn:c", "泊位数据", listed))
 	s.catchUp()
 	want("somebody else copies the code", "urn:a urn:b conflict", "urn:c conflict")
 	// Nor does what somebody says of himself where nobody has decided about him.
-	s.put(third, `"@type":"Space","@id":"`+third.DID()+`","name":"丙空间","operator":{"name":"示例公司","uscc":"`+company+`"}`)
+	s.put(third, descriptor(third, "丙空间", `,"operator":{"name":"示例公司","uscc":"`+company+`"}`))
 	s.catchUp()
 	want("somebody claims to be the provider", "urn:a urn:b conflict", "urn:c conflict")
 	s.admit(third)
 	s.catchUp()
 	want("a hub has decided that he is", "urn:a urn:b urn:c ")
-	s.put(third, `"@type":"Space","@id":"`+third.DID()+`","name":"丙空间","operator":{"name":"别的公司","uscc":"12430000MB0L046927"}`)
+	s.put(third, descriptor(third, "丙空间", `,"operator":{"name":"别的公司","uscc":"12430000MB0L046927"}`))
 	s.catchUp()
 	s.put(s.space, product("urn:a", "泊位数据", listed+`,"publisher":{"name":"别的公司","uscc":"12430000MB0L046927"}`))
 	s.catchUp()
@@ -124,7 +123,7 @@ func TestListingsOfAProduct(t *testing.T) {
 	s.put(third, `"@type":"Withdrawal","@id":"urn:c"`)
 	s.catchUp()
 	want("as before", "urn:a urn:b ")
-	s.put(s.space, `"@type":"Space","@id":"`+s.space.DID()+`","name":"甲空间"`)
+	s.put(s.space, descriptor(s.space, "甲空间", ""))
 	s.catchUp()
 	want("the operator has gone", "urn:a conflict", "urn:b conflict")
 

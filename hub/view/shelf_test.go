@@ -127,6 +127,32 @@ func (s *shelf) neighbour(origin string) *hub {
 		func(i uint64, at time.Time, f vocab.Fact, r *shape.Reading) { s.AppendedTo(origin, i, at, f, r) })
 }
 
+// beside is a shelf with a neighbour that it does not show yet, and a space of that.
+func beside(t testing.TB) (s *shelf, b *hub, theirs *identity.Key) {
+	t.Helper()
+	s = newShelf(t)
+	return s, s.neighbour("b.example"), newKey(t)
+}
+
+// bothShown is beside with an offering in each log, both of which it shows.
+func bothShown(t testing.TB) (s *shelf, b *hub, theirs *identity.Key) {
+	t.Helper()
+	s, b, theirs = beside(t)
+	s.put(s.space, product("urn:a", "港口吞吐量", public))
+	b.put(theirs, product("urn:b", "港口泊位", public))
+	s.show(b)
+	s.catchUp()
+	return s, b, theirs
+}
+
+// descriptor describes a space; more are further members.
+func descriptor(k *identity.Key, name, more string) string {
+	return `"@type":"Space","@id":"` + k.DID() + `","name":"` + name + `"` + more
+}
+
+// homeAt is how a descriptor says that a hub is the space's home.
+func homeAt(h *hub) string { return `,"hub":"` + h.key.DID() + `"` }
+
 // show attaches a neighbour's log.
 func (s *shelf) show(h *hub) {
 	s.hub.t.Helper()
