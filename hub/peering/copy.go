@@ -129,6 +129,8 @@ func (m *mirror) follow(ctx context.Context, source exchange.Source, o offer, l 
 		if err := m.p.halt(ctx, m.origin, broken.Problem, o.note); err != nil {
 			l.complain(err, true)
 		}
+	case errors.Is(err, ledger.ErrConflict): // another process of this hub was quicker
+		return time.Duration(float64(busyPause) * m.p.c.Jitter())
 	case limited.Err() != nil && m.log.Size() > before: // its turn is over; it did something
 	case errors.As(err, &fault), limited.Err() != nil:
 		m.failed(o.peer, err)
