@@ -300,6 +300,7 @@ func TestPeersOfOneName(t *testing.T) {
 	}
 	a.do(0, "approved", "peer", "approve", "--yes", c.info.DID)
 	a.do(1, "several hubs are called", "peer", "pause", "Port hub")
+	c.run.stop(os.Interrupt) // or it would ask again
 	a.do(0, "", "peer", "remove", "--yes", "--purge", c.info.DID)
 
 	// Not running it offers nothing, and nobody knows how far it has gone on.
