@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"slices"
 
 	"lianmu/federation/ledger"
 	"lianmu/federation/registry"
@@ -47,6 +48,9 @@ func (cat *Catalog) Audience(ctx context.Context, origin string, rec ledger.Reco
 	default:
 		return vocab.AudienceSpace, nil
 	}
+	if rec.Fact.Space != "" && rec.Leaf.Kind != vocab.KindAct { // what stands was read when it came
+		return f.said(rec.Fact), nil
+	}
 	r, err := cat.c.Reader.ReadDocument(ctx, cat.c.Processor, rec.Document, rec.ReceivedAt)
 	switch {
 	case err != nil:
@@ -62,15 +66,20 @@ func (cat *Catalog) Audience(ctx context.Context, origin string, rec ledger.Reco
 	return vocab.AudienceSpace, nil
 }
 
+// said is for whom an offering or participant is by what was read of it.
+func (f *feed) said(fact vocab.Fact) vocab.Audience {
+	if fact.Kind != vocab.KindOffering {
+		return vocab.AudienceOr(fact.Audience, vocab.AudienceSpace)
+	}
+	s, _ := f.Registry.Space(fact.Space)
+	return vocab.AudienceOr(fact.Audience, f.standard(s))
+}
+
 // named is for whom an entry is that names offerings and says nothing else of
 // them: for everybody where each of them was public before.
 func (f *feed) named(rec ledger.Record, space string, ids ...string) vocab.Audience {
-	for _, id := range ids {
-		if !f.Registry.PublicBefore(vocab.KeyOf(space, id), rec.Index) {
-			return vocab.AudienceSpace
-		}
-	}
-	if len(ids) == 0 {
+	hidden := func(id string) bool { return !f.Registry.PublicBefore(vocab.KeyOf(space, id), rec.Index) }
+	if len(ids) == 0 || slices.ContainsFunc(ids, hidden) {
 		return vocab.AudienceSpace
 	}
 	return vocab.AudiencePublic

@@ -33,7 +33,7 @@ func BenchmarkSearchDuringMirror(b *testing.B) {
 		rest, _ := s.searches(b, func() bool { return false })
 		began := time.Now()
 		s.show(n)
-		during, most := s.searches(b, func() bool { return s.MirrorsBehind() == 0 })
+		during, most := s.searches(b, func() bool { return s.behind(s.feed("b.example")) == 0 })
 		took := time.Since(began)
 		b.Logf("%d own offerings, %d of a mirror, GOMAXPROCS %d: the mirror came in at %.0f entries/s; "+
 			"searches at rest p50 %v p99 %v, meanwhile p50 %v p99 %v max %v",

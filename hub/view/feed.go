@@ -60,6 +60,12 @@ func newFeed(f Feed, own bool, room *atomic.Int64) *feed {
 // overtaken.
 func (f *feed) end() uint64 { return min(f.Log.Size(), f.Registry.Position()) }
 
+// knows reports whether the log has anything of a space.
+func (f *feed) knows(space string) bool {
+	_, ok := f.Registry.Space(space)
+	return ok
+}
+
 // owe takes what is to be done again since the last call.
 func (f *feed) owe() (late []uint64, level bool) {
 	f.mu.Lock()

@@ -109,7 +109,7 @@ func (cat *Catalog) based(e *edition, space string) (was, is string, err error) 
 func (cat *Catalog) shared(space string) (several, own bool) {
 	n := 0
 	for _, f := range cat.feeds() {
-		if _, ok := f.Registry.Space(space); ok {
+		if f.knows(space) {
 			n++
 			own = own || f.own
 		}
@@ -127,7 +127,11 @@ type shown struct {
 func (cat *Catalog) shownOf(ctx context.Context, e *edition, spaces []string) (map[vocab.Key]shown, error) {
 	all := map[vocab.Key]shown{}
 	for _, origin := range append(e.mirrors(), cat.own.origin) {
+		f := cat.feed(origin)
 		for _, space := range spaces {
+			if f != nil && !f.knows(space) {
+				continue
+			}
 			held, err := e.Holding(ctx, map[string]string{"space": space, "hub": origin})
 			if err != nil {
 				return nil, fmt.Errorf("%w: %w", errIndex, err)

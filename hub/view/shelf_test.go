@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -236,4 +237,18 @@ func (s *shelf) level(what string, want bool) []State {
 		s.hub.t.Fatalf("%s: the own log's views %+v, %v", what, states, err)
 	}
 	return states
+}
+
+// shown is all that the index shows, of all logs.
+func (s *shelf) shown() map[vocab.Key]vocab.Digest {
+	s.hub.t.Helper()
+	all := map[vocab.Key]vocab.Digest{}
+	for _, f := range s.feeds() {
+		held, err := s.edition().Holding(s.hub.t.Context(), map[string]string{"hub": f.origin})
+		if err != nil {
+			s.hub.t.Fatal(err)
+		}
+		maps.Copy(all, held)
+	}
+	return all
 }

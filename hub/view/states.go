@@ -65,28 +65,3 @@ func (cat *Catalog) granted(e *edition) (map[vocab.Key]bool, error) {
 	}
 	return all, nil
 }
-
-// Shown is all that the index shows, of all logs, as key and digest of the
-// document: two hubs that hold the same logs and may read the same show the same.
-func (cat *Catalog) Shown(ctx context.Context) (map[vocab.Key]vocab.Digest, error) {
-	cat.mu.RLock()
-	defer cat.mu.RUnlock()
-	shown := map[vocab.Key]vocab.Digest{}
-	for _, f := range cat.feeds() {
-		held, err := cat.ix.Holding(ctx, map[string]string{"hub": f.origin})
-		if err != nil {
-			return nil, err
-		}
-		for k, d := range held {
-			shown[k] = d
-		}
-	}
-	return shown, nil
-}
-
-// Count is the number of offerings in the index, of all logs.
-func (cat *Catalog) Count() uint64 {
-	cat.mu.RLock()
-	defer cat.mu.RUnlock()
-	return cat.ix.Count()
-}
