@@ -21,7 +21,17 @@ func (n namesakes) add(who string, name vocab.Text) {
 	}
 }
 
-// of lists who else bears a name, in any language.
+// shared reports whether others bear a name too, in any language.
+func (n namesakes) shared(who string, name vocab.Text) bool {
+	for _, text := range name {
+		if list := n[shape.PlainName(text)]; len(list) > 1 || len(list) == 1 && list[0] != who {
+			return true
+		}
+	}
+	return false
+}
+
+// of lists them.
 func (n namesakes) of(who string, name vocab.Text) (others []string) {
 	for _, text := range name {
 		for _, other := range n[shape.PlainName(text)] {
@@ -38,7 +48,7 @@ func (n namesakes) of(who string, name vocab.Text) (others []string) {
 // bear the name too, with the end of that, of n characters.
 func (t *tongue) called(id string, name vocab.Text, among namesakes, n int) phrase {
 	p := t.named(id, name)
-	if len(among.of(id, name)) > 0 {
+	if among.shared(id, name) {
 		p.Tail = tail(id, n)
 	}
 	return p
@@ -136,9 +146,30 @@ type namesake struct {
 	State  string // as a peering.State; "" of this hub and of one that is no peer
 }
 
-// namesakes are the hubs for which one of this name could be taken.
-func (h *hubs) namesakes(t *tongue, did string, name vocab.Text) (out []namesake) {
-	for _, other := range h.among.of(did, name) {
+// alike are hubs of one name.
+type alike struct {
+	List []namesake // at most namesakesShown
+	More int        // that are not listed
+}
+
+const namesakesShown = 10
+
+// namesakes are the hubs for which one of this name could be taken: first this hub,
+// then those that an officer decided about.
+func (h *hubs) namesakes(t *tongue, did string, name vocab.Text) (out alike) {
+	others := h.among.of(did, name)
+	rank := func(did string) int {
+		p := h.peer(did)
+		switch {
+		case did == h.own:
+			return 0
+		case p != nil && p.State != peering.Waiting:
+			return 1
+		}
+		return 2
+	}
+	slices.SortStableFunc(others, func(a, b string) int { return rank(a) - rank(b) })
+	for _, other := range others[:min(len(others), namesakesShown)] {
 		n := namesake{Name: t.named(other, h.names[other]), Phrase: t.fingerprint(other)}
 		n.Name.Tail = tail(other, hubTail)
 		if other != h.own {
@@ -147,7 +178,8 @@ func (h *hubs) namesakes(t *tongue, did string, name vocab.Text) (out []namesake
 		if p := h.peer(other); p != nil {
 			n.State = string(p.State)
 		}
-		out = append(out, n)
+		out.List = append(out.List, n)
 	}
+	out.More = len(others) - len(out.List)
 	return out
 }

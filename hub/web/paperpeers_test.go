@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -76,7 +77,7 @@ func (p paperPeers) Preview(_ context.Context, who access.Who, card []byte) (*pe
 	if err := p.may(who, access.PeerRead); err != nil {
 		return nil, err
 	}
-	if !slices.Contains([]byte("{"), append(card, 0)[0]) {
+	if !bytes.HasPrefix(card, []byte("{")) {
 		return nil, vocab.Problems{vocab.NewProblem("", "peer.card", "这不是有效的<名片>", "no <card>")}
 	}
 	preview := p.w.preview

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"reflect"
 	"slices"
 
 	"lianmu/hub/access"
@@ -28,19 +29,19 @@ type peerLog struct {
 // peerBody is the page of one hub.
 type peerBody struct {
 	peerRow
-	Known         bool // it is a peer; else only logs of it are here
-	Namesakes     []namesake
-	SaysNamesakes []namesake // more of them, of the name on its new card
-	Logs          []peerLog
-	LinkFault     *mishap
-	Undone        int // of our redactions: it has carried out that many
-	Said          bool
-	Preview       *peering.Preview // what would leave to it, where that was asked for
-	Look          string           // link to the preview
-	Lines         []string         // why there is no preview
-	Take          string           // the new card, for whom may take it; "" where approving takes it
-	Done          string           // what was just done
-	Acts          []peerLink
+	Known     bool // it is a peer; else only logs of it are here
+	Namesakes alike
+	SaysAlike alike // of the name on its new card, where that is another
+	Logs      []peerLog
+	LinkFault *mishap
+	Undone    int // of our redactions: it has carried out that many
+	Said      bool
+	Preview   *peering.Preview // what would leave to it, where that was asked for
+	Look      string           // link to the preview
+	Lines     []string         // why there is no preview
+	Take      string           // the new card, for whom may take it; "" where approving takes it
+	Done      string           // what was just done
+	Acts      []peerLink
 }
 
 // peer shows one hub with all that is held of it. The preview needs its card.
@@ -110,7 +111,9 @@ func (s *Site) peerBody(q *request, did string) (*peerBody, bool) {
 	}
 	b := &peerBody{peerRow: q.t.peerRow(all, info), Known: known, Look: peerURL(did) + "&preview=1#preview", Namesakes: all.namesakes(q.t, did, all.names[did])}
 	if info.Says != nil {
-		b.SaysNamesakes = slices.DeleteFunc(all.namesakes(q.t, did, info.Says.Name), func(n namesake) bool { return slices.Contains(b.Namesakes, n) })
+		if b.SaysAlike = all.namesakes(q.t, did, info.Says.Name); reflect.DeepEqual(b.SaysAlike, b.Namesakes) {
+			b.SaysAlike = alike{}
+		}
 	}
 	if p := info.Link; p != nil {
 		b.LinkFault = q.t.worse(nil, p.Error)

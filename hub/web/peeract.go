@@ -229,7 +229,7 @@ type newPeer struct {
 	Known         string // how it stands here already, as a peering.State; "" for one that is new
 	Abroad        bool
 	Unlisted      bool // the address given is not on the card
-	Namesakes     []namesake
+	Namesakes     alike
 	terms
 }
 

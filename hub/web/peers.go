@@ -178,7 +178,7 @@ func (s *Site) officersPeers(q *request, b *peersBody, logs []view.Coverage, nam
 	for _, c := range claims[start:end] {
 		b.Claims = append(b.Claims, q.t.disputed(c, logs, names))
 	}
-	if done := q.args.Get("done"); slices.Contains([]string{"remove", "purge", "block"}, done) {
+	if done := q.args.Get("done"); b.Manage && slices.Contains([]string{"remove", "purge"}, done) {
 		b.Done = done
 	}
 	return true

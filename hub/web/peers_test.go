@@ -55,6 +55,7 @@ func peerTown(t testing.TB) *town {
 	next := log(waits, peering.Offered)
 	late := peer(waits, peering.Waiting, abroad)
 	w.peers = []peering.PeerInfo{well, bad, late}
+	next.Name = vocab.Text{"zh": "航运物流行业节点（新）"}
 	next.Hub, next.Origin = good, well.About.Origin[:len(well.About.Origin)-1]+"2"
 	kept := log(gone, peering.Stale)
 	kept.AgeS = 9 * 24 * 3600
@@ -80,9 +81,11 @@ func TestPeersPage(t *testing.T) {
 	for role := range w.keys {
 		_, body, _ = w.officer(role).get("/peers?done=purge")
 		holds(t, string(role), body, []string{"1 个节点等待批准", "境外目录节点", "往来的节点", "航运物流行业目录节点", "48.0 MB / 120 KB", ">345<", ">—<", "连不上 http://192.0.2.9:8080", "2026-11-21 10:00:00 <span class=\"tag t-level\">已恢复", "已停止", "未连通", "其他账本", "失联",
-			strings.ReplaceAll(peerURL(w.peers[1].DID), "&", "&amp;"), "镜像正在清除"}, nil)
-		if strings.Contains(body, `href="/peers/add"`) != role.May(access.PeerManage) {
-			t.Errorf("%s: adding a peer is offered wrongly", role)
+			strings.ReplaceAll(peerURL(w.peers[1].DID), "&", "&amp;")}, nil)
+		for _, acts := range []string{`href="/peers/add"`, "镜像正在清除"} {
+			if strings.Contains(body, acts) != role.May(access.PeerManage) {
+				t.Errorf("%s: %s is shown wrongly", role, acts)
+			}
 		}
 	}
 	p := w.officer(access.Audit)
@@ -229,6 +232,9 @@ func TestPeerActsGoByWhatWasSeen(t *testing.T) {
 	if len(w.deeds) > 0 {
 		t.Errorf("done: %v", w.deeds)
 	}
+	page = peerActURL("accept", w.peers[0].DID, w.peers[0].Logs[1].Origin)
+	_, body, _ = p.get(page)
+	holds(t, "a new epoch", body, []string{"接受后，节点改称", "航运物流行业节点（新）"}, nil)
 	// As it is now is in the form of one that is approved already.
 	_, body, _ = p.get(peerActURL("approve", w.peers[0].DID, ""))
 	holds(t, "changing the terms", body, []string{`value="批复〔2026〕7 号"`, `value="yes" checked`, `value="行业主管部门推荐"`}, nil)
@@ -421,6 +427,14 @@ func TestNamesakes(t *testing.T) {
 	}
 	_, body, _ = p.submit("/peers/add", "/peers/add", url.Values{"card": {"{}"}})
 	holds(t, "adding it", body, warning, nil)
+	for i := range 30 { // very many of them
+		another := *late
+		another.DID = fmt.Sprint("did:key:zAnother", i)
+		w.peers = append(w.peers, another)
+	}
+	_, body, _ = p.get(peerURL("did:key:zAnother7"))
+	holds(t, "one of many", body, append(warning, "另有 21 个未列出"), nil)
+	late = &w.peers[2]
 	if _, body, _ = p.get(peerURL(w.peers[1].DID)); strings.Contains(body, "另有节点使用相同") {
 		t.Error("a hub whose name is its own")
 	}
