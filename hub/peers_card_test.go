@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -59,6 +60,36 @@ func TestStandOlderCard(t *testing.T) {
 			t.Errorf("%+v", l)
 		}
 		w.finds(2, view.Question{})
+	})
+	t.Run("until a file brings a newer one", func(t *testing.T) {
+		t.Parallel()
+		f := newForger(t).offers("1", "2")
+		file, w := settle(t, "丙", "0c"), settle(t, "丁", "0d")
+		file.add(f)
+		file.holds(f, 2)
+		var bundle bytes.Buffer
+		if err := file.peers().Export(t.Context(), security, &bundle, f.origin, 0); err != nil {
+			t.Fatal(err)
+		}
+		f.change(func() { f.ill[string(exchange.AskLogs)] = silent })
+		newer := f.card
+		f.card = older(f)
+		w.add(f)
+		f.card = newer
+		r := relaying(t, f, older(f))
+		w.add(r, peering.Terms{Relays: true})
+		r.heeded(w, f, 2, older(f))
+		if l := w.mirrorOf(f); l.Faulty != 2 {
+			t.Errorf("%+v", l)
+		}
+		for range 2 { // repeating is harmless
+			if _, err := w.peers().Import(t.Context(), security, bytes.NewReader(bundle.Bytes())); err != nil {
+				t.Fatal(err)
+			}
+			if l := w.mirrorOf(f); l.Faulty != 0 || l.Size != 2 {
+				t.Errorf("%+v", l)
+			}
+		}
 	})
 	t.Run("before a newer one is known here", func(t *testing.T) {
 		t.Parallel()

@@ -101,6 +101,9 @@ func (p *Peers) takeBundle(ctx context.Context, bundle *exchange.Bundle) (done I
 		return done, vocab.Problems{vocab.NewProblem("", "peer.state",
 			"账本 %[1]s 的状态是“%[2]s”，现在不能导入；见 lianmu peer list。", "the log %[1]s is %[3]s, so nothing can be imported now; see lianmu peer list", rec.Origin, is["zh"], is["en"])}
 	}
+	if _, err = p.renew(ctx, rec, card); err != nil {
+		return done, err
+	}
 	m, err := p.awaitOpen(ctx, card.Origin)
 	if err != nil {
 		return done, err
@@ -145,12 +148,13 @@ func (p *Peers) importable(did string) error {
 	return nil
 }
 
-// awaitOpen waits for a mirror that has just been taken up.
+// awaitOpen waits for a mirror that has just been taken up, or is to judge as a
+// newer card says.
 func (p *Peers) awaitOpen(ctx context.Context, origin string) (*mirror, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
-		if m := p.openOf(origin); m != nil {
+		if m := p.openOf(origin); m != nil && m.fits(m.record()) {
 			return m, nil
 		}
 		if !sleep(ctx, 10*time.Millisecond) {
