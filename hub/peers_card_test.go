@@ -55,7 +55,7 @@ func TestStandOlderCard(t *testing.T) {
 		w := settle(t, "甲", "0a")
 		w.add(f)
 		w.add(r, peering.Terms{Relays: true})
-		w.holds(f, 2)
+		r.heeded(w, f, 2, older(f))
 		if l := w.mirrorOf(f); l.Faulty > 0 {
 			t.Errorf("%+v", l)
 		}
