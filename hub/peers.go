@@ -122,8 +122,11 @@ func (h *Hub) PeerHandler() http.Handler {
 
 func refusePeer(w http.ResponseWriter, r *http.Request, status int, err error) {
 	ps := vocab.ProblemsOf(err, "internal")
-	if ps[0].Code == "busy" {
+	switch ps[0].Code {
+	case "busy":
 		status = http.StatusServiceUnavailable
+	case "internal":
+		status = http.StatusInternalServerError
 	}
 	access.WriteProblem(w, r, status, ps)
 }

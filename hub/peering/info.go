@@ -2,6 +2,7 @@ package peering
 
 import (
 	"context"
+	"time"
 
 	"lianmu/federation/ledger"
 	"lianmu/hub/access"
@@ -14,7 +15,7 @@ func (p *Peers) List(_ context.Context, who access.Who) ([]PeerInfo, error) {
 	if err := forbidden(who, access.PeerRead); err != nil {
 		return nil, err
 	}
-	logs := p.logs()
+	logs := p.logs("")
 	out := []PeerInfo{}
 	for _, peer := range p.store.allPeers() {
 		out = append(out, p.describe(peer, logs))
@@ -36,7 +37,7 @@ func (p *Peers) info(did string) (PeerInfo, error) {
 	if !ok {
 		return PeerInfo{}, unknown(did)
 	}
-	info := p.describe(peer, p.logs())
+	info := p.describe(peer, p.logs(did))
 	info.Card, info.Newer = p.toApprove(peer), peer.Newer
 	return info, nil
 }
@@ -46,7 +47,7 @@ func (p *Peers) Logs(_ context.Context, who access.Who) ([]LogInfo, error) {
 	if err := forbidden(who, access.PeerRead); err != nil {
 		return nil, err
 	}
-	return p.logs(), nil
+	return p.logs(""), nil
 }
 
 // Discover asks the hub at an address for its card, so that it can be previewed
@@ -97,11 +98,12 @@ func (p *Peers) about(raw []byte) *vocab.LogCard {
 	return &card.LogCard
 }
 
-func (p *Peers) logs() []LogInfo {
+// logs lists the mirrored logs of a hub; of "" all.
+func (p *Peers) logs(hub string) []LogInfo {
 	now := p.c.Now()
 	out := []LogInfo{}
 	for _, rec := range p.store.allMirrors() {
-		if rec.State == purging {
+		if rec.State == purging || hub != "" && rec.Hub != hub {
 			continue
 		}
 		info := LogInfo{Mirror: rec, State: rec.State, AgeS: seconds(rec.Heard, now)}
@@ -173,7 +175,7 @@ type Stats struct {
 
 // Stats counts peers and mirrors.
 func (p *Peers) Stats() Stats {
-	s := Stats{Peers: map[State]int{}, Mirrors: map[LogState]int{}, Logs: p.logs()}
+	s := Stats{Peers: map[State]int{}, Mirrors: map[LogState]int{}, Logs: p.logs("")}
 	for _, peer := range p.store.allPeers() {
 		s.Peers[peer.State]++
 	}
@@ -187,4 +189,12 @@ func (p *Peers) Stats() Stats {
 		s.Out += l.out.Load()
 	}
 	return s
+}
+
+// seconds rounds a time to whole ones; -1 stands for never.
+func seconds(since, now time.Time) int64 {
+	if since.IsZero() {
+		return -1
+	}
+	return int64(max(now.Sub(since), 0) / time.Second)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"lianmu/federation/identity"
@@ -316,36 +315,41 @@ func (p *Peers) Accept(ctx context.Context, who access.Who, origin string) error
 				"没有等待确认的账本 %s；见 lianmu peer list。", "no log %s waits to be accepted; see lianmu peer list", origin)}
 		}
 		if rec.State == Offered {
-			for _, m := range p.store.allMirrors() {
-				if m.Hub != rec.Hub || m.Origin == origin || m.State == Offered || m.State == purging {
-					continue
-				}
-				if _, err := p.store.changeMirror(ctx, m.Origin, func(m *Mirror, _ bool) error {
-					m.State = Ended
-					return nil
-				}); err != nil {
-					return "", err
-				}
+			if err := p.succeed(ctx, rec); err != nil {
+				return "", err
 			}
 		}
-		if rec.State == Offered {
-			if _, known := p.store.peer(rec.Hub); known {
-				if _, err := p.store.changePeer(ctx, rec.Hub, func(peer *Peer, _ bool) error {
-					peer.Card, peer.Newer = rec.Card, nil
-					return nil
-				}); err != nil {
-					return "", err
-				}
-			}
-		}
-		was := rec.State
 		_, err := p.store.changeMirror(ctx, origin, func(m *Mirror, _ bool) error {
 			m.State, m.Why = Current, nil
 			return nil
 		})
 		p.askAgain()
-		return "was " + string(was), err
+		return "was " + string(rec.State), err
 	})
+}
+
+// succeed lets a new epoch take the place of the hub's other logs, and its card that
+// of the one that was taken before.
+func (p *Peers) succeed(ctx context.Context, rec Mirror) error {
+	for _, m := range p.store.allMirrors() {
+		if m.Hub != rec.Hub || m.Origin == rec.Origin || m.State == Offered || m.State == purging {
+			continue
+		}
+		if _, err := p.store.changeMirror(ctx, m.Origin, func(m *Mirror, _ bool) error {
+			m.State = Ended
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	if _, known := p.store.peer(rec.Hub); !known {
+		return nil
+	}
+	_, err := p.store.changePeer(ctx, rec.Hub, func(peer *Peer, _ bool) error {
+		peer.Card, peer.Newer = rec.Card, nil
+		return nil
+	})
+	return err
 }
 
 func unknown(did string) error {
@@ -372,22 +376,4 @@ func distinct(all []string) []string {
 		}
 	}
 	return out
-}
-
-// waitingNow lists who waits, the one that has waited longest first.
-func (s *store) waitingNow() []Peer {
-	return slices.DeleteFunc(s.allPeers(), func(p Peer) bool { return p.State != Waiting })
-}
-
-// decidedPeers are those about whom somebody decided.
-func (s *store) decidedPeers() []Peer {
-	return slices.DeleteFunc(s.allPeers(), func(p Peer) bool { return p.State == Waiting })
-}
-
-// seconds rounds a time to whole ones; -1 stands for never.
-func seconds(since, now time.Time) int64 {
-	if since.IsZero() {
-		return -1
-	}
-	return int64(max(now.Sub(since), 0) / time.Second)
 }

@@ -175,6 +175,16 @@ func (s *store) allPeers() []Peer {
 	return out
 }
 
+// waitingNow lists who waits, the one that has waited longest first.
+func (s *store) waitingNow() []Peer {
+	return slices.DeleteFunc(s.allPeers(), func(p Peer) bool { return p.State != Waiting })
+}
+
+// decidedPeers are those about whom somebody decided.
+func (s *store) decidedPeers() []Peer {
+	return slices.DeleteFunc(s.allPeers(), func(p Peer) bool { return p.State == Waiting })
+}
+
 // allMirrors lists the mirrored logs in the order in which they were added.
 func (s *store) allMirrors() []Mirror {
 	s.mu.Lock()
