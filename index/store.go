@@ -130,7 +130,7 @@ func start(dir string, nap int) (ix *Index, err error) {
 	if err != nil {
 		return nil, err
 	}
-	queue := index.NewAnalysisQueue(runtime.GOMAXPROCS(0))
+	queue := index.NewAnalysisQueue(max(1, runtime.GOMAXPROCS(0)-1)) // one is left to searches
 	opened := false
 	defer func() {
 		if !opened {

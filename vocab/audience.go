@@ -46,14 +46,18 @@ var (
 // only where it says nothing. It fails closed: an unknown fallback means the
 // offering's own space.
 func AudienceOf(o *Offering, fallback Audience) Audience {
-	a := SaidAudience(o)
-	if a == "" {
-		a = fallback
+	return AudienceOr(SaidAudience(o), fallback)
+}
+
+// AudienceOr is AudienceOf by what the offering said.
+func AudienceOr(said, fallback Audience) Audience {
+	if said == "" {
+		said = fallback
 	}
-	if audienceRank[a] == 0 {
+	if audienceRank[said] == 0 {
 		return AudienceSpace
 	}
-	return a
+	return said
 }
 
 // SaidAudience is what an offering itself says of who may see it, by audience,

@@ -13,11 +13,14 @@ import (
 type judging struct {
 	j   *judge.Judge
 	log *ledger.Log
+	// background runs what may wait for searches.
+	background func(func())
 }
 
 // Read implements exchange.Judge.
-func (j judging) Read(ctx context.Context, leaf ledger.Leaf, document []byte) (any, error) {
-	return j.j.Read(ctx, leaf, document)
+func (j judging) Read(ctx context.Context, leaf ledger.Leaf, document []byte) (read any, err error) {
+	j.background(func() { read, err = j.j.Read(ctx, leaf, document) })
+	return read, err
 }
 
 // Stand implements exchange.Judge.

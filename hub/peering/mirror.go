@@ -104,7 +104,7 @@ func (p *Peers) openMirror(ctx context.Context, rec Mirror) (err error) {
 	m.accepted = m.log.Accepted().Time
 	m.most = m.accepted
 	m.follower = &exchange.Follower{
-		Log: m.log, Judge: judging{m.judge, m.log}, Others: m.others, Appended: m.appended,
+		Log: m.log, Judge: judging{m.judge, m.log, p.c.Catalog.InBackground}, Others: m.others, Appended: m.appended,
 		Filled: func(index uint64) { p.c.Catalog.Filled(m.origin, index) },
 		Toward: toward, Keep: m.keepToward, Now: p.c.Now, Logger: p.c.Logger,
 	}

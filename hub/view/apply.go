@@ -35,7 +35,8 @@ func (cat *Catalog) apply(ctx context.Context, e *edition, f *feed, from, to uin
 		}
 	}
 	puts, deletes := cat.changes(e, f, items)
-	return e.advance(ctx, f, puts, deletes, notes, to)
+	cat.inTurn(f, func() { err = e.advance(ctx, f, puts, deletes, notes, to) })
+	return err
 }
 
 // items returns the entries [from, to) of a log with readings of those that
@@ -87,8 +88,9 @@ func (cat *Catalog) at(ctx context.Context, f *feed, positions []uint64) ([]item
 }
 
 // read fills in missing readings of what stands and of what the hub decided, on
-// all cores, of a mirror on all but one. What it returns is ctx's error alone: a document that cannot be
-// read although intake could is left out and reported, and the rest goes on.
+// all cores, of a mirror on all but one. What it returns is ctx's error alone: a
+// document that cannot be read although intake could is left out and reported, and
+// the rest goes on.
 func (cat *Catalog) read(ctx context.Context, f *feed, items []item) error {
 	var wg sync.WaitGroup
 	next := make(chan *item, len(items))
@@ -109,20 +111,24 @@ func (cat *Catalog) read(ctx context.Context, f *feed, items []item) error {
 	for range workers {
 		wg.Go(func() {
 			for it := range next {
-				r, err := cat.c.Reader.ReadDocument(ctx, cat.c.Processor, it.document, it.receivedAt)
-				if err != nil && ctx.Err() == nil { // once more: it may have run out of time
-					r, err = cat.c.Reader.ReadDocument(ctx, cat.c.Processor, it.document, it.receivedAt)
-				}
-				if err != nil && ctx.Err() == nil {
-					cat.c.Logger.Error("an entry of the log cannot be read", "log", f.origin, "index", it.index, "err", err)
-					continue
-				}
-				it.reading = r
+				cat.inTurn(f, func() { cat.readItem(ctx, f, it) })
 			}
 		})
 	}
 	wg.Wait()
 	return ctx.Err() // nothing half read may move the cursor
+}
+
+func (cat *Catalog) readItem(ctx context.Context, f *feed, it *item) {
+	r, err := cat.c.Reader.ReadDocument(ctx, cat.c.Processor, it.document, it.receivedAt)
+	if err != nil && ctx.Err() == nil { // once more: it may have run out of time
+		r, err = cat.c.Reader.ReadDocument(ctx, cat.c.Processor, it.document, it.receivedAt)
+	}
+	if err == nil {
+		it.reading = r
+	} else if ctx.Err() == nil {
+		cat.c.Logger.Error("an entry of the log cannot be read", "log", f.origin, "index", it.index, "err", err)
+	}
 }
 
 // matters reports whether the index needs to know what an entry says.

@@ -48,6 +48,9 @@ func (cat *Catalog) Audience(ctx context.Context, origin string, rec ledger.Reco
 	default:
 		return vocab.AudienceSpace, nil
 	}
+	if rec.Fact.Space != "" && rec.Leaf.Kind != vocab.KindAct { // what stands was read when it came
+		return f.said(rec.Fact), nil
+	}
 	r, err := cat.c.Reader.ReadDocument(ctx, cat.c.Processor, rec.Document, rec.ReceivedAt)
 	switch {
 	case err != nil:
@@ -61,6 +64,15 @@ func (cat *Catalog) Audience(ctx context.Context, origin string, rec ledger.Reco
 		return vocab.AudienceOf(r.Offering, f.standard(s)), nil
 	}
 	return vocab.AudienceSpace, nil
+}
+
+// said is for whom an offering or participant is by what was read of it.
+func (f *feed) said(fact vocab.Fact) vocab.Audience {
+	if fact.Kind != vocab.KindOffering {
+		return vocab.AudienceOr(fact.Audience, vocab.AudienceSpace)
+	}
+	s, _ := f.Registry.Space(fact.Space)
+	return vocab.AudienceOr(fact.Audience, f.standard(s))
 }
 
 // named is for whom an entry is that names offerings and says nothing else of

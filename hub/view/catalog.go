@@ -61,9 +61,9 @@ type Catalog struct {
 	turn     string        // origin of the mirror served last; follower's own
 	wake     chan struct{} // a mirror has something
 
-	asked  atomic.Int64  // when somebody last searched, as UnixNano
-	reads  atomic.Uint64 // documents read to show one, or not to
-	faults atomic.Pointer[string]
+	background *background
+	reads      atomic.Uint64 // documents read to show one, or not to
+	faults     atomic.Pointer[string]
 
 	building   sync.Mutex // one rebuild at a time
 	done       atomic.Uint64
@@ -128,7 +128,7 @@ func Open(ctx context.Context, c Config) (*Catalog, error) {
 }
 
 func newCatalog(ctx context.Context, c Config, e *edition) *Catalog {
-	cat := &Catalog{c: c, ix: e, mirrors: map[string]*feed{}, wake: make(chan struct{}, 1)}
+	cat := &Catalog{c: c, ix: e, mirrors: map[string]*feed{}, wake: make(chan struct{}, 1), background: newBackground()}
 	cat.run, cat.stop = context.WithCancel(context.WithoutCancel(ctx))
 	cat.own = newFeed(Feed{Log: c.Log, Registry: c.Registry, Fallback: c.Fallback}, true, nil)
 	cat.room.Store(freshMirrors)

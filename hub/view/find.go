@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"lianmu/index"
 	"lianmu/index/query"
@@ -29,7 +28,7 @@ func (cat *Catalog) Find(ctx context.Context, q Question) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	cat.asked.Store(time.Now().UnixNano())
+	cat.background.search()
 	states := cat.c.States()
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()

@@ -75,7 +75,6 @@ func (cat *Catalog) round(ctx context.Context) (worked bool, err error) {
 		if cat.c.Now().Before(f.retry) {
 			continue
 		}
-		began := time.Now()
 		did, err := cat.serve(ctx, f)
 		switch {
 		case err == nil:
@@ -90,30 +89,10 @@ func (cat *Catalog) round(ctx context.Context) (worked bool, err error) {
 		}
 		if did {
 			cat.turn = f.origin
-			cat.yield(ctx, time.Since(began))
 			return true, nil
 		}
 	}
 	return worked, nil
-}
-
-// yield leaves the cores to searches after a batch of a mirror, for as long as the
-// batch took, if anybody has searched lately. The own log does not wait for it.
-func (cat *Catalog) yield(ctx context.Context, took time.Duration) {
-	if time.Since(time.Unix(0, cat.asked.Load())) > time.Second {
-		return
-	}
-	changed := cat.own.Log.Changed()
-	if cat.Behind() > 0 {
-		return
-	}
-	t := time.NewTimer(min(took, time.Second))
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-changed:
-	case <-t.C:
-	}
 }
 
 // serve applies what is owed of a log and then one batch, at most chunk entries.
