@@ -208,13 +208,13 @@ func (j *Judge) applied(index uint64, leaf ledger.Leaf, fact vocab.Fact, r *Read
 func FactOf(r *Read) vocab.Fact {
 	f := vocab.Fact{
 		Kind: r.Reading.Kind, Space: r.Secured.Space, ID: r.Reading.ID, Digest: r.Secured.Digest, Content: r.Secured.Content,
-		Created: r.Secured.Created, Expires: r.Secured.Expires, Audience: Audience(r.Reading),
+		Created: r.Secured.Created, Expires: r.Secured.Expires, Audience: saidAudience(r.Reading),
 	}
 	return f
 }
 
-// Audience is vocab.Fact's, of what was read.
-func Audience(r *shape.Reading) vocab.Audience {
+// saidAudience is vocab.Fact's Audience, of what was read.
+func saidAudience(r *shape.Reading) vocab.Audience {
 	switch {
 	case r.Offering != nil:
 		return vocab.SaidAudience(r.Offering)

@@ -162,27 +162,6 @@ func barred(k vocab.Key, f found, parts []part, space string) bool {
 	return f.log != 0 && says(f.version.kind) && (parts[0].barsContent(space, f.version.content) || parts[0].BansName(k))
 }
 
-// Known returns the version that stands with this content in a space, if it is
-// a published one of a space that is admitted.
-func (u *Union) Known(space string, content vocab.Digest) (Version, bool) {
-	for _, p := range u.logs() {
-		p.mu.RLock()
-		s := p.named(space)
-		k, ok := vocab.Key{}, false
-		if s != nil {
-			k, ok = p.contents[contentKey{s.number, content}]
-		}
-		p.mu.RUnlock()
-		if !ok {
-			continue
-		}
-		if v, ok := u.Version(k); ok && v.Published() && !v.Suspended && v.Content == content {
-			return v, true
-		}
-	}
-	return Version{}, false
-}
-
 // Offerings yields every version of these spaces' offerings in any log, published
 // or not, in no order. Withdrawals of participants and consents are among them.
 func (u *Union) Offerings(spaces ...string) iter.Seq2[vocab.Key, Version] {
@@ -218,30 +197,4 @@ func (u *Union) Expired(now time.Time) []vocab.Key {
 		}
 	}
 	return keys
-}
-
-// Digest is SHA-256 over the sorted lines "key digest\n" of all offerings shown
-// at now, with their number: equal on every hub that holds the same logs and has
-// redacted nothing of others'.
-func (u *Union) Digest(now time.Time) (vocab.Digest, int) {
-	shown := map[vocab.Key]vocab.Digest{}
-	for _, p := range u.logs() {
-		p.mu.RLock()
-		keys := make([]vocab.Key, 0, len(p.contents))
-		for k, v := range p.versions {
-			if v.kind == vocab.KindOffering {
-				keys = append(keys, k)
-			}
-		}
-		p.mu.RUnlock()
-		for _, k := range keys {
-			if _, done := shown[k]; done {
-				continue
-			}
-			if v, ok := u.Version(k); ok && v.Shown(now) {
-				shown[k] = v.Digest
-			}
-		}
-	}
-	return DigestOf(shown), len(shown)
 }

@@ -61,44 +61,12 @@ func (in *Intake) prepare(j *job) (ok bool) {
 	if err != nil {
 		return in.refuse(j, vocab.ProblemsOf(err, "shape"))
 	}
-	if r.Kind == vocab.KindSpace && r.ID != space {
-		return in.refuse(j, vocab.Problems{vocab.NewProblem("/@id", "space.other",
-			"数据空间的描述只能由它自己签名：@id 是 %s，签名者是 %s", "a space's descriptor is signed by the space itself: @id is %s, signed by %s", r.ID, space)})
+	read := &judge.Read{Reading: r, Secured: sec}
+	if ps := in.unfit(read, space, j.own && signer == in.c.HubDID); len(ps) > 0 {
+		return in.refuse(j, ps)
 	}
-	if r.Kind == vocab.KindSpace && in.c.Office != nil {
-		for _, key := range append([]string{signer}, r.Space.Keys...) {
-			if in.c.Office(key) {
-				return in.refuse(j, vocab.Problems{vocab.NewProblem("/key", "key.office",
-					"密钥 %s 属于本节点的管理人员或节点自己，不能用作空间的密钥；请另外生成一把（lianmu key new）",
-					"key %s is an officer's of this hub, or the hub's own, and cannot be a space's; make another (lianmu key new)", key)})
-			}
-		}
-	}
-	if r.Kind == vocab.KindSpace {
-		if p, moves := in.elsewhere(space, r.Space.Hub); moves && p.Code == "space.home" {
-			return in.refuse(j, vocab.Problems{p})
-		} else if moves {
-			r.Warnings = append(r.Warnings, p)
-		}
-	}
-	if r.Kind >= vocab.KindLog || judge.HubsOwn(r.Kind) && !(j.own && signer == in.c.HubDID) {
-		return in.refuse(j, vocab.Problems{vocab.NewProblem("/@type", "kind.reserved", "该类型只由目录节点自己写入", "only the hub itself writes this type")})
-	}
-	if r.Consent != nil {
-		err := judge.Cosigned(&judge.Read{Reading: r, Secured: sec})
-		if err == nil {
-			err = in.c.Registry.MayConsent(space, r.ID, r.Consent, now)
-		}
-		if err != nil {
-			return in.refuse(j, vocab.ProblemsOf(err, "consent"))
-		}
-	}
-	j.reading, j.also = r, sec.Also
-	j.fact = vocab.Fact{
-		Kind: r.Kind, Space: space, ID: r.ID, Digest: sec.Digest, Content: sec.Content,
-		Created: sec.Created, Expires: sec.Expires, Audience: judge.Audience(r),
-	}
-	if signer != space {
+	j.reading, j.also, j.fact = r, sec.Also, judge.FactOf(read)
+	if j.fact.Space = space; signer != space {
 		j.fact.Signer = signer
 	}
 	j.receipt.Kind, j.receipt.ID = r.Kind.String(), r.ID
@@ -115,20 +83,55 @@ func late(ps vocab.Problems) bool {
 	return !slices.ContainsFunc(ps, func(p vocab.Problem) bool { return p.Code != "proof.expired" && p.Code != "proof.future" })
 }
 
-// elsewhere says what it means that a space names another hub as its home. One
-// that is not known here is refused with space.home; one that is moves away.
-func (in *Intake) elsewhere(space, home string) (p vocab.Problem, moves bool) {
+// unfit says why what was read is not taken from a space, whatever the log says;
+// hubs tells that the hub itself says it.
+func (in *Intake) unfit(read *judge.Read, space string, hubs bool) vocab.Problems {
+	r := read.Reading
+	switch {
+	case r.Kind >= vocab.KindLog || judge.HubsOwn(r.Kind) && !hubs:
+		return vocab.Problems{vocab.NewProblem("/@type", "kind.reserved", "该类型只由目录节点自己写入", "only the hub itself writes this type")}
+	case r.Space != nil:
+		return in.unfitDescriptor(read, space)
+	case r.Consent != nil:
+		err := judge.Cosigned(read)
+		if err == nil {
+			err = in.c.Registry.MayConsent(space, r.ID, r.Consent, in.c.Now())
+		}
+		if err != nil {
+			return vocab.ProblemsOf(err, "consent")
+		}
+	}
+	return nil
+}
+
+// unfitDescriptor is unfit of a descriptor, which is warned where the space moves
+// to another hub.
+func (in *Intake) unfitDescriptor(read *judge.Read, space string) vocab.Problems {
+	r := read.Reading
+	if r.ID != space {
+		return vocab.Problems{vocab.NewProblem("/@id", "space.other",
+			"数据空间的描述只能由它自己签名：@id 是 %s，签名者是 %s", "a space's descriptor is signed by the space itself: @id is %s, signed by %s", r.ID, space)}
+	}
+	for _, key := range append([]string{read.Secured.Space}, r.Space.Keys...) {
+		if in.c.Office != nil && in.c.Office(key) {
+			return vocab.Problems{vocab.NewProblem("/key", "key.office",
+				"密钥 %s 属于本节点的管理人员或节点自己，不能用作空间的密钥；请另外生成一把（lianmu key new）",
+				"key %s is an officer's of this hub, or the hub's own, and cannot be a space's; make another (lianmu key new)", key)}
+		}
+	}
+	home := r.Space.Hub
 	if home == "" || home == in.c.HubDID || in.c.HubDID == "" {
-		return p, false
+		return nil
 	}
 	if st, ok := in.c.Registry.Space(space); ok && (st.Standing == registry.Admitted || st.Standing == registry.Suspended) {
-		return vocab.NewProblem("/hub", "space.moves",
+		r.Warnings = append(r.Warnings, vocab.NewProblem("/hub", "space.moves",
 			"描述写明归属节点是 %[1]s：接受后，本节点（%[2]s）不再是该空间的归属节点，其他节点只以 %[1]s 的目录账本为准；如非本意，请改回后重新提交",
-			"it names %[1]s as the space's home hub: from here on this hub (%[2]s) is not its home, and others go by the log of %[1]s alone; if that is not meant, change it back and submit it again", home, in.c.HubDID), true
+			"it names %[1]s as the space's home hub: from here on this hub (%[2]s) is not its home, and others go by the log of %[1]s alone; if that is not meant, change it back and submit it again", home, in.c.HubDID))
+		return nil
 	}
-	return vocab.NewProblem("/hub", "space.home",
+	return vocab.Problems{vocab.NewProblem("/hub", "space.home",
 		"描述写明归属节点是 %[1]s，不是本节点（%[2]s）；请提交到那个节点，或把归属节点（hub）改为本节点后重新签名",
-		"it names %[1]s as the space's home hub, not this one (%[2]s): present it there, or name this hub (hub) and sign it again", home, in.c.HubDID), true
+		"it names %[1]s as the space's home hub, not this one (%[2]s): present it there, or name this hub (hub) and sign it again", home, in.c.HubDID)}
 }
 
 // stranger says, before the document is read, why nothing of this key will be

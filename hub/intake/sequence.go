@@ -138,7 +138,7 @@ func (in *Intake) try(ctx context.Context, batch []*job) (rest []*job, err error
 		if d.Logged() {
 			j.receipt.Status, j.receipt.Log, j.receipt.Problems = d.Status, nil, nil
 			entries = append(entries, ledger.Entry{Document: j.raw, Fact: j.fact})
-			done = append(done, entered(j))
+			done = append(done, logged{j, j.fact, j.reading})
 			if d.Withholds && in.c.Signer != nil {
 				act, err := in.withhold(ctx, b, j, expect+uint64(len(entries))-1)
 				if err != nil {
@@ -186,8 +186,6 @@ type logged struct {
 	fact    vocab.Fact
 	reading *shape.Reading
 }
-
-func entered(j *job) logged { return logged{j, j.fact, j.reading} }
 
 // entryOf is what the fold takes of a submission.
 func entryOf(j *job) registry.Entry {

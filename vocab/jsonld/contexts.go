@@ -4,8 +4,6 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 
 	"github.com/piprate/json-gold/ld"
@@ -26,9 +24,6 @@ var contextAddresses = map[string]string{
 	"https://www.w3.org/ns/odrl.jsonld":                  "odrl.jsonld",
 	"http://www.w3.org/ns/odrl.jsonld":                   "odrl.jsonld",
 }
-
-// Contexts returns the addresses of the built-in contexts, sorted.
-func Contexts() []string { return slices.Sorted(maps.Keys(contextAddresses)) }
 
 // builtin is a context that ships with the program.
 type builtin struct {

@@ -177,7 +177,7 @@ func FuzzRead(f *testing.F) {
 		allFields, typical(), doc(`"安全级别":"机密"`), doc(`"temporal":"2020/P1Y"`),
 		aSpace(`"key":["` + spaceKey + `","` + otherKey + `"],"operator":{"name":"a","uscc":"91512081MA62K0260E"},"endpoint":[{"endpointType":"dsp","endpointURL":"https://s.example"}],"role":["运营方"],"defaultAudience":"互认","ruleScheme":"urn:x:1"`),
 		aParticipant(`,"did":"did:web:p.example","role":"provider","level":2,"validUntil":"2027-12-31"`), aParticipant(`,"x":["13800001234"]`),
-		aConsent(`,"did":"`+otherKey+`","validUntil":"2027-12-31"`), aConsent(`,"audience":"space"`),
+		aConsent(`,"did":"` + otherKey + `","validUntil":"2027-12-31"`), aConsent(`,"audience":"space"`),
 		anAct("KeyCompromise", `,"key":"`+spaceKey+`","from":12,"reason":"r"`), anAct("Removal", `,"offerings":["urn:x:1"]`),
 		anAct("KeyReplacement", `,"keys":["`+otherKey+`"],"evidence":"1"`), anAct("Admission", `,"descriptor":"`+digest+`","second":"b"`),
 		`{` + lianmu + `,"@type":"Redaction","@id":"` + anID + `","index":12,"leaf":"AQ","ground":"personal","by":"a","created":"2026-11-21T08:00:00Z"}`,

@@ -54,10 +54,7 @@ func (rd *reading) redaction(s subject) *vocab.Redaction {
 		r.Content = rd.digest(v)
 	}
 	if v, ok := rd.one(s, "nameBarred"); ok {
-		x, _ := v.literal()
-		if r.Barred, ok = x.(bool); !ok {
-			rd.refuse(v.at, "shape.type", "这里应为 true 或 false。", "This must be true or false.")
-		}
+		r.Barred = rd.yes(v)
 	}
 	r.Hub = rd.homeHub(s)
 	if v, ok := rd.one(s, "audience"); ok {
