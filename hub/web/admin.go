@@ -232,8 +232,7 @@ func (s *Site) approve(q *request) {
 		return
 	}
 	if q.form.Get("confirm") != "yes" {
-		s.problem(q, http.StatusBadRequest, vocab.Problems{vocab.NewProblem("/confirm", "request.missing",
-			"请核对后勾选“我已核对”。", "Check it, then tick that you have.")})
+		s.problem(q, http.StatusBadRequest, notTicked())
 		return
 	}
 	if _, err := s.config.Desk.Approve(q.Context(), q.who, cut(q.form.Get("id"), 64)); err != nil {

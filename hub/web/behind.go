@@ -22,8 +22,7 @@ type Catalog interface {
 	Suggest(ctx context.Context, prefix string, reader vocab.Reader, limit int) ([]index.Suggestion, error)
 	Offering(ctx context.Context, space, id string, reader vocab.Reader) (*view.Detail, error)
 	Spaces(ctx context.Context, reader vocab.Reader) ([]view.SpaceSummary, error)
-	SpaceNames() map[string]vocab.Text // by DID
-	Coverage() []view.Coverage         // of every log held, the own one first
+	Coverage() []view.Coverage // of every log held, the own one first
 }
 
 // Guard knows who sends a request; *access.Guard is one.

@@ -171,14 +171,6 @@ func (s *shelf) Offering(ctx context.Context, space, id string, reader vocab.Rea
 
 func (s *shelf) Coverage() []view.Coverage { return s.coverage }
 
-func (s *shelf) SpaceNames() map[string]vocab.Text {
-	names := map[string]vocab.Text{}
-	for _, sp := range s.spaces {
-		names[sp.DID] = sp.Name
-	}
-	return names
-}
-
 func (s *shelf) Spaces(context.Context, vocab.Reader) ([]view.SpaceSummary, error) {
 	return s.spaces, nil
 }

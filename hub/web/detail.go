@@ -79,14 +79,7 @@ func (s *Site) offering(q *request) {
 	raw := offeringURL(space, id) + "&raw=1"
 	if q.args.Get("raw") != "" {
 		// The bytes as they were signed, so that what is downloaded verifies.
-		h := q.w.Header()
-		h.Set("Content-Type", "application/ld+json")
-		h.Set("Content-Disposition", `attachment; filename="`+d.Digest.String()[:16]+`.jsonld"`)
-		h.Set("Cache-Control", "private, no-cache")
-		h.Set("Content-Length", strconv.Itoa(len(d.Document)))
-		if q.Method != http.MethodHead {
-			_, _ = q.w.Write(d.Document) // fails only where the reader has gone
-		}
+		q.attach(d.Digest.String()[:16]+".jsonld", d.Document)
 		return
 	}
 	o := d.Offering

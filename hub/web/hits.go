@@ -43,7 +43,7 @@ type hitView struct {
 // Fold reports whether the listings are too many to be shown at once.
 func (h hitView) Fold() bool { return len(h.Listings) > listingsShown }
 
-func (s *Site) hit(t *tongue, h view.Hit, names map[string]string) hitView {
+func (s *Site) hit(t *tongue, h view.Hit, names names) hitView {
 	title, summary := t.pick(h.Title), t.pick(h.Summary)
 	v := hitView{
 		URL:   offeringURL(h.Space, h.ID),
@@ -52,11 +52,11 @@ func (s *Site) hit(t *tongue, h view.Hit, names map[string]string) hitView {
 		Publisher: t.pick(h.Publisher), Modified: h.Modified, Received: h.Received, Completeness: min(max(h.Completeness, 0), 100),
 		Summary: t.highlight("summary", summary.Text, h.Highlights), SummaryLang: summary.Lang,
 		Demo: s.config.Demo && isDemo(h.Publisher, h.Summary),
-		Hub:  names[h.Hub], HubURL: logURL(h.Hub), State: h.State,
+		Hub:  names.logs[h.Hub], HubURL: logURL(h.Hub), State: h.State,
 		Listings: t.listings(h.Space, h.Hub, h.Listings, names), Others: max(h.Others, len(h.Listings)),
 	}
 	if v.Space == "" {
-		v.Space = either(names[h.Space], short(h.Space))
+		v.Space = either(names.space(h.Space), short(h.Space))
 	}
 	if h.Conflict {
 		v.Conflict = "/search"

@@ -117,19 +117,30 @@ func (t *tongue) ago(seconds int64) string {
 	return t.say("ago.seconds", max(seconds, 0))
 }
 
-// names are what spaces are called in the reader's language, by DID, and, where
-// there is more than one log, what those are, by origin.
-func (s *Site) names(q *request, logs map[string]phrase) map[string]string {
-	names := map[string]string{}
-	for did, name := range s.config.Catalog.SpaceNames() {
-		names[did] = name.In(q.t.lang)
-	}
+// names are what the spaces and the logs on a page are called in the reader's
+// language.
+type names struct {
+	registry Registry
+	lang     string
+	logs     map[string]string // by origin; empty where there is one log
+}
+
+// names asks for a space's name only where a page shows one; logs are those of all
+// logs (logNames).
+func (s *Site) names(q *request, logs map[string]phrase) names {
+	n := names{registry: s.config.Registry, lang: q.t.lang, logs: map[string]string{}}
 	if len(logs) > 1 {
 		for origin, name := range logs {
-			names[origin] = name.String()
+			n.logs[origin] = name.String()
 		}
 	}
-	return names
+	return n
+}
+
+// space is the name of a space; "" where it has not described itself.
+func (n names) space(did string) string {
+	state, _ := n.registry.Space(did)
+	return state.Space.Name.In(n.lang)
 }
 
 // listing is another space's, or another, offering of the product that a hit shows.
@@ -147,17 +158,17 @@ type listing struct {
 const listingsShown = 3
 
 // listings lays out those that are told beside one of the space and log given.
-func (t *tongue) listings(space, hub string, list []view.Listing, names map[string]string) (out []listing) {
+func (t *tongue) listings(space, hub string, list []view.Listing, names names) (out []listing) {
 	count := map[[2]string]int{{space, hub}: 1}
 	for _, l := range list {
 		count[[2]string{l.Space, l.Hub}]++
 	}
 	for _, l := range list {
 		x := listing{
-			ID: l.ID, URL: offeringURL(l.Space, l.ID), Space: l.SpaceName.In(t.lang), Hub: names[l.Hub], HubURL: logURL(l.Hub), State: l.State,
+			ID: l.ID, URL: offeringURL(l.Space, l.ID), Space: l.SpaceName.In(t.lang), Hub: names.logs[l.Hub], HubURL: logURL(l.Hub), State: l.State,
 		}
 		if x.Space == "" {
-			x.Space = either(names[l.Space], short(l.Space))
+			x.Space = either(names.space(l.Space), short(l.Space))
 		}
 		if count[[2]string{l.Space, l.Hub}] > 1 {
 			x.Which = short(l.ID)

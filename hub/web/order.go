@@ -33,6 +33,12 @@ type orderBody struct {
 // needsReason are the acts that hurt, so that everybody is told why.
 var needsReason = map[vocab.Verb]bool{vocab.Rejection: true, vocab.Suspension: true, vocab.Removal: true, vocab.Release: true}
 
+// notTicked asks for what every act needs.
+func notTicked() error {
+	return vocab.Problems{vocab.NewProblem("/confirm", "request.missing",
+		"请核对后勾选“我已核对”。", "Check it, then tick that you have.")}
+}
+
 // order shows what an act would do, before anything is given.
 func (s *Site) order(q *request) {
 	b, ok := s.orderBody(q, q.args)
@@ -108,8 +114,7 @@ func (s *Site) act(q *request) {
 		// Not tried yet, or with another key or position.
 		o.DryRun = true
 	} else if err == nil && !confirmed {
-		err = vocab.Problems{vocab.NewProblem("/confirm", "request.missing",
-			"请核对后勾选“我已核对”。", "Check it, then tick that you have.")}
+		err = notTicked()
 	}
 	var result admission.Result
 	if err == nil {

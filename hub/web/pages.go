@@ -49,11 +49,11 @@ func (s *Site) start(q *request) {
 	state := &searchState{}
 	for _, v := range a.Facets["theme"] {
 		f := filter{"theme", v.Value}
-		b.Tiles = append(b.Tiles, tile{choice{Label: q.t.valueName(f, a.Facets, nil), Count: v.Count, URL: state.toggle(f)}, v.Value, group(v)})
+		b.Tiles = append(b.Tiles, tile{choice{Label: q.t.valueName(f, a.Facets, names), Count: v.Count, URL: state.toggle(f)}, v.Value, group(v)})
 	}
 	for _, v := range a.Facets["kind"] {
 		f := filter{"kind", v.Value}
-		b.Kinds = append(b.Kinds, choice{Label: q.t.valueName(f, a.Facets, nil), Count: v.Count, URL: state.toggle(f)})
+		b.Kinds = append(b.Kinds, choice{Label: q.t.valueName(f, a.Facets, names), Count: v.Count, URL: state.toggle(f)})
 	}
 	for _, h := range a.Hits {
 		b.Newest = append(b.Newest, s.hit(q.t, h, names))

@@ -187,11 +187,6 @@ func (o *peerOrder) check(form url.Values) error {
 	return nil
 }
 
-func notTicked() error {
-	return vocab.Problems{vocab.NewProblem("/confirm", "request.missing",
-		"请核对后勾选“我已核对”。", "Check it, then tick that you have.")}
-}
-
 func noOutbound() error {
 	return vocab.Problems{vocab.NewProblem("/outbound", "peer.outbound",
 		"对方节点在境外，请写明出境批准的依据。", "The other hub is abroad: say on what ground the export was approved.")}

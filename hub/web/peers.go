@@ -242,15 +242,7 @@ func (t *tongue) worse(a *mishap, c *peering.Complaint) *mishap {
 // ownCard hands out this hub's own signed card: it is what the hub shows to every
 // other that asks.
 func (s *Site) ownCard(q *request) {
-	card := s.config.Peers.Card()
-	h := q.w.Header()
-	h.Set("Content-Type", "application/ld+json")
-	h.Set("Content-Disposition", `attachment; filename="lianmu-card.jsonld"`)
-	h.Set("Cache-Control", "private, no-cache")
-	h.Set("Content-Length", strconv.Itoa(len(card)))
-	if q.Method != http.MethodHead {
-		_, _ = q.w.Write(card) // fails only where the reader has gone
-	}
+	q.attach("lianmu-card.jsonld", s.config.Peers.Card())
 }
 
 func peerURL(did string) string { return "/peer?" + url.Values{"did": {did}}.Encode() }

@@ -21,7 +21,7 @@ const productShown = 50
 
 // product looks for what else gives an offering's product code. Where that fails
 // the page does without.
-func (s *Site) product(q *request, d *view.Detail, names map[string]string) *product {
+func (s *Site) product(q *request, d *view.Detail, names names) *product {
 	i := slices.IndexFunc(d.Offering.Identifiers, func(c string) bool { return vocab.CheckProduct(c) == nil })
 	if i < 0 {
 		return nil

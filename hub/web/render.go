@@ -69,6 +69,18 @@ func (s *Site) render(q *request, status int, name string, p page) {
 	}
 }
 
+// attach answers with a signed document, byte for byte, as a file of this name.
+func (q *request) attach(name string, document []byte) {
+	h := q.w.Header()
+	h.Set("Content-Type", "application/ld+json")
+	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	h.Set("Cache-Control", "private, no-cache")
+	h.Set("Content-Length", strconv.Itoa(len(document)))
+	if q.Method != http.MethodHead {
+		_, _ = q.w.Write(document) // fails only where the reader has gone
+	}
+}
+
 // inLanguage is the address of this page in another language; of one that a
 // form made, which cannot be asked for again, that of where it leads back to.
 func (q *request) inLanguage(lang string) string {

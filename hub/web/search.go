@@ -206,7 +206,7 @@ func (s *Site) search(q *request) {
 }
 
 // facets lays out the counts beside the results, in our order.
-func (t *tongue) facets(state *searchState, counts map[string][]index.FacetValue, names map[string]string) []facetView {
+func (t *tongue) facets(state *searchState, counts map[string][]index.FacetValue, names names) []facetView {
 	var out []facetView
 	for _, name := range facetOrder {
 		f := facetView{Name: name, Label: t.say("field." + name)}
@@ -236,9 +236,16 @@ func (t *tongue) facets(state *searchState, counts map[string][]index.FacetValue
 }
 
 // valueName is how a filter's value is called in the reader's language.
-func (t *tongue) valueName(f filter, counts map[string][]index.FacetValue, names map[string]string) string {
-	if (f.Field == "space" || f.Field == "hub") && names[f.Value] != "" {
-		return names[f.Value]
+func (t *tongue) valueName(f filter, counts map[string][]index.FacetValue, names names) string {
+	name := ""
+	switch f.Field {
+	case "space":
+		name = names.space(f.Value)
+	case "hub":
+		name = names.logs[f.Value]
+	}
+	if name != "" {
+		return name
 	}
 	if s := t.sayOr(f.Field+"."+f.Value, ""); s != "" {
 		return s

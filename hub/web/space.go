@@ -25,11 +25,11 @@ func (r spaceRow) Sound() bool { return r.Standing == registry.Admitted }
 
 // standing adds to spaces how they stand. Those that were never admitted, of
 // which there is nothing but a decision, are left out unless all are wanted.
-func (s *Site) standing(list []view.SpaceSummary, all bool, names map[string]string) (out []spaceRow) {
+func (s *Site) standing(list []view.SpaceSummary, all bool, names names) (out []spaceRow) {
 	for _, sp := range list {
 		state, _ := s.config.Registry.Space(sp.DID)
 		if all || state.Standing == registry.Admitted || state.Standing == registry.Suspended {
-			out = append(out, spaceRow{sp, state.Standing, names[sp.Log]})
+			out = append(out, spaceRow{sp, state.Standing, names.logs[sp.Log]})
 		}
 	}
 	return out
@@ -136,7 +136,7 @@ func (s *Site) space(q *request) {
 		list := func(field string) (out []choice) {
 			for _, v := range a.Facets[field] {
 				f := filter{field, v.Value}
-				out = append(out, choice{Label: q.t.valueName(f, a.Facets, nil), Count: v.Count, URL: state.toggle(f)})
+				out = append(out, choice{Label: q.t.valueName(f, a.Facets, names), Count: v.Count, URL: state.toggle(f)})
 			}
 			return out
 		}
