@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"lianmu/federation/identity"
 	"lianmu/hub"
@@ -28,19 +26,9 @@ func TestAccessShowHolders(t *testing.T) {
 		}
 		keys[name] = k
 	}
-	h, err := hub.Start(t.Context(), hub.Config{
-		Dir: filepath.Join(dir, "hub"), HTTP: "127.0.0.1:0", NATS: "127.0.0.1:0",
-		Operators: []access.Operator{{DID: keys["review"].DID(), Role: access.Review, Name: "duty desk"}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		_ = h.Close(ctx)
-	})
-	info := h.Info()
+	info := hubHere(t, hub.Config{
+		Dir: filepath.Join(dir, "hub"), Operators: []access.Operator{{DID: keys["review"].DID(), Role: access.Review, Name: "duty desk"}},
+	}).Info()
 	for _, c := range []struct {
 		key       string
 		has, lack []string

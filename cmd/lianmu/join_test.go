@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,20 +19,7 @@ import (
 // startClosedHub runs a hub that admits nobody by itself.
 func startClosedHub(t *testing.T, dir string) hub.Info {
 	t.Helper()
-	h, err := hub.Start(t.Context(), hub.Config{
-		Dir: dir, HTTP: "127.0.0.1:0", NATS: "127.0.0.1:0", Now: time.Now, Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := h.Close(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	return h.Info()
+	return hubHere(t, hub.Config{Dir: dir}).Info()
 }
 
 const chineseSpace = `

@@ -109,13 +109,9 @@ type keyProveCmd struct {
 
 // Run prints the proof that replacing a space's keys needs.
 func (c *keyProveCmd) Run(s *streams) error {
-	keys := make([]identity.Signer, len(c.Key))
-	for i, path := range c.Key {
-		key, err := identity.ReadKey(path)
-		if err != nil {
-			return err
-		}
-		keys[i] = key
+	keys, err := readKeys(c.Key)
+	if err != nil {
+		return err
 	}
 	proof, err := admission.ProveKeys(c.Space, s.Now(), keys...)
 	if err != nil {
@@ -123,4 +119,17 @@ func (c *keyProveCmd) Run(s *streams) error {
 	}
 	_, err = fmt.Fprintln(s.Out, proof)
 	return err
+}
+
+// readKeys reads several key files.
+func readKeys(paths []string) ([]identity.Signer, error) {
+	keys := make([]identity.Signer, len(paths))
+	for i, path := range paths {
+		key, err := identity.ReadKey(path)
+		if err != nil {
+			return nil, err
+		}
+		keys[i] = key
+	}
+	return keys, nil
 }

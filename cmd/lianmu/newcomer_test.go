@@ -21,12 +21,17 @@ import (
 	"lianmu/hub"
 )
 
-// startHubHere runs a hub in this process.
+// startHubHere runs a hub in this process that admits whoever signs.
 func startHubHere(t *testing.T, dir string) hub.Info {
 	t.Helper()
-	h, err := hub.Start(t.Context(), hub.Config{
-		Dir: dir, HTTP: "127.0.0.1:0", NATS: "127.0.0.1:0", Open: true, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
-	})
+	return hubHere(t, hub.Config{Dir: dir, Open: true}).Info()
+}
+
+// hubHere runs a hub in this process, on ports of its choice.
+func hubHere(t *testing.T, c hub.Config) *hub.Hub {
+	t.Helper()
+	c.HTTP, c.NATS, c.Now, c.Logger = "127.0.0.1:0", "127.0.0.1:0", time.Now, slog.New(slog.DiscardHandler)
+	h, err := hub.Start(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +42,7 @@ func startHubHere(t *testing.T, dir string) hub.Info {
 			t.Error(err)
 		}
 	})
-	return h.Info()
+	return h
 }
 
 // between puts a proxy before a hub that may change what it answers.

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"lianmu/hub"
 	"lianmu/vocab"
@@ -19,19 +16,7 @@ import (
 // and finds nothing wrong with it.
 func TestVerifyCountsRedactions(t *testing.T) {
 	dir := t.TempDir()
-	h, err := hub.Start(t.Context(), hub.Config{
-		Dir: dir, HTTP: "127.0.0.1:0", NATS: "127.0.0.1:0", Open: true, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := h.Close(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+	h := hubHere(t, hub.Config{Dir: dir, Open: true})
 	info := h.Info()
 	file := writeFile(t, "in.jsonl", strings.Join([]string{titled("urn:r:1", "潮位"), titled("urn:r:2", "风速"), titled("urn:r:3", "水温")}, "\n"))
 	cli(t, 0, "publish", "--hub", info.NATS, "--key", newKey(t), file)

@@ -29,13 +29,9 @@ func (c *signCmd) Run(s *streams) error {
 	if c.Expires < 0 {
 		return errors.New(tr("--expires 不能是负数", "--expires cannot be negative"))
 	}
-	keys := make([]identity.Signer, len(c.Key))
-	for i, path := range c.Key {
-		key, err := identity.ReadKey(path)
-		if err != nil {
-			return err
-		}
-		keys[i] = key
+	keys, err := readKeys(c.Key)
+	if err != nil {
+		return err
 	}
 	in, err := openInput([]string{"-"}, s.In)
 	if err != nil {

@@ -37,8 +37,8 @@ func (a *api) hubCard(w http.ResponseWriter, r *http.Request) error {
 // exchanged answers GET /api/v1/peers: for everybody what searches rest on, for
 // officers with whom logs are exchanged too. No list is longer than some hundreds.
 type exchanged struct {
-	Coverage []view.Coverage    `json:"coverage"`        // of each log shown, the own one first
-	Items    []peering.PeerInfo `json:"items,omitempty"` // peers
+	Coverage []view.Coverage    `json:"coverage"`       // of each log shown, the own one first
+	Items    []peering.PeerInfo `json:"items,omitzero"` // peers, for officers: absent for others
 	// Others are mirrored logs of hubs that are no peers: relayed, or kept.
 	Others []peering.LogInfo `json:"others,omitempty"`
 	// RedactedBy tells how many redactions of the own log each peer has carried out.

@@ -45,7 +45,7 @@ type Space struct {
 // At is the space's descriptor with the DID of its home hub, which nobody knows
 // before that hub is there.
 func (s Space) At(hub string) []byte {
-	open := bytes.TrimRight(bytes.TrimSpace(s.Descriptor), "}")
+	open := bytes.TrimSuffix(bytes.TrimSpace(s.Descriptor), []byte("}"))
 	return fmt.Appendf(nil, "%s,\n  \"归属节点\": %q\n}\n", bytes.TrimSpace(open), hub)
 }
 
