@@ -3,7 +3,10 @@ package hub_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -230,4 +233,37 @@ func TestMirrorRolledBack(t *testing.T) {
 		return fmt.Sprintf("%+v", l), l.Size == 3 && l.Lag == 0 && l.Error == nil
 	})
 	b.finds(3, view.Question{})
+}
+
+// What is refused is said in the reader's language, and so that it is known what to
+// do.
+func TestRefusalsOfPeersAreForPeople(t *testing.T) {
+	t.Parallel()
+	a := settle(t, "甲", "0a")
+	_, err := a.peers().Add(t.Context(), security, peering.Invite{Card: []byte(`{"@context":"https://w3id.org/lianmu/v1","@type":"Log"}`)}, peering.Terms{})
+	if code(err) != "peer.card" {
+		t.Fatal(err)
+	}
+	says := vocab.ProblemsOf(err, "")[0].Message
+	if !strings.Contains(says["zh"], "没有签名") || !strings.Contains(says["en"], "not signed") || strings.Contains(says["en"], "lianmu sign") {
+		t.Errorf("an unsigned card: %v", says)
+	}
+	for lang, want := range map[string]string{"en": "with a token", "zh": "须带令牌"} {
+		q, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.info.HTTP+"/api/v1/peer/logs", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Header.Set("Accept-Language", lang)
+		resp, err := http.DefaultClient.Do(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		var p access.Problem
+		if err != nil || json.Unmarshal(body, &p) != nil || resp.StatusCode != http.StatusUnauthorized ||
+			resp.Header.Get("Content-Language") != lang || !strings.Contains(p.Detail, want) {
+			t.Errorf("%s: %s %s %v", lang, resp.Status, body, err)
+		}
+	}
 }

@@ -38,3 +38,22 @@ func TestNamed(t *testing.T) {
 		}
 	}
 }
+
+// Every state and every event has a name for people in both languages.
+func TestLabels(t *testing.T) {
+	labels := map[string]vocab.Text{}
+	for _, s := range []State{Waiting, Approved, Paused, Blocked} {
+		labels["peer "+string(s)] = s.Label()
+	}
+	for _, s := range []LogState{Current, Ageing, Stale, Stopped, OnHold, Offered, Ended, purging} {
+		labels["log "+string(s)] = s.Label()
+	}
+	for what, label := range eventLabels {
+		labels["event "+what] = label
+	}
+	for name, label := range labels {
+		if label["zh"] == "" || label["en"] == "" {
+			t.Errorf("%s: %v", name, label)
+		}
+	}
+}
