@@ -18,15 +18,6 @@ func (cat *Catalog) Suggest(ctx context.Context, prefix string, reader vocab.Rea
 	return cat.ix.Suggest(ctx, prefix, reader, limit, cat.without(cat.ix, states)...)
 }
 
-// SpaceNames returns the names of all spaces that have an entry, by DID.
-func (cat *Catalog) SpaceNames() map[string]vocab.Text {
-	names := map[string]vocab.Text{}
-	for _, s := range cat.c.Union.Spaces() {
-		names[s.Space.DID] = s.Space.Name
-	}
-	return names
-}
-
 // Spaces lists the spaces that have an entry, by their Chinese names, with the
 // number of offerings that the reader may see.
 func (cat *Catalog) Spaces(ctx context.Context, reader vocab.Reader) ([]SpaceSummary, error) {
