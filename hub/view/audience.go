@@ -31,7 +31,7 @@ func (f *feed) standard(s registry.SpaceState) vocab.Audience {
 
 // Audience tells for whom the document of an entry of a log is. What says only
 // that an offering is gone names it, so it is for everybody where the offering
-// was, and else for its space alone; descriptors and what the hub itself says are
+// was, and else for its space alone; descriptors, consents and what the hub itself says are
 // for everybody, but for the names of offerings that it removes. An error means
 // that it could not be told, so it is for nobody.
 func (cat *Catalog) Audience(ctx context.Context, origin string, rec ledger.Record) (vocab.Audience, error) {
