@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -93,7 +94,7 @@ func (b *tab) fill(page, action string, form url.Values) (int, string) {
 	_, body := b.open(page, nil)
 	for _, m := range hiddenField.FindAllStringSubmatch(body, -1) {
 		if !form.Has(m[1]) {
-			form.Set(m[1], m[2])
+			form.Set(m[1], html.UnescapeString(m[2]))
 		}
 	}
 	return b.open(action, form)
