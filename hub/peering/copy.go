@@ -129,8 +129,6 @@ func (m *mirror) follow(ctx context.Context, source exchange.Source, o offer, l 
 		if err := m.p.halt(ctx, m.origin, broken.Problem, o.note); err != nil {
 			l.complain(err, true)
 		}
-	case errors.Is(err, ledger.ErrConflict): // another process of this hub was quicker
-		return time.Duration(float64(busyPause) * m.p.c.Jitter())
 	case limited.Err() != nil && m.log.Size() > before: // its turn is over; it did something
 	case errors.As(err, &fault), limited.Err() != nil:
 		m.failed(o.peer, err)
@@ -252,9 +250,15 @@ func (m *mirror) keep(ctx context.Context, always bool) {
 	m.kept = heard
 }
 
-// advance copies entries, judges them and shows them.
+// advance copies entries, judges them and shows them. Where another process of this
+// hub was quicker, it goes on from where that one is.
 func (m *mirror) advance(ctx context.Context, source exchange.Source, o offer) (exchange.Progress, error) {
-	return m.follower.Advance(ctx, source, o.own, o.note)
+	for {
+		progress, err := m.follower.Advance(ctx, source, o.own, o.note)
+		if !errors.Is(err, ledger.ErrConflict) || !sleep(ctx, time.Duration(float64(busyPause)*m.p.c.Jitter())) {
+			return progress, err
+		}
+	}
 }
 
 // appended shows an entry that has just been taken in.
