@@ -282,7 +282,7 @@ func TestAddPeer(t *testing.T) {
 		}
 	}
 	_, body, _ = p.submit("/peers/add", "/peers/add", url.Values{"card": {` {"a":"<b>"} `}})
-	holds(t, "looked at", body, []string{w.preview.Words.ZH, "境外目录节点", "1,234", "它已登记在此", "对方在境外", `name="card" value="{&#34;a&#34;:&#34;&lt;b&gt;&#34;}"`, `name="outbound" maxlength="500" value="" required`}, []string{"您填写的地址不在其中"})
+	holds(t, "looked at", body, []string{w.preview.Words.ZH, "境外目录节点", "1,234", "它已登记在此", "对方在境外", `name="card" value="{&#34;a&#34;:&#34;&lt;b&gt;&#34;}"`, `name="outbound" maxlength="500" value="" required`}, []string{"您填写的地址不在名片上"})
 	form := url.Values{"step": {"add"}, "card": {`{"a":1}`}, "relays": {"yes"}, "important": {"why"}}
 	if code, body, _ := p.submit("/peers/add", "/peers/add", form); code != 400 || !strings.Contains(body, "请写明出境批准的依据") {
 		t.Errorf("without a ground: %d", code)
@@ -299,7 +299,7 @@ func TestAddPeer(t *testing.T) {
 	// By address: the hub there is asked for its card, once.
 	w.deeds = nil
 	_, body, _ = p.submit("/peers/add", "/peers/add", url.Values{"address": {"https://peer.example:99"}})
-	holds(t, "asked", body, []string{"您填写的地址不在其中", `name="address" value="https://peer.example:99"`, `name="card" value="{&#34;@type&#34;`}, nil)
+	holds(t, "asked", body, []string{"您填写的地址不在名片上", `name="address" value="https://peer.example:99"`, `name="card" value="{&#34;@type&#34;`}, nil)
 	form.Set("card", w.card)
 	form.Set("address", "https://peer.example:99")
 	w.peerFail = vocab.Problems{vocab.NewProblem("", "peer.many", "太多了", "too many")}
