@@ -150,27 +150,40 @@ func retryAfter(h http.Header) time.Duration {
 	return time.Duration(min(max(seconds, 1), 60)) * time.Second
 }
 
-// do makes one request and reads its answer, at most maxAnswer bytes.
-func (h *hubClient) do(ctx context.Context, method, path, contentType string, body []byte, token bool) (int, http.Header, []byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, h.base+path, bytes.NewReader(body))
+// request makes a request ready, with a fresh token where one is wanted.
+// contentType "" is of none.
+func (h *hubClient) request(ctx context.Context, method, path, contentType string, body io.Reader, token bool) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, h.base+path, body)
 	if err != nil {
-		return 0, nil, nil, err
+		return nil, err
 	}
 	maps.Copy(req.Header, h.header)
-	if body != nil {
+	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
 	req.Header.Set("Accept-Language", tr("zh", "en"))
 	if token {
 		info, err := h.info(ctx)
 		if err != nil {
-			return 0, nil, nil, err
+			return nil, err
 		}
 		t, err := identity.NewToken(h.key, info.Hub, h.now(), time.Minute)
 		if err != nil {
-			return 0, nil, nil, err
+			return nil, err
 		}
 		req.Header.Set("Authorization", "Bearer "+t)
+	}
+	return req, nil
+}
+
+// do makes one request and reads its answer, at most maxAnswer bytes.
+func (h *hubClient) do(ctx context.Context, method, path, contentType string, body []byte, token bool) (int, http.Header, []byte, error) {
+	if body == nil {
+		contentType = ""
+	}
+	req, err := h.request(ctx, method, path, contentType, bytes.NewReader(body), token)
+	if err != nil {
+		return 0, nil, nil, err
 	}
 	resp, err := h.http.Do(req)
 	if err != nil {
@@ -193,24 +206,13 @@ func (h *hubClient) unhurried(ctx context.Context, method, path, contentType str
 	if h.key == nil {
 		return nil, needsKey()
 	}
-	info, err := h.info(ctx)
-	if err != nil {
-		return nil, err
-	}
-	token, err := identity.NewToken(h.key, info.Hub, h.now(), time.Minute)
-	if err != nil {
-		return nil, err
-	}
-	req, err := http.NewRequestWithContext(ctx, method, h.base+path, body)
+	req, err := h.request(ctx, method, path, contentType, body, true)
 	if err != nil {
 		return nil, err
 	}
 	if body != nil {
 		req.ContentLength = length
-		req.Header.Set("Content-Type", contentType)
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("Accept-Language", tr("zh", "en"))
 	patient := *h.http
 	patient.Timeout = 0
 	resp, err := patient.Do(req)

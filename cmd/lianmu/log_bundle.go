@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -218,7 +219,7 @@ func (r *sending) Read(b []byte) (int, error) {
 func readNote(note []byte) (origin string, size uint64, err error) {
 	lines := strings.SplitN(string(note), "\n", 3)
 	if len(lines) == 3 {
-		_, err = fmt.Sscanf(lines[1], "%d", &size)
+		size, err = strconv.ParseUint(lines[1], 10, 64)
 	}
 	if len(lines) < 3 || err != nil {
 		return "", 0, errors.New(tr("账本签封的格式不对", "the checkpoint is malformed"))

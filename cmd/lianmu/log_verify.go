@@ -40,8 +40,8 @@ func (c *logVerifyCmd) Run(ctx context.Context, s *streams) error {
 	case c.Bundle != "" && (c.Dir != "" || c.Log != ""), c.Dir != "" && c.Log != "":
 		return errors.New(tr("--bundle、--dir 和 --log 只能用一个", "--bundle, --dir and --log cannot be used together"))
 	case c.Hub == "" && c.Dir == "" && c.Bundle == "":
-		return errors.New(tr("要核验哪里：--hub http://主机:端口（运行中的节点），还是 --dir 文件夹（已停止的节点）？",
-			"verify what: --hub http://HOST:PORT (a running hub), or --dir DIR (one that is stopped)?"))
+		return errors.New(tr("要核验哪里：--hub http://主机:端口（运行中的节点）、--dir 文件夹（已停止的节点），还是 --bundle 文件（离线包）？",
+			"verify what: --hub http://HOST:PORT (a running hub), --dir DIR (one that is stopped), or --bundle FILE (a log in a file)?"))
 	case c.Dir != "" && c.Hub != "" && c.Hub != os.Getenv("LIANMU_HTTP_HUB"):
 		return errors.New(tr("--hub 和 --dir 只能用一个", "--hub and --dir cannot be used together"))
 	}
