@@ -50,8 +50,9 @@ type Follower struct {
 	// Others are further sources of this log, best first: for documents that the
 	// one in use does not have right. May be nil.
 	Others func() []Source
-	// Appended is told of every entry once it is in the mirror, in order. For one that does not stand or whose document is not here, fact
-	// has kind and digest alone and read is nil. May be nil.
+	// Appended is told of every entry once it is in the mirror, in order. For one
+	// that does not stand or whose document is not here, fact has kind and digest
+	// alone and read is nil. May be nil.
 	Appended func(index uint64, leaf ledger.Leaf, fact vocab.Fact, read any)
 	// Filled is told of every entry whose document came late. May be nil.
 	Filled func(index uint64)
@@ -102,7 +103,8 @@ const (
 //
 // Errors: *SourceFault (try another source; what was taken stays, and the next
 // Advance goes on there); *ledger.Contradiction (with both notes: the log forked);
-// *LogFault; those of ctx; any other is the mirror's own store's. A checkpoint
+// *LogFault; those of ctx; ledger.ErrConflict (another copied into the mirror
+// meanwhile: go on); any other is the mirror's own store's. A checkpoint
 // older than the one last accepted is no error and does nothing.
 func (f *Follower) Advance(ctx context.Context, src Source, own bool, note []byte) (p Progress, err error) {
 	f.mu.Lock()
@@ -118,15 +120,17 @@ func (f *Follower) Advance(ctx context.Context, src Source, own bool, note []byt
 	if err := c.agree(); err != nil {
 		return p, err
 	}
-	if err := f.level(ctx); err != nil {
-		return p, err
-	}
 	if err := f.reconsider(ctx); err != nil {
 		return p, err
 	}
-	for size := f.Log.Size(); size < c.cp.Size; size = f.Log.Size() {
-		if err := f.level(ctx); err != nil { // whoever else copies into this mirror may have been quicker
+	for {
+		// Whoever else copies into this mirror may have been quicker.
+		size := f.Log.Size()
+		if err := f.level(ctx); err != nil {
 			return p, err
+		}
+		if size >= c.cp.Size {
+			break
 		}
 		leaves, broken, err := c.leaves(ctx, size)
 		if err != nil {

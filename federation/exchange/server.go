@@ -191,28 +191,19 @@ func (s *Server) collect(ctx context.Context, who Who, log *ledger.Log, digests 
 		ends = append(ends, len(raw))
 	}
 	for len(digests) > 0 && (len(ends) == 0 || len(raw) < enough) {
-		at, ok := log.Find(digests[0])
-		if !ok || log.RedactedDocument(digests[0]) {
-			state := DocumentMissing
-			if ok {
-				state = DocumentRedacted
-			}
-			add(Document{State: state})
+		at, n, ok := log.FindRun(digests)
+		if !ok {
+			add(Document{State: DocumentMissing})
 			digests = digests[1:]
 			continue
-		}
-		// Neighbours in the log, as a follower asks for, are read in one go.
-		n := uint64(1)
-		for n < uint64(len(digests)) {
-			if next, ok := log.Find(digests[n]); !ok || next != at+n || log.RedactedDocument(digests[n]) {
-				break
-			}
-			n++
 		}
 		mayRead := func(rec ledger.Record) bool { return s.c.MayRead(who.Reader, log.Origin(), rec) }
 		for d, err := range documents(ctx, log, at, at+n, mayRead) {
 			if err != nil {
 				return nil, nil, err
+			}
+			if log.RedactedDocument(digests[0]) { // perhaps as another entry
+				d = Document{State: DocumentRedacted}
 			}
 			add(d)
 			digests = digests[1:]

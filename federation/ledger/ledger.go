@@ -226,6 +226,23 @@ func (l *Log) Find(d vocab.Digest) (uint64, bool) {
 	return l.tree.find(d)
 }
 
+// FindRun returns the first entry with the first of these digests, and how many of
+// them, one at least, are those of the entries from it on: whoever asks for
+// documents in the log's order can have them read in one go.
+func (l *Log) FindRun(digests []vocab.Digest) (index, n uint64, ok bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if index, ok = l.tree.find(digests[0]); !ok {
+		return 0, 0, false
+	}
+	for n = 1; n < uint64(len(digests)); n++ {
+		if next, ok := l.tree.find(digests[n]); !ok || next != index+n {
+			break
+		}
+	}
+	return index, n, true
+}
+
 // At tells from memory what the log holds of an entry: its leaf record and state,
 // Redacted where a redaction names it; false beyond the log's end.
 func (l *Log) At(index uint64) (leaf Leaf, state EntryState, ok bool) {

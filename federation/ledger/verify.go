@@ -47,17 +47,10 @@ func (s source) Tile(_ context.Context, path string) ([]byte, error) { return s.
 func (s source) Documents(ctx context.Context, digests []vocab.Digest) ([][]byte, error) {
 	out := make([][]byte, len(digests))
 	for i := 0; i < len(digests); {
-		at, ok := s.l.Find(digests[i])
+		at, n, ok := s.l.FindRun(digests[i:])
 		if !ok {
 			i++
 			continue
-		}
-		n := uint64(1)
-		for i+int(n) < len(digests) {
-			if next, ok := s.l.Find(digests[i+int(n)]); !ok || next != at+n {
-				break
-			}
-			n++
 		}
 		bodies := lateReader{l: s.l, to: at + n}
 		// Bodies are read as they are: judging them is the verifier's part.
