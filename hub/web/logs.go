@@ -31,6 +31,7 @@ type logLine struct {
 type coverage struct {
 	Count   int
 	Logs    []logLine // the first logsNamed
+	Awaited int       // logs that are mirrored and of which nothing is here yet
 	LeftOut []logLine // those that are left out unless asked for
 	Stale   bool      // they were asked for
 	Switch  string    // link to the same with or without them; "" where there is none
@@ -40,10 +41,10 @@ type coverage struct {
 // is signed anew each minute.
 const heardSeconds = 150
 
-// rests tells what a page rests on; names are those of the logs (logNames).
-func (t *tongue) rests(logs []view.Coverage, names map[string]phrase) coverage {
-	c := coverage{Count: len(logs)}
-	for _, l := range logs {
+// rests tells what an answer rests on; names are those of the logs (logNames).
+func (t *tongue) rests(a *view.Answer, names map[string]phrase) coverage {
+	c := coverage{Count: len(a.Coverage), Awaited: a.Awaited}
+	for _, l := range a.Coverage {
 		line := t.logLine(l, names)
 		if l.LeftOut {
 			c.LeftOut = append(c.LeftOut, line)

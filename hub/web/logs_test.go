@@ -109,11 +109,11 @@ func TestListingsAndDisputes(t *testing.T) {
 	claim.Conflict = true
 	page := func(hits ...view.Hit) string {
 		t.Helper()
-		f := &fixedAnswer{shelf: s, answer: view.Answer{Total: uint64(len(hits)), Hits: hits, Coverage: s.coverage}}
+		f := &fixedAnswer{shelf: s, answer: view.Answer{Total: uint64(len(hits)), Hits: hits, Coverage: s.coverage, Awaited: 2}}
 		_, body, _ := get(t, newTown(t, f).handler, "/search?q=x", "zh")
 		return body
 	}
-	holds(t, "few", page(few), []string{"同一产品另有 2 处登记", "<bdi>第1空间</bdi></a>", "<bdi>第2空间</bdi></a>", strings.ReplaceAll(offeringURL(citySpace, "urn:b:2"), "&", "&amp;"), "来自 <a href=\"" + logURL(portLog)}, []string{"<summary>同一", "标识冲突"})
+	holds(t, "few", page(few), []string{"另有 2 个账本刚开始镜像", "同一产品另有 2 处登记", "<bdi>第1空间</bdi></a>", "<bdi>第2空间</bdi></a>", strings.ReplaceAll(offeringURL(citySpace, "urn:b:2"), "&", "&amp;"), "来自 <a href=\"" + logURL(portLog)}, []string{"<summary>同一", "标识冲突"})
 	holds(t, "many", page(many), []string{"<summary>同一产品另有 64 处登记<", `<bdi>第50空间</bdi> <bdi class="tail">urn:b:50</bdi></a>`, "<bdi>第50空间</bdi>", "只列出前 50 处"}, []string{"标识冲突"})
 	holds(t, "claim", page(claim), []string{`href="` + strings.ReplaceAll(codeURL(someone), "&", "&amp;") + `"`, ">标识冲突</a>", "又不能确认都由标识码中的主体提供"}, []string{"同一产品"})
 }

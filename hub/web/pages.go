@@ -42,7 +42,7 @@ func (s *Site) start(q *request) {
 	logs := q.t.logNames(a.Coverage)
 	names := s.names(q, logs)
 	spaces := s.standing(all, false, names)
-	b := welcome{Spaces: spaces, Total: a.Total, Coverage: q.t.rests(a.Coverage, logs), Samples: q.t.samples(), Hubs: s.config.Hubs}
+	b := welcome{Spaces: spaces, Total: a.Total, Coverage: q.t.rests(a, logs), Samples: q.t.samples(), Hubs: s.config.Hubs}
 	for _, c := range a.Coverage {
 		b.Entries += c.LogSize
 	}

@@ -149,7 +149,7 @@ func (s *Site) search(q *request) {
 	}
 	logs := q.t.logNames(a.Coverage)
 	names := s.names(q, logs)
-	res := results{State: state, Total: a.Total, Coverage: q.t.rests(a.Coverage, logs), TookMS: a.TookMS, Samples: q.t.samples()}
+	res := results{State: state, Total: a.Total, Coverage: q.t.rests(a, logs), TookMS: a.TookMS, Samples: q.t.samples()}
 	for _, h := range a.Hits {
 		res.Hits = append(res.Hits, s.hit(q.t, h, names))
 		res.Conflict = res.Conflict || h.Conflict

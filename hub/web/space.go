@@ -122,7 +122,7 @@ func (s *Site) space(q *request) {
 		}
 		state := &searchState{Filters: []filter{mine}}
 		logs := q.t.logNames(a.Coverage)
-		b := spaceBody{Space: sp, Total: a.Total, Coverage: q.t.rests(a.Coverage, logs), Several: len(a.Coverage) > 1, Now: s.config.Now()}
+		b := spaceBody{Space: sp, Total: a.Total, Coverage: q.t.rests(a, logs), Several: len(a.Coverage) > 1, Now: s.config.Now()}
 		for _, l := range a.Coverage {
 			if l.Hub == sp.Log {
 				b.Home, state.Stale = q.t.logLine(l, logs), l.LeftOut
