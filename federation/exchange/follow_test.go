@@ -167,7 +167,7 @@ func TestFollowEnds(t *testing.T) {
 // the mirror is the log, and both judge what it has.
 func TestTwoFollowers(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
-	p.offer(newKey(t), 400)
+	p.offer(newKey(t), 160)
 	first := w.follow(p, true)
 	second := &judging{judge.New(w.processor, w.reader, p.hub.DID(), math.MaxUint64), first.Log}
 	other := &Follower{Log: first.Log, Judge: second, Now: w.clock.now, Logger: w.logger()}
@@ -189,11 +189,11 @@ func TestTwoFollowers(t *testing.T) {
 		})
 	}
 	both.Wait()
-	if root, err := first.Log.Root(400); err != nil || root != p.root(400) || first.Log.Size() != 400 {
+	if root, err := first.Log.Root(160); err != nil || root != p.root(160) || first.Log.Size() != 160 {
 		t.Fatalf("%d entries, %v", first.Log.Size(), err)
 	}
 	for name, j := range map[string]*judge.Judge{"the first": first.judge, "the second": second.Judge} {
-		if _, n := j.Registry().Digest(w.clock.now()); n != 400 || j.Registry().Position() != 400 {
+		if _, n := j.Registry().Digest(w.clock.now()); n != 160 || j.Registry().Position() != 160 {
 			t.Errorf("%s judges %d of %d entries to stand", name, n, j.Registry().Position())
 		}
 	}
