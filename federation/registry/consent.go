@@ -87,8 +87,8 @@ func (r *Registry) MayConsent(space, id string, c *vocab.Consent, now time.Time)
 	switch {
 	case s == nil || s.decided == 0:
 		return vocab.Problems{vocab.NewProblem("", "consent.undecided",
-			"本目录节点的运营方还没有审核过空间 %[1]s，它转交的上架授权不起作用：请先提交空间描述，获准接入后再提交",
-			"nobody of this hub has decided about space %[1]s yet, so a consent that it brings would count for nothing: present its descriptor and be admitted first", space)}
+			"空间 %[1]s 是在本目录节点开放试用时自动接入的，没有经运营方审核，它转交的上架授权不起作用：请联系本节点的运营方，或提交到审核准入的目录节点",
+			"space %[1]s came in while this hub was open to everybody, and nobody has decided about it, so a consent that it brings would count for nothing: ask the operator of this hub, or use a hub that decides whom it admits", space)}
 	case s.consents >= vocab.MaxConsents && !(ok && v.kind == vocab.KindConsent && r.stands(vocab.KeyOf(space, id), v)):
 		return vocab.Problems{vocab.NewProblem("", "consent.too_many",
 			"空间 %[1]s 已有 %[2]d 份上架授权，不能再多：请先下架不再需要的，或在一份里列出多个产品和空间",
