@@ -13,13 +13,10 @@ import (
 	"lianmu/hub/view"
 )
 
-// How much the page of peers shows at once.
+// How much the page of peers shows at once of each list of hubs, and of logs.
 const (
-	waitingPeersShown = 20
-	peersShown        = 50
-	looseShown        = 20
-	claimsShown       = 20
-	logsShown         = 24
+	rowsShown = 20
+	logsShown = 24
 )
 
 // logCard is a log held here, as everybody sees it.
@@ -149,15 +146,15 @@ func (s *Site) officersPeers(q *request, b *peersBody, logs []view.Coverage, nam
 			peers = append(peers, p)
 		}
 	}
-	rows := func(name string, all []peering.PeerInfo, size int) (out []peerRow, p pager) {
-		p, start, end := q.pager("/peers", name, q.args.Get(name), len(all), size)
+	rows := func(name string, all []peering.PeerInfo) (out []peerRow, p pager) {
+		p, start, end := q.pager("/peers", name, q.args.Get(name), len(all), rowsShown)
 		for _, peer := range all[start:end] {
 			out = append(out, q.t.peerRow(known, peer))
 		}
 		return out, p
 	}
-	b.Waiting, b.WaitOf = rows("waiting", waiting, waitingPeersShown)
-	b.Peers, b.PeersOf = rows("peers", peers, peersShown)
+	b.Waiting, b.WaitOf = rows("waiting", waiting)
+	b.Peers, b.PeersOf = rows("peers", peers)
 
 	isPeer, shown := map[string]bool{}, map[string]bool{}
 	for _, p := range known.peers {
@@ -168,13 +165,13 @@ func (s *Site) officersPeers(q *request, b *peersBody, logs []view.Coverage, nam
 	}
 	loose := slices.DeleteFunc(slices.Clone(known.logs), func(l peering.LogInfo) bool { return isPeer[l.Hub] && shown[l.Origin] })
 	var start, end int
-	b.LooseOf, start, end = q.pager("/peers", "loose", q.args.Get("loose"), len(loose), looseShown)
+	b.LooseOf, start, end = q.pager("/peers", "loose", q.args.Get("loose"), len(loose), rowsShown)
 	for _, l := range loose[start:end] {
 		b.Loose = append(b.Loose, looseLog{l, known.name(q.t, l.Hub), peerURL(l.Hub)})
 	}
 
 	claims := s.config.Registry.Conflicts()
-	b.ClaimsOf, start, end = q.pager("/peers", "claims", q.args.Get("claims"), len(claims), claimsShown)
+	b.ClaimsOf, start, end = q.pager("/peers", "claims", q.args.Get("claims"), len(claims), rowsShown)
 	for _, c := range claims[start:end] {
 		b.Claims = append(b.Claims, q.t.disputed(c, logs, names))
 	}
