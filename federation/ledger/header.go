@@ -144,7 +144,7 @@ func stateOf(h nats.Header) (s EntryState, fault string, err error) {
 	}
 	why, err := b64.DecodeString(get(h, hdrFault))
 	if err == nil {
-		err = s.UnmarshalText([]byte(name))
+		s, err = stateNamed(name)
 	}
 	return s, string(why), err
 }

@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"lianmu/vocab"
 )
@@ -60,18 +61,12 @@ func (s EntryState) String() string {
 	return fmt.Sprintf("EntryState(%d)", uint8(s))
 }
 
-// MarshalText writes the state's name.
-func (s EntryState) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// UnmarshalText reads a state's name.
-func (s *EntryState) UnmarshalText(b []byte) error {
-	for i, name := range stateNames {
-		if string(b) == name {
-			*s = EntryState(i)
-			return nil
-		}
+// stateNamed reads a state's name.
+func stateNamed(name string) (EntryState, error) {
+	if i := slices.Index(stateNames[:], name); i >= 0 {
+		return EntryState(i), nil
 	}
-	return fmt.Errorf("an entry's state is one of %v, not %q", stateNames, b)
+	return Held, fmt.Errorf("an entry's state is one of %v, not %q", stateNames, name)
 }
 
 // MaxFault is the longest Mirrored.Fault, in bytes.
