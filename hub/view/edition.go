@@ -111,6 +111,16 @@ func (e *edition) write(ctx context.Context, puts []index.Doc, deletes []vocab.K
 	return nil
 }
 
+// drop deletes offerings.
+func (e *edition) drop(ctx context.Context, keys []vocab.Key) error {
+	for part := range slices.Chunk(keys, chunk) {
+		if err := e.write(ctx, nil, part, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // advance applies the entries of a log up to to: documents, notes and cursor in
 // one batch.
 func (e *edition) advance(ctx context.Context, f *feed, puts []index.Doc, deletes []vocab.Key, notes map[string]string, to uint64) error {
@@ -150,10 +160,8 @@ func (e *edition) forget(ctx context.Context, origin string) error {
 	for k := range held {
 		keys = append(keys, k)
 	}
-	for part := range slices.Chunk(keys, chunk) {
-		if err := e.write(ctx, nil, part, nil); err != nil {
-			return err
-		}
+	if err := e.drop(ctx, keys); err != nil {
+		return err
 	}
 	left := slices.DeleteFunc(e.mirrors(), func(o string) bool { return o == origin })
 	if err := e.write(ctx, nil, nil, map[string]string{

@@ -270,6 +270,16 @@ func TestOwnLogLearnsOfASpace(t *testing.T) {
 	s.put(theirs, product("urn:a", "港口吞吐量", public))
 	s.catchUp()
 	s.want("as the log says that tells of it", Question{}, "urn:a", "urn:b")
+
+	// The same while the other log is away.
+	if err := s.Detach(t.Context(), "b.example", false); err != nil {
+		t.Fatal(err)
+	}
+	s.put(theirs, descriptor(theirs, "航运空间", `,"audience":"space"`))
+	s.catchUp()
+	s.show(b)
+	s.catchUp()
+	s.want("as it said meanwhile", Question{}, "urn:a")
 }
 
 // What the index lacks of the own log is told, whatever other logs have of it; what

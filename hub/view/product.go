@@ -128,6 +128,9 @@ func (cat *Catalog) reverify(ctx context.Context, e *edition) error {
 	}
 	cat.verifiedAt = now
 	for space, codes := range e.providers.known {
+		if _, ok := cat.c.Union.Space(space); !ok { // its log is not attached, or not yet
+			continue
+		}
 		for code, was := range codes {
 			is := cat.verifies(space, code)
 			if is == was {
@@ -149,14 +152,19 @@ func (cat *Catalog) readAgain(ctx context.Context, e *edition, values map[string
 		return fmt.Errorf("%w: %w", errIndex, err)
 	}
 	positions := map[*feed][]uint64{}
+	var gone []vocab.Key // of logs that are not attached: they come when those are
 	for k := range held {
 		v, ok := cat.c.Union.Version(k)
-		if !ok {
-			continue
-		}
-		if f := cat.feed(v.Log); f != nil && v.Position < e.at(f) {
+		f := cat.feed(v.Log)
+		switch {
+		case !ok || f == nil:
+			gone = append(gone, k)
+		case v.Position < e.at(f):
 			positions[f] = append(positions[f], v.Position)
 		}
+	}
+	if err := e.drop(ctx, gone); err != nil {
+		return err
 	}
 	for f, at := range positions {
 		if err := cat.again(ctx, e, f, at); err != nil {

@@ -99,6 +99,17 @@ func TestListingsOfAProduct(t *testing.T) {
 	b.put(theirs, participant)
 	s.catchUp()
 	want("and is back", "urn:a urn:b ")
+	if err := s.Detach(t.Context(), "b.example", false); err != nil {
+		t.Fatal(err)
+	}
+	want("its log is away", "urn:a ")
+	b.put(theirs, `"@type":"Withdrawal","@id":"urn:p"`)
+	s.show(b)
+	s.catchUp()
+	want("the participant left meanwhile", "urn:a conflict", "urn:b conflict")
+	b.put(theirs, participant)
+	s.catchUp()
+	want("and is back once more", "urn:a urn:b ")
 
 	// Another code's subject, or a publisher who is another, verifies nothing.
 	s.put(third, descriptor(third, "丙空间", `,"operator":{"name":"别的公司","uscc":"12430000MB0L046927"}`))

@@ -150,7 +150,8 @@ const spacesAtOnce = 64
 // levelSpaces brings the offerings of spaces level, as far as the logs were
 // applied: what is not shown any more goes, what is and is missing comes; again:
 // what is there is read again too. What stands further on in a log comes in its
-// turn, and what is of a log that is not attached stays, unseen.
+// turn. What is of a log that is not attached stays, unseen; again: it goes, as it
+// cannot be read, and comes when the log is attached.
 func (cat *Catalog) levelSpaces(ctx context.Context, e *edition, spaces []string, again bool) error {
 	for part := range slices.Chunk(spaces, spacesAtOnce) {
 		if err := cat.levelSome(ctx, e, part, again); err != nil {
@@ -181,14 +182,12 @@ func (cat *Catalog) levelSome(ctx context.Context, e *edition, spaces []string, 
 	}
 	var gone []vocab.Key
 	for k, old := range have {
-		if !stands[k] && cat.feed(old.log) != nil {
+		if !stands[k] && (again || cat.feed(old.log) != nil) {
 			gone = append(gone, k)
 		}
 	}
-	for part := range slices.Chunk(gone, chunk) {
-		if err := e.write(ctx, nil, part, nil); err != nil {
-			return err
-		}
+	if err := e.drop(ctx, gone); err != nil {
+		return err
 	}
 	for f, positions := range missing {
 		if err := cat.again(ctx, e, f, positions); err != nil {
