@@ -18,7 +18,7 @@ import (
 // is asked in turn by who sees everything, by the public, by a space and by a
 // participant of all spaces; the figures are ratios of medians to the first.
 func BenchmarkAudience(b *testing.B) {
-	ix, err := Create(filepath.Join(b.TempDir(), "index"))
+	ix, err := Create(filepath.Join(b.TempDir(), "index"), runtime.GOMAXPROCS(0))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -115,7 +115,7 @@ func BenchmarkIndex(b *testing.B) {
 		for range b.N {
 			began := cpuTime()
 			dir := filepath.Join(b.TempDir(), "index")
-			ix, err := Create(dir)
+			ix, err := Create(dir, runtime.GOMAXPROCS(0))
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -208,7 +208,7 @@ func BenchmarkSearch(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	ix, err := Create(filepath.Join(dir, "index"))
+	ix, err := Create(filepath.Join(dir, "index"), runtime.GOMAXPROCS(0))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -22,7 +22,7 @@ func BenchmarkCollapse(b *testing.B) {
 		logs = append(logs, fmt.Sprintf("lianmu/z6MkHubNumber%02d/1", i))
 	}
 	build := func(grouped bool) *Index {
-		ix, err := Create(filepath.Join(b.TempDir(), "index"))
+		ix, err := Create(filepath.Join(b.TempDir(), "index"), runtime.GOMAXPROCS(0))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -52,7 +52,7 @@ func audience(a vocab.Audience) func(*Doc) { return func(d *Doc) { d.Audience = 
 
 func newIndex(t testing.TB, docs ...Doc) *Index {
 	t.Helper()
-	ix, err := create(filepath.Join(t.TempDir(), "index"), testNap)
+	ix, err := create(filepath.Join(t.TempDir(), "index"), 2, testNap)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,6 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -68,17 +67,17 @@ type Index struct {
 }
 
 // Create makes a new, empty index in dir, which must not exist (else the error
-// is fs.ErrExist).
-func Create(dir string) (*Index, error) { return create(dir, persisterNapMS) }
+// is fs.ErrExist). Documents are analysed by so many workers at once.
+func Create(dir string, workers int) (*Index, error) { return create(dir, workers, persisterNapMS) }
 
-func create(dir string, nap int) (ix *Index, err error) {
+func create(dir string, workers, nap int) (ix *Index, err error) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, err
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
 	}
-	ix, err = start(dir, nap)
+	ix, err = start(dir, workers, nap)
 	if err != nil {
 		return nil, err
 	}
@@ -95,16 +94,16 @@ func create(dir string, nap int) (ix *Index, err error) {
 // its checksum, about a second a gigabyte. It never creates one. Where the last
 // state cannot be read but an older one that is whole can, that one is opened,
 // and its cursor says so.
-func Open(dir string) (*Index, error) { return open(dir, persisterNapMS) }
+func Open(dir string, workers int) (*Index, error) { return open(dir, workers, persisterNapMS) }
 
-func open(dir string, nap int) (*Index, error) {
+func open(dir string, workers, nap int) (*Index, error) {
 	if _, err := os.Stat(dir); err != nil {
 		return nil, err
 	}
 	if info, err := os.Stat(filepath.Join(dir, "root.bolt")); err != nil || info.Size() == 0 {
 		return nil, fmt.Errorf("%w: %s has no usable root.bolt", ErrDamaged, dir)
 	}
-	ix, err := start(dir, nap)
+	ix, err := start(dir, workers, nap)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +115,7 @@ func open(dir string, nap int) (*Index, error) {
 
 // start runs the store on dir. What it panics of, damaged files above all, is
 // ErrDamaged.
-func start(dir string, nap int) (ix *Index, err error) {
+func start(dir string, workers, nap int) (ix *Index, err error) {
 	defer contain(&err)
 	cache, err := lru.New[string, *Result](maxCached)
 	if err != nil {
@@ -130,7 +129,7 @@ func start(dir string, nap int) (ix *Index, err error) {
 	if err != nil {
 		return nil, err
 	}
-	queue := index.NewAnalysisQueue(max(1, runtime.GOMAXPROCS(0)-1)) // one is left to searches
+	queue := index.NewAnalysisQueue(workers)
 	opened := false
 	defer func() {
 		if !opened {

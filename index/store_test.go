@@ -18,20 +18,20 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) }
 
 func TestLifecycle(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "index")
-	if _, err := open(dir, testNap); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := open(dir, 2, testNap); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("open of nothing: %v", err)
 	}
 	if _, err := os.Stat(dir); err == nil {
 		t.Fatal("open made a folder")
 	}
-	ix, err := create(dir, testNap)
+	ix, err := create(dir, 2, testNap)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := create(dir, testNap); !errors.Is(err, fs.ErrExist) {
+	if _, err := create(dir, 2, testNap); !errors.Is(err, fs.ErrExist) {
 		t.Fatalf("create over an index: %v", err)
 	}
-	if _, err := open(dir, testNap); !errors.Is(err, ErrInUse) {
+	if _, err := open(dir, 2, testNap); !errors.Is(err, ErrInUse) {
 		t.Fatalf("second open: %v", err)
 	}
 	a, b, c := doc("a", "甲"), doc("b", "乙"), doc("c", "丙")
@@ -65,7 +65,7 @@ func TestLifecycle(t *testing.T) {
 		if err := ix.Apply(ctx, []Doc{a}, nil, 10); !errors.Is(err, ErrClosed) {
 			t.Fatalf("apply after close: %v", err)
 		}
-		if ix, err = open(dir, testNap); err != nil {
+		if ix, err = open(dir, 2, testNap); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -78,7 +78,7 @@ func TestLifecycle(t *testing.T) {
 // here every state that was on disk between batches is opened.
 func TestCursorNeverApartFromDocuments(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "index")
-	ix, err := create(dir, testNap)
+	ix, err := create(dir, 2, testNap)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestCursorNeverApartFromDocuments(t *testing.T) {
 	}
 	opened := 0
 	for _, c := range append(copies, dir) {
-		ix, err := open(c, testNap)
+		ix, err := open(c, 2, testNap)
 		if errors.Is(err, ErrDamaged) { // copied while it was written
 			continue
 		}
@@ -120,7 +120,7 @@ func TestCursorNeverApartFromDocuments(t *testing.T) {
 
 func TestOutdated(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "index")
-	ix, err := create(dir, testNap)
+	ix, err := create(dir, 2, testNap)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,14 +131,14 @@ func TestOutdated(t *testing.T) {
 	if err := ix.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open(dir, testNap); !errors.Is(err, ErrOutdated) {
+	if _, err := open(dir, 2, testNap); !errors.Is(err, ErrOutdated) {
 		t.Fatal(err)
 	}
 }
 
 func TestDamaged(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "whole")
-	ix, err := create(whole, testNap)
+	ix, err := create(whole, 2, testNap)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestDamaged(t *testing.T) {
 			if err := harm(dir); err != nil {
 				t.Fatal(err)
 			}
-			ix, err := open(dir, testNap)
+			ix, err := open(dir, 2, testNap)
 			if err == nil {
 				// An older state that is whole may still be there; it says where it stands.
 				if ix.Cursor() != ix.Count() || ix.Count() >= 20 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"lianmu/index"
@@ -43,7 +44,7 @@ func bareIndex(ctx context.Context, docs *spool, f *fleet, now func() time.Time)
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	ix, err := index.Create(filepath.Join(dir, "index"))
+	ix, err := index.Create(filepath.Join(dir, "index"), runtime.GOMAXPROCS(0))
 	if err != nil {
 		return nil, err
 	}

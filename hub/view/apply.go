@@ -104,11 +104,11 @@ func (cat *Catalog) read(ctx context.Context, f *feed, items []item) error {
 	if len(next) == 0 {
 		return nil
 	}
-	workers := runtime.GOMAXPROCS(0)
-	if !f.own { // of these there may be very many at once
-		workers = max(1, workers-1)
+	readers := workers()
+	if f.own {
+		readers = runtime.GOMAXPROCS(0)
 	}
-	for range workers {
+	for range readers {
 		wg.Go(func() {
 			for it := range next {
 				cat.inTurn(f, func() { cat.readItem(ctx, f, it) })

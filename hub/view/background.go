@@ -20,7 +20,7 @@ type background struct {
 }
 
 func newBackground() *background {
-	return &background{slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
+	return &background{slots: make(chan struct{}, workers())}
 }
 
 // search says that somebody searches now.
@@ -47,3 +47,6 @@ func (cat *Catalog) inTurn(of *feed, f func()) {
 		cat.InBackground(f)
 	}
 }
+
+// workers is how many goroutines may be busy with what nobody waits for.
+func workers() int { return max(1, runtime.GOMAXPROCS(0)-1) }

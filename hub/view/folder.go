@@ -37,7 +37,7 @@ func openIndex(dir string, log *slog.Logger) (*index.Index, error) {
 		return createIndex(dir)
 	}
 	path := filepath.Join(dir, number)
-	ix, err := index.Open(path)
+	ix, err := index.Open(path, workers())
 	switch {
 	case err == nil:
 		sweep(dir, path, log)
@@ -81,7 +81,7 @@ func nextIndex(dir string) (*index.Index, string, error) {
 		if _, err := os.Stat(path + ".damaged"); err == nil {
 			continue
 		}
-		ix, err := index.Create(path)
+		ix, err := index.Create(path, workers())
 		if err != nil && !errors.Is(err, fs.ErrExist) { // half an index on a full disk
 			err = errors.Join(err, os.RemoveAll(path))
 		}
