@@ -150,13 +150,7 @@ func (cat *Catalog) Detach(ctx context.Context, origin string, purge bool) error
 		return nil
 	}
 	if f != nil {
-		var known []string // to other logs: what is of this one alone goes, or stays unseen
-		for _, s := range f.Registry.Spaces() {
-			if _, left := cat.c.Union.Space(s.Space.DID); left {
-				known = append(known, s.Space.DID)
-			}
-		}
-		if err := cat.levelSpaces(ctx, e, known, false); err != nil {
+		if err := cat.levelKnown(ctx, e, f, false, map[string]string{}); err != nil {
 			return err
 		}
 	}

@@ -282,6 +282,26 @@ func TestOwnLogLearnsOfASpace(t *testing.T) {
 	s.want("as it said meanwhile", Question{}, "urn:a")
 }
 
+// So it is as soon as the log that tells of it is away.
+func TestLogThatTellsOfASpaceGoes(t *testing.T) {
+	t.Parallel()
+	s, b, theirs := beside(t)
+	c := s.neighbour("c.example")
+	b.put(theirs, product("urn:b", "港口泊位", ""))
+	c.put(theirs, descriptor(theirs, "航运空间", `,"audience":"space"`))
+	s.show(b)
+	s.show(c)
+	s.catchUp()
+	s.want("as its descriptor says", Question{})
+	if err := s.Detach(t.Context(), "c.example", false); err != nil {
+		t.Fatal(err)
+	}
+	s.want("without it", Question{}, "urn:b")
+	s.show(c)
+	s.catchUp()
+	s.want("with it", Question{})
+}
+
 // What the index lacks of the own log is told, whatever other logs have of it; what
 // it must not have is not.
 func TestLossIsTold(t *testing.T) {

@@ -208,14 +208,24 @@ func (cat *Catalog) levelLog(ctx context.Context, e *edition, f *feed) error {
 	if other {
 		notes[noteFallbackOf+f.origin] = string(f.Fallback)
 	}
+	return cat.levelKnown(ctx, e, f, other, notes)
+}
+
+// levelKnown levels the spaces that a log knows, which need not be attached any
+// more: those again whose documents are made by something else than before; with
+// all, every one. Then it notes by what, beside notes.
+func (cat *Catalog) levelKnown(ctx context.Context, e *edition, f *feed, all bool, notes map[string]string) error {
 	var again, level []string
 	for _, s := range f.Registry.Spaces() {
 		space := s.Space.DID
+		if _, left := cat.c.Union.Space(space); !left {
+			continue // what is of this log alone goes with it, or stays unseen
+		}
 		was, is, err := cat.based(e, space)
 		if err != nil {
 			return err
 		}
-		if other || was != is {
+		if all || was != is {
 			again = append(again, space)
 		} else {
 			level = append(level, space)
