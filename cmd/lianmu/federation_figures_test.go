@@ -49,6 +49,7 @@ func TestFederationFigures(t *testing.T) {
 
 	words := mirror.words()
 	rest := mirror.searches(words, func(n int) bool { return n < 1000 })
+	mirror.cable.cut() // nobody copies from it meanwhile
 	w.befriend(1, 3, false)
 	began := time.Now()
 	busy := mirror.searches(words, func(int) bool {
@@ -58,6 +59,12 @@ func TestFederationFigures(t *testing.T) {
 		at(rest, 50), at(rest, 95), at(rest, 99), len(rest), count/5, time.Since(began).Round(time.Millisecond),
 		at(busy, 50), ratio(busy, rest, 50), at(busy, 95), ratio(busy, rest, 95), at(busy, 99), ratio(busy, rest, 99), len(busy))
 
+	mirror.cable.join()
+	for _, h := range []*townHub{relayed, late} { // what follows is between two hubs
+		if code, _ := h.stop(); code != 0 {
+			t.Errorf("hub %d ended with %d", h.number, code)
+		}
+	}
 	if code, _ := mirror.stop(); code != 0 {
 		t.Errorf("the mirror ended with %d", code)
 	}
