@@ -34,9 +34,8 @@ func (f *Follower) Mend(ctx context.Context, src Source, own bool) (filled int, 
 	if err := f.level(ctx); err != nil {
 		return 0, err
 	}
-	_, missing := f.Log.Lacking(ledger.Missing)
-	_, withheld := f.Log.Lacking(ledger.Withheld)
-	filled, _, err = f.copying(src, own).mend(ctx, append(missing, withheld...))
+	lacking := append(f.Log.First(ledger.Missing), f.Log.First(ledger.Withheld)...)
+	filled, _, err = f.copying(src, own).mend(ctx, lacking)
 	return filled, err
 }
 

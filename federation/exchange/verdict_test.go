@@ -263,7 +263,7 @@ func TestRedactions(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	f.wantStates(p, 15, states{ledger.Held: 13, ledger.Redacted: 2})
-	if n, at := f.Log.Lacking(ledger.Redacted); n != 0 {
+	if at := f.Log.First(ledger.Redacted); len(at) != 0 {
 		t.Errorf("unexplained: %v", at)
 	}
 	a, n := early.judge.Registry().Digest(w.clock.now())
@@ -330,7 +330,7 @@ func TestRedactionInLaterPart(t *testing.T) {
 	f.chunk = 64
 	f.advance(t, p, true, p.last())
 	f.wantStates(p, p.size(), states{ledger.Held: 200, ledger.Redacted: 1})
-	if n, _ := f.Log.Lacking(ledger.Missing); n != 0 {
+	if n := f.Log.Count(ledger.Missing); n != 0 {
 		t.Errorf("%d missing", n)
 	}
 }

@@ -122,27 +122,28 @@ func (l *Log) Compare(c Checkpoint) error {
 	return l.contradicts(c, l.Accepted())
 }
 
-// Lacking returns how many entries of a mirror are in a state, and the indexes
-// of the first 1,000. Those that a redaction in the log names do not count; so
-// Lacking(Redacted) is of those that the source said to be redacted without the
-// log saying so: none, at the end of an honest checkpoint.
-func (l *Log) Lacking(state EntryState) (n int, first []uint64) {
+// Count returns how many entries are in a state. Those that a redaction in the log
+// names do not count; so Count(Redacted) is of those that the source of a mirror
+// said to be redacted without the log saying so: none, at the end of an honest
+// checkpoint.
+func (l *Log) Count(state EntryState) int {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.tree.counts[state]
+}
+
+// First returns the indexes of the first entries, at most 1,000, that Count counts.
+func (l *Log) First(state EntryState) (first []uint64) {
 	const listed = 1000
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	for i, s := range l.tree.states {
-		if s != state {
-			continue
-		}
-		if _, gone := l.redacted[uint64(i)]; gone {
-			continue
-		}
-		n++
-		if len(first) < listed {
+	n := min(l.tree.counts[state], listed)
+	for i := 0; len(first) < n && i < len(l.tree.states); i++ {
+		if _, gone := l.redacted[uint64(i)]; !gone && l.tree.states[i] == state {
 			first = append(first, uint64(i))
 		}
 	}
-	return n, first
+	return first
 }
 
 // ForgetMirror removes what is remembered of a mirrored log: the accepted

@@ -73,7 +73,7 @@ func (l *Log) Fill(ctx context.Context, index uint64, m Mirrored) error {
 			}
 			l.mu.Lock()
 			delete(l.late, index)
-			l.tree.states[index] = Missing
+			l.setState(index, Missing)
 			l.mu.Unlock()
 			state = Missing
 		case came:
@@ -86,7 +86,8 @@ func (l *Log) Fill(ctx context.Context, index uint64, m Mirrored) error {
 		seq, err := l.publishLate(ctx, index, record, m)
 		if err == nil {
 			l.mu.Lock()
-			l.late[index], l.tree.states[index] = late{seq, state == Faulty}, m.State
+			l.late[index] = late{seq, state == Faulty}
+			l.setState(index, m.State)
 			l.mu.Unlock()
 			if d, ok := lateRedaction(index, m.Leaf, m.State, m.Document); ok {
 				l.note([]redaction{d})
@@ -166,8 +167,8 @@ func (l *Log) learnLate(ctx context.Context) error {
 		}
 		was := l.tree.states[index]
 		if _, gone := l.redacted[index]; gone || fillable(was, state) {
-			twice := before.twice || was == Faulty && !came
-			l.late[index], l.tree.states[index] = late{m.seq, twice}, state
+			l.late[index] = late{seq: m.seq, twice: before.twice || was == Faulty && !came}
+			l.setState(index, state)
 		}
 		return nil
 	})
@@ -182,6 +183,15 @@ func lateRedaction(index uint64, leaf Leaf, state EntryState, document []byte) (
 	}
 	d, err := parseRedaction(index, document)
 	return d, err == nil // one that is not right redacts nothing; log verify says so
+}
+
+// setState changes what is there of entry i. The caller holds mu.
+func (l *Log) setState(i uint64, state EntryState) {
+	if _, gone := l.redacted[i]; !gone {
+		l.tree.counts[l.tree.states[i]]--
+		l.tree.counts[state]++
+	}
+	l.tree.states[i] = state
 }
 
 // stateAt tells what the log holds of entry i: its state, the message with its

@@ -92,7 +92,7 @@ func TestFill(t *testing.T) {
 			}
 		}
 		for state, want := range map[ledger.EntryState]int{ledger.Withheld: 1, ledger.Missing: 0, ledger.Faulty: 1, ledger.Redacted: 1} {
-			if n, _ := m.Lacking(state); n != want {
+			if n := m.Count(state); n != want || len(m.First(state)) != n {
 				t.Errorf("%s: %d are %s", name, n, state)
 			}
 		}
@@ -124,7 +124,7 @@ func TestFill(t *testing.T) {
 	}
 	m = w.mirror(l.VerifierKey(), "m")
 	extend(t, m, es)
-	if n, _ := m.Lacking(ledger.Withheld); n != 3 { // 5 is redacted by the log
+	if n := m.Count(ledger.Withheld); n != 3 { // 5 is redacted by the log
 		t.Errorf("%d are withheld", n)
 	}
 }
@@ -175,7 +175,7 @@ func TestRedactInAMirror(t *testing.T) {
 	if err := m.Fill(t.Context(), 3, late); err != nil {
 		t.Fatal(err)
 	}
-	if n, _ := m.Lacking(ledger.Redacted); n != 1 {
+	if n := m.Count(ledger.Redacted); n != 1 {
 		t.Errorf("%d are redacted and unexplained", n)
 	}
 	if len(w.inMirror("数据产品 2\"")) == 0 || len(w.inMirror("数据产品 3\"")) == 0 {
@@ -184,7 +184,7 @@ func TestRedactInAMirror(t *testing.T) {
 	extend(t, m, es[10:])
 	verify(t, l)
 	accept(t, m, l.Checkpoint())
-	if n, _ := m.Lacking(ledger.Redacted); n != 0 {
+	if n := m.Count(ledger.Redacted); n != 0 {
 		t.Errorf("%d are redacted and unexplained", n)
 	}
 	check := func(name string, m *ledger.Log) {

@@ -134,7 +134,7 @@ func TestMirrorReadsLikeItsLog(t *testing.T) {
 				t.Errorf("%s: %s differs: %v, %v", name, path, err1, err2)
 			}
 		}
-		if n, first := m.Lacking(ledger.Missing); n != 0 || first != nil {
+		if n, first := m.Count(ledger.Missing), m.First(ledger.Missing); n != 0 || first != nil {
 			t.Errorf("%s: lacks %v", name, first)
 		}
 	}
@@ -289,7 +289,7 @@ func TestStatesOfEntries(t *testing.T) {
 		for state, want := range map[ledger.EntryState][]uint64{
 			ledger.Held: {0}, ledger.Withheld: {1}, ledger.Redacted: {2}, ledger.Missing: {3}, ledger.Faulty: {4, 5, 6},
 		} {
-			if n, first := m.Lacking(state); n != len(want) || !slices.Equal(first, want) {
+			if n, first := m.Count(state), m.First(state); n != len(want) || !slices.Equal(first, want) {
 				t.Errorf("%s: %s are %v", name, state, first)
 			}
 		}

@@ -195,6 +195,7 @@ func (l *Log) note(ds []redaction) {
 	for _, d := range ds {
 		if _, ok := l.redacted[d.index]; !ok && d.at < l.tree.size() && bytes.Equal(l.tree.record(d.index), d.leaf) {
 			l.redacted[d.index] = d.at
+			l.tree.counts[l.tree.states[d.index]]--
 		}
 	}
 }

@@ -16,7 +16,8 @@ import (
 type tree struct {
 	leaves []byte // LeafSize each
 	states []EntryState
-	hashes []tlog.Hash // in tlog.StoredHashes order
+	counts [len(stateNames)]int // of the entries that no redaction names, by state
+	hashes []tlog.Hash          // in tlog.StoredHashes order
 	first  map[uint64]uint32
 	more   map[uint64][]uint32 // further entries whose digests begin alike
 }
@@ -46,6 +47,7 @@ func (t *tree) add(record []byte, state EntryState) {
 		panic(fmt.Sprintf("ledger: hashing entry %d: %v", n, err))
 	}
 	t.leaves, t.states = append(t.leaves, record...), append(t.states, state)
+	t.counts[state]++
 	t.hashes = append(t.hashes, hashes...)
 	if t.first == nil {
 		t.first, t.more = map[uint64]uint32{}, map[uint64][]uint32{}

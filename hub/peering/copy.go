@@ -321,10 +321,8 @@ func (m *mirror) mend(ctx context.Context) {
 	if now.Before(m.mendAt) {
 		return
 	}
-	missing, _ := m.log.Lacking(ledger.Missing)
-	withheld, _ := m.log.Lacking(ledger.Withheld)
-	filled := 0
-	if missing+withheld > 0 {
+	filled, lacking := 0, m.log.Count(ledger.Missing)+m.log.Count(ledger.Withheld)
+	if lacking > 0 {
 		own := m.offeredBy(m.hub).own
 		for i, source := range m.others() {
 			if m.p.c.Now().Sub(now) > mendTime {
@@ -338,7 +336,7 @@ func (m *mirror) mend(ctx context.Context) {
 		}
 	}
 	m.mendWait = min(max(2*m.mendWait, firstMend), mostMend)
-	if filled > 0 || missing+withheld == 0 {
+	if filled > 0 || lacking == 0 {
 		m.mendWait = firstMend
 	}
 	m.mendAt = now.Add(m.mendWait)

@@ -32,7 +32,7 @@ func (p *Peers) Faults(ctx context.Context, who access.Who, origin string) ([]Fa
 	if m == nil {
 		return nil, nil
 	}
-	_, first := m.log.Lacking(ledger.Faulty)
+	first := m.log.First(ledger.Faulty)
 	var out []Fault
 	for _, index := range first[:min(len(first), MaxFaults)] {
 		_, why, err := m.log.Evidence(ctx, index)

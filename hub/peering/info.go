@@ -125,9 +125,7 @@ func (p *Peers) logs(hub string) []LogInfo {
 // describe tells what is known of an open mirror.
 func (m *mirror) describe(info *LogInfo) {
 	info.Size = m.log.Size()
-	info.Faulty, _ = m.log.Lacking(ledger.Faulty)
-	info.Withheld, _ = m.log.Lacking(ledger.Withheld)
-	info.Missing, _ = m.log.Lacking(ledger.Missing)
+	info.Faulty, info.Withheld, info.Missing = m.log.Count(ledger.Faulty), m.log.Count(ledger.Withheld), m.log.Count(ledger.Missing)
 	info.Redacted = m.log.Redactions()
 	m.mu.Lock()
 	defer m.mu.Unlock()
