@@ -15,6 +15,7 @@ import (
 	"lianmu/federation/registry"
 	"lianmu/hub/bus"
 	"lianmu/hub/view"
+	"lianmu/vocab"
 	"lianmu/vocab/jsonld"
 	"lianmu/vocab/shape"
 )
@@ -80,7 +81,7 @@ func openBase(ctx context.Context, c Config, listen string) (_ *base, err error)
 	}
 	b.log, err = ledger.Open(ctx, ledger.Config{
 		JetStream: b.bus.JetStream, Stream: bus.LogStream, State: b.bus.State(), Dir: filepath.Join(c.Dir, "log"),
-		Origin: origin(b.did, b.epoch), Seed: logKey.Seed(), Now: c.Now, Logger: c.Logger,
+		Origin: vocab.LogOrigin(b.did, uint64(b.epoch)), Seed: logKey.Seed(), Now: c.Now, Logger: c.Logger,
 		Ready: b.bus.Healthy, Failed: b.bus.Report, Damaged: b.damage.report,
 	})
 	if err != nil {
@@ -123,12 +124,6 @@ func (b *base) close(ctx context.Context) error {
 		errs = append(errs, b.lock.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// origin is a log's name: the hub's key and the epoch, in the form of a
-// schema-less URL as C2SP tlog-checkpoint asks for.
-func origin(did string, epoch int) string {
-	return fmt.Sprintf("lianmu/%s/%d", bus.SpaceToken(did), epoch)
 }
 
 // ensureKey reads a key file, or makes one where there is none.

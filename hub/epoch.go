@@ -101,7 +101,7 @@ func leaveEpoch(ctx context.Context, c Config) (previous []byte, epoch int, err 
 	if err := writeNumber(filepath.Join(c.Dir, "epoch"), epoch); err != nil {
 		return nil, 0, err
 	}
-	if signed != origin(hubKey.DID(), epoch) { // else this was done before an interruption
+	if signed != vocab.LogOrigin(hubKey.DID(), uint64(epoch)) { // else this was done before an interruption
 		if _, err := ledger.StartEpoch(ctx, logDir, b.State()); err != nil {
 			return nil, 0, err
 		}

@@ -192,7 +192,7 @@ func (h *Hub) readerOf(name string) vocab.Reader {
 	if name == "" {
 		return vocab.Reader{}
 	}
-	did := "did:key:" + name
+	did := bus.TokenDID(name)
 	if h.guard.SeesAll(did) {
 		return vocab.Reader{All: true}
 	}

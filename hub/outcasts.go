@@ -9,6 +9,7 @@ import (
 	"lianmu/federation/registry"
 	"lianmu/hub/access"
 	"lianmu/hub/audit"
+	"lianmu/hub/bus"
 )
 
 // Bounds of outcasts.
@@ -51,7 +52,7 @@ func (h *Hub) expel(name, client string) {
 	if h.outcasts.has(name) {
 		return // the rest of a flood that is told of
 	}
-	did := "did:key:" + name
+	did := bus.TokenDID(name)
 	h.outcasts.add(name)
 	if s, known := h.base.registry.Space(did); !known || s.Standing != registry.Admitted {
 		h.outcasts.add(client)

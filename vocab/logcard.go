@@ -1,6 +1,10 @@
 package vocab
 
-import "math"
+import (
+	"fmt"
+	"math"
+	"strings"
+)
 
 // LogCard (目录账本名片) is what a hub says of one of its logs, signed with the
 // hub's key: it binds the log's origin to the key that signs its checkpoints, so
@@ -23,6 +27,24 @@ type LogCard struct {
 	Open      bool   `json:"open,omitempty"`
 	OpenUntil uint64 `json:"open_until,omitempty"`
 }
+
+// LogOrigin is the origin of the log in which the hub with this DID, a did:key, goes
+// on in an epoch: a URL without a scheme, as C2SP tlog-checkpoint asks for.
+func LogOrigin(hub string, epoch uint64) string {
+	return fmt.Sprintf("lianmu/%s/%d", strings.TrimPrefix(hub, didKey), epoch)
+}
+
+// HubOf is the DID of the hub whose log has this origin; "" where it is of another
+// form than LogOrigin's.
+func HubOf(origin string) string {
+	part := strings.Split(origin, "/")
+	if len(part) != 3 || part[0] != "lianmu" || part[1] == "" || part[2] == "" {
+		return ""
+	}
+	return didKey + part[1]
+}
+
+const didKey = "did:key:"
 
 // AdmittedUntil is the entry before which the log took whoever signed.
 func (c *LogCard) AdmittedUntil() uint64 {

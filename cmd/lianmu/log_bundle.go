@@ -15,6 +15,7 @@ import (
 
 	"lianmu/federation/exchange"
 	"lianmu/hub/peering"
+	"lianmu/vocab"
 )
 
 type logExportCmd struct {
@@ -176,8 +177,8 @@ func (c *logImportCmd) send(ctx context.Context, s *streams, hub *hubClient, f *
 
 // watch shows how much of a log the hub holds, until ctx ends.
 func (c *logImportCmd) watch(ctx context.Context, s *streams, hub *hubClient, b bundleFile) {
-	did, err := hubOf(b.origin)
-	if err != nil {
+	did := vocab.HubOf(b.origin)
+	if did == "" {
 		return
 	}
 	bar := newProgress(s, c.Progress, int64(b.size), tr("条", "entries"))

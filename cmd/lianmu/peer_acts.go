@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"lianmu/vocab"
 )
 
 // aboutPeer does something about a peer, after a question where one is given; it has a
@@ -84,20 +86,11 @@ type peerAcceptCmd struct {
 
 // Run accepts a log: another epoch of a hub, or one that was stopped.
 func (c *peerAcceptCmd) Run(ctx context.Context, s *streams) error {
-	did, err := hubOf(c.Origin)
-	if err != nil {
-		return err
+	did := vocab.HubOf(c.Origin)
+	if did == "" {
+		return errors.New(tr("账本名称形如 lianmu/z6Mk…/2，见 lianmu peer show", "the name of a log is like lianmu/z6Mk…/2: see lianmu peer show"))
 	}
 	return c.aboutPeer(ctx, s, did, "accept", map[string]string{"origin": c.Origin}, c.Yes,
 		fmt.Sprintf(tr("接受账本 %s 吗？请先与该节点的联系部门核实。若是新的一期，原账本的条目立即撤下。（%%s）", "Accept the log %s? Clear it up with its hub first. If it is a new epoch, the entries of the former log leave at once. (%%s)"), strings.ReplaceAll(clean(c.Origin), "%", "%%")),
 		tr("已接受", "accepted"))
-}
-
-// hubOf is the DID of the hub whose log has a name.
-func hubOf(origin string) (string, error) {
-	parts := strings.Split(origin, "/")
-	if len(parts) != 3 || parts[0] != "lianmu" || parts[1] == "" {
-		return "", errors.New(tr("账本名称形如 lianmu/z6Mk…/2，见 lianmu peer show", "the name of a log is like lianmu/z6Mk…/2: see lianmu peer show"))
-	}
-	return "did:key:" + parts[1], nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strings"
 
 	"lianmu/hub/access"
 	"lianmu/hub/peering"
@@ -257,7 +256,7 @@ func (a *api) acceptLog(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if len(ask.Origin) > maxOrigin || !strings.Contains(ask.Origin, "/"+strings.TrimPrefix(did, "did:key:")+"/") {
+	if len(ask.Origin) > maxOrigin || vocab.HubOf(ask.Origin) != did {
 		return vocab.Problems{vocab.NewProblem("/origin", "request.value",
 			"origin 应是该节点的账本名称，形如 lianmu/z6Mk…/2。", "origin is the name of a log of this hub, such as lianmu/z6Mk…/2")}
 	}

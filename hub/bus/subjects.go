@@ -15,3 +15,7 @@ func SpaceToken(did string) string {
 	sum := sha256.Sum256([]byte(did))
 	return hex.EncodeToString(sum[:20])
 }
+
+// TokenDID is the did:key that a subject token stands for; other DIDs cannot be
+// told from their tokens.
+func TokenDID(token string) string { return "did:key:" + token }

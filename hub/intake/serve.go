@@ -163,7 +163,7 @@ func (in *Intake) receipts(token string, question []byte) ReceiptAnswer {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 	defer cancel()
-	space := spaceOf(token)
+	space := bus.TokenDID(token)
 	reader := vocab.Reader{Spaces: []string{space}}
 	a := ReceiptAnswer{Known: map[string]KnownContent{}}
 	for i, d := range q.Digests {
@@ -185,10 +185,6 @@ func (in *Intake) receipts(token string, question []byte) ReceiptAnswer {
 	}
 	return a
 }
-
-// spaceOf turns a subject token back into the DID it stands for; only did:key
-// spaces can be told from their token alone.
-func spaceOf(token string) string { return "did:key:" + token }
 
 func (in *Intake) reply(m *nats.Msg, answer any) {
 	body, err := json.Marshal(answer)

@@ -12,7 +12,6 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"lianmu/federation/identity"
-	"lianmu/hub/bus"
 	"lianmu/vocab"
 	"lianmu/vocab/jsonld"
 	"lianmu/vocab/shape"
@@ -113,7 +112,7 @@ func (c cards) read(ctx context.Context, raw []byte) (_ *Card, err error) {
 		return nil, noCard("@type 不是 Log", "@type is not Log")
 	case sec.Space != card.Hub:
 		return nil, noCard("签名者是 "+sec.Space+"，不是 "+card.Hub, "signed by "+sec.Space+", not by "+card.Hub)
-	case card.Origin != originOf(card.Hub, card.Epoch):
+	case card.Origin != vocab.LogOrigin(card.Hub, card.Epoch):
 		return nil, noCard("账本名不属于该节点："+card.Origin, "the origin is not one of this hub: "+card.Origin)
 	case !strings.HasPrefix(card.VerifierKey, card.Origin+"+"):
 		return nil, noCard("账本公钥不属于 "+card.Origin, "the verifier key is not one of "+card.Origin)
@@ -145,11 +144,6 @@ func ReadCard(ctx context.Context, p *jsonld.Processor, r *shape.Reader, raw []b
 
 // sameCard reports whether two signed cards are the same bytes.
 func sameCard(a, b []byte) bool { return bytes.Equal(a, b) }
-
-// originOf is a log's name: the hub's key and the epoch.
-func originOf(did string, epoch uint64) string {
-	return fmt.Sprintf("lianmu/%s/%d", bus.SpaceToken(did), epoch)
-}
 
 func noCard(zh, en string) error {
 	return vocab.Problems{vocab.NewProblem("", "peer.card",

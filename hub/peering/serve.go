@@ -277,7 +277,7 @@ func (p *Peers) ServeNATS(conn *nats.Conn, allow func(access.Claim) bool, excess
 		}
 		who := Caller{Client: claim.Client, Party: claim.Party}
 		if name != "" {
-			who.DID = "did:key:" + name
+			who.DID = bus.TokenDID(name)
 		}
 		// There are no more of these than desk and server have room for; the others are
 		// answered at once.

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/url"
-	"strings"
 
 	"lianmu/hub/peering"
 	"lianmu/hub/view"
@@ -78,16 +77,6 @@ func logID(origin string) string {
 }
 
 func logURL(origin string) string { return "/peers?at=" + logID(origin) + "#" + logID(origin) }
-
-// hubOf is the DID in a log's origin, lianmu/<multibase of the DID>/<epoch>; ""
-// where it is not of that form.
-func hubOf(origin string) string {
-	part := strings.Split(origin, "/")
-	if len(part) != 3 || part[0] != "lianmu" || part[1] == "" {
-		return ""
-	}
-	return "did:key:" + part[1]
-}
 
 // fingerprint are the words of a hub's DID in the reader's language; "" without one.
 func (t *tongue) fingerprint(did string) string {

@@ -184,9 +184,4 @@ func TestAgo(t *testing.T) {
 			t.Errorf("%d: %q, want %q", s, got, want)
 		}
 	}
-	for origin, want := range map[string]string{portLog: "did:key:z6MkPortHubPortHubPortHubPortHubPortHubPortHub", "hub.example/log1": "", "lianmu//1": "", "lianmu/a": "", "other/a/1": ""} {
-		if got := hubOf(origin); got != want {
-			t.Errorf("%s: %q", origin, got)
-		}
-	}
 }

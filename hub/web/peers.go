@@ -11,6 +11,7 @@ import (
 	"lianmu/hub/access"
 	"lianmu/hub/peering"
 	"lianmu/hub/view"
+	"lianmu/vocab"
 )
 
 // How much the page of peers shows at once of each list of hubs, and of logs.
@@ -114,13 +115,13 @@ func (s *Site) peers(q *request) {
 	var start, end int
 	b.CardsOf, start, end = q.pager("/peers", "logs", from, len(logs), logsShown)
 	for i, l := range logs[start:end] {
-		c := logCard{logLine: q.t.logLine(l, names), ID: logID(l.Hub), Own: start+i == 0, Words: q.t.fingerprint(hubOf(l.Hub)), Find: hubSearch(l.Hub)}
+		c := logCard{logLine: q.t.logLine(l, names), ID: logID(l.Hub), Own: start+i == 0, Words: q.t.fingerprint(vocab.HubOf(l.Hub)), Find: hubSearch(l.Hub)}
 		if c.Own {
 			c.Words = b.Own
 		} else {
 			c.Age = q.t.ago(l.AgeS)
-			if b.May && hubOf(l.Hub) != "" {
-				c.Peer = peerURL(hubOf(l.Hub))
+			if b.May && vocab.HubOf(l.Hub) != "" {
+				c.Peer = peerURL(vocab.HubOf(l.Hub))
 			}
 		}
 		b.Cards = append(b.Cards, c)

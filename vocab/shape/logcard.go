@@ -1,7 +1,6 @@
 package shape
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -43,7 +42,7 @@ func (rd *reading) logCard(s subject) *vocab.LogCard {
 	}
 	if v, ok := rd.must(s, "账本名称（origin）", "the log's origin (origin)", "origin"); ok {
 		c.Origin, _ = rd.oneLine(v, nameLimit)
-		if want := fmt.Sprintf("lianmu/%s/%d", strings.TrimPrefix(c.Hub, "did:key:"), c.Epoch); c.Hub != "" && c.Origin != want {
+		if want := vocab.LogOrigin(c.Hub, c.Epoch); c.Hub != "" && c.Origin != want {
 			rd.refuse(v.at, "log.origin", "账本名称应为 %[1]s，由目录节点的密钥和期号组成。", "The log's origin must be %[1]s: the hub's key and the epoch.", want)
 		}
 	}
