@@ -99,24 +99,9 @@ type Admission interface {
 	Approve(ctx context.Context, who access.Who, id string) (admission.Result, error)
 }
 
-// Peers is the exchange with other hubs; *peering.Peers is one. It asks for the
-// right once more, and keeps the trail of what it does.
+// Peers is the exchange with other hubs; *peering.Peers is one.
 type Peers interface {
-	Card() []byte // of this hub, signed
-	List(ctx context.Context, who access.Who) ([]peering.PeerInfo, error)
-	Detail(ctx context.Context, who access.Who, did string) (peering.PeerInfo, error)
-	Logs(ctx context.Context, who access.Who) ([]peering.LogInfo, error)
-	RedactedBy(ctx context.Context, who access.Who) (map[string]int, error)
-	Faults(ctx context.Context, who access.Who, origin string) ([]peering.Fault, error)
-	Discover(ctx context.Context, who access.Who, address string) (card []byte, err error)
-	Preview(ctx context.Context, who access.Who, card []byte) (*peering.Preview, error)
-	Add(ctx context.Context, who access.Who, invite peering.Invite, terms peering.Terms) (peering.PeerInfo, error)
-	Approve(ctx context.Context, who access.Who, did string, terms peering.Terms) (peering.PeerInfo, error)
-	Pause(ctx context.Context, who access.Who, did string) error
-	Resume(ctx context.Context, who access.Who, did string) error
-	Block(ctx context.Context, who access.Who, did string) error
-	Remove(ctx context.Context, who access.Who, did string, purge bool) error
-	Accept(ctx context.Context, who access.Who, origin string) error
+	peering.Desk
 	Export(ctx context.Context, who access.Who, w io.Writer, origin string, from uint64) error
 	Import(ctx context.Context, who access.Who, r io.Reader) (peering.Imported, error)
 }

@@ -44,6 +44,26 @@ func (p *Peers) carry(ctx context.Context, who access.Who, name, object string, 
 	return p.c.Audit.Do(ctx, r, do)
 }
 
+// Desk is where officers see to the peers, for whoever shows it to them; *Peers is
+// one. It asks for rights itself and records what is done.
+type Desk interface {
+	Card() []byte // this hub's own
+	List(ctx context.Context, who access.Who) ([]PeerInfo, error)
+	Logs(ctx context.Context, who access.Who) ([]LogInfo, error)
+	Detail(ctx context.Context, who access.Who, did string) (PeerInfo, error)
+	Faults(ctx context.Context, who access.Who, origin string) ([]Fault, error)
+	RedactedBy(ctx context.Context, who access.Who) (map[string]int, error) // of the own log, by DID
+	Discover(ctx context.Context, who access.Who, address string) (card []byte, err error)
+	Preview(ctx context.Context, who access.Who, card []byte) (*Preview, error)
+	Add(ctx context.Context, who access.Who, invite Invite, terms Terms) (PeerInfo, error)
+	Approve(ctx context.Context, who access.Who, did string, terms Terms) (PeerInfo, error)
+	Pause(ctx context.Context, who access.Who, did string) error
+	Resume(ctx context.Context, who access.Who, did string) error
+	Block(ctx context.Context, who access.Who, did string) error
+	Remove(ctx context.Context, who access.Who, did string, purge bool) error
+	Accept(ctx context.Context, who access.Who, origin string) error
+}
+
 // Invite is whom somebody wants as a peer: a card, or an address where a hub
 // answers, or both, where the card was had from there and looked at.
 type Invite struct {

@@ -10,7 +10,6 @@ import (
 	"lianmu/hub/admission"
 	"lianmu/hub/audit"
 	"lianmu/hub/intake"
-	"lianmu/hub/peering"
 	"lianmu/hub/view"
 	"lianmu/index"
 	"lianmu/vocab"
@@ -39,26 +38,6 @@ type Registry interface {
 	SpaceOf(signer string) string
 	ParticipantsOf(space string) []vocab.Participant
 	Conflicts() []registry.HomeConflict
-}
-
-// Peers is the exchange with other hubs; *peering.Peers is one. It asks for rights
-// itself and records what is done.
-type Peers interface {
-	Card() []byte // this hub's own
-	List(ctx context.Context, who access.Who) ([]peering.PeerInfo, error)
-	Logs(ctx context.Context, who access.Who) ([]peering.LogInfo, error)
-	Detail(ctx context.Context, who access.Who, did string) (peering.PeerInfo, error)
-	Faults(ctx context.Context, who access.Who, origin string) ([]peering.Fault, error)
-	RedactedBy(ctx context.Context, who access.Who) (map[string]int, error) // of the own log, by DID
-	Discover(ctx context.Context, who access.Who, address string) (card []byte, err error)
-	Preview(ctx context.Context, who access.Who, card []byte) (*peering.Preview, error)
-	Add(ctx context.Context, who access.Who, invite peering.Invite, terms peering.Terms) (peering.PeerInfo, error)
-	Approve(ctx context.Context, who access.Who, did string, terms peering.Terms) (peering.PeerInfo, error)
-	Pause(ctx context.Context, who access.Who, did string) error
-	Resume(ctx context.Context, who access.Who, did string) error
-	Block(ctx context.Context, who access.Who, did string) error
-	Remove(ctx context.Context, who access.Who, did string, purge bool) error
-	Accept(ctx context.Context, who access.Who, origin string) error
 }
 
 // Desk is where officers decide; *admission.Desk is one. It asks for rights

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"lianmu/hub/access"
+	"lianmu/hub/peering"
 	"lianmu/vocab"
 )
 
@@ -36,7 +37,7 @@ type Config struct {
 	Desk       Desk
 	Trail      Trail
 	Quarantine Quarantine
-	Peers      Peers
+	Peers      peering.Desk
 	Now        func() time.Time
 
 	HubDID   string
