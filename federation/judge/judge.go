@@ -51,13 +51,6 @@ func (j *Judge) empty() *registry.Registry {
 // Registry is what the judge has folded; it stays the same one for ever.
 func (j *Judge) Registry() *registry.Registry { return j.registry }
 
-// OpenUntil tells that the log's hub says otherwise than before whom it took: a
-// hub that was open was closed. What was judged stays so.
-func (j *Judge) OpenUntil(entries uint64) {
-	j.openUntil = entries
-	j.registry.OpenUntil(entries)
-}
-
 // Read is what one document says, and who signed it.
 type Read struct {
 	Reading *shape.Reading
