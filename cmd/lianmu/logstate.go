@@ -1,36 +1,27 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 
 	"lianmu/hub/peering"
 	"lianmu/hub/view"
 )
 
-// sayLogState is the state of a log in the reader's language; hub/view and
-// hub/peering call those that both know the same.
+// sayLogState is the state of a log in the reader's language. hub/view knows two
+// states more than hub/peering, and calls the others the same.
 func sayLogState[S ~string](state S) string {
 	switch string(state) {
-	case view.Current:
-		return tr("最新", "current")
 	case view.Behind:
-		return tr("索引中", "being indexed")
-	case view.Ageing:
-		return tr("较久无消息", "ageing")
-	case view.Stale:
-		return tr("失联", "stale")
-	case view.Stopped:
-		return tr("已停止", "stopped")
-	case view.Paused:
-		return tr("已暂停", "paused")
-	case view.Ended:
-		return tr("已接替", "ended")
+		return tr("索引落后", "index behind")
 	case view.ReadOnly:
 		return tr("只读", "read-only")
-	case string(peering.Offered):
-		return tr("待确认", "offered")
 	}
-	return string(state)
+	return cmp.Or(say(peering.LogState(state).Label()), string(state))
+}
+
+func sayPeerState(state peering.State) string {
+	return cmp.Or(say(state.Label()), string(state))
 }
 
 // howLong writes a duration in seconds in its largest whole unit.

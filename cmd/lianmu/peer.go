@@ -244,17 +244,3 @@ func sayLag(l peering.LogInfo) string {
 	}
 	return number(l.Lag)
 }
-
-func sayPeerState(state peering.State) string {
-	switch state {
-	case peering.Waiting:
-		return tr("等待批准", "waiting")
-	case peering.Approved:
-		return tr("已批准", "approved")
-	case peering.Paused:
-		return tr("已暂停", "paused")
-	case peering.Blocked:
-		return tr("已拒绝", "blocked")
-	}
-	return string(state)
-}

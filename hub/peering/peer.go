@@ -20,7 +20,7 @@ const (
 // Label is what people call the state.
 func (s State) Label() vocab.Text {
 	return map[State]vocab.Text{
-		Waiting: {"zh": "待批准", "en": "waiting"}, Approved: {"zh": "已批准", "en": "approved"},
+		Waiting: {"zh": "等待批准", "en": "waiting"}, Approved: {"zh": "已批准", "en": "approved"},
 		Paused: {"zh": "已暂停", "en": "paused"}, Blocked: {"zh": "已拒绝", "en": "blocked"},
 	}[s]
 }
