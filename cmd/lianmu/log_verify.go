@@ -29,7 +29,7 @@ type logVerifyCmd struct {
 	Bundle   string `placeholder:"FILE" help:"Instead of --hub: a file of lianmu log export."`
 	NATSURL  string `name:"nats-url" placeholder:"URL" env:"LIANMU_NATS_URL" help:"With --dir: the external NATS server that holds the log, where the hub uses one."`
 	Key      string `placeholder:"FILE" env:"LIANMU_OPERATOR_KEY" help:"With --hub: an operator's key, to check the views and what is not public too."`
-	Vkey     string `placeholder:"KEY" help:"With --hub: the log's verifier key, had from elsewhere; without it the hub's own word is taken."`
+	Vkey     string `placeholder:"KEY" help:"With --hub or --bundle: the log's verifier key, had from elsewhere; without it the word of the hub, or of the card in the bundle, is taken."`
 	Progress bool   `help:"Show the progress bar even where this is no terminal."`
 	JSON     bool   `name:"json" help:"Print the report as JSON."`
 }
