@@ -30,7 +30,7 @@ var may = map[string][]string{
 	"hub/access/accesstest": {},
 	"hub/web/webtest":       {},
 	"hub/audit":             {"hub/bus", "federation/identity", "vocab", "vocab/jsonld"},
-	"hub/admission":         {"hub/access", "hub/audit", "federation/identity", "federation/registry", "vocab", "vocab/jsonld", "vocab/shape"},
+	"hub/admission":         {"hub/access", "hub/audit", "hub/bus", "federation/identity", "federation/registry", "vocab", "vocab/jsonld", "vocab/shape"},
 	"hub/intake":            {"hub/bus", "hub/access", "vocab", "vocab/jsonld", "vocab/shape", "federation/identity", "federation/judge", "federation/ledger", "federation/registry"},
 	"hub/view":              {"index", "index/query", "federation/ledger", "federation/registry", "vocab", "vocab/jsonld", "vocab/shape"},
 	"hub/peering":           {"hub/access", "hub/audit", "hub/bus", "hub/view", "federation/exchange", "federation/identity", "federation/judge", "federation/ledger", "federation/registry", "vocab", "vocab/jsonld", "vocab/shape"},

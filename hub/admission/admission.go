@@ -30,6 +30,7 @@ import (
 	"lianmu/federation/registry"
 	"lianmu/hub/access"
 	"lianmu/hub/audit"
+	"lianmu/hub/bus"
 	"lianmu/vocab"
 )
 
@@ -244,17 +245,10 @@ func put(ctx context.Context, kv jetstream.KeyValue, key string, value any, revi
 	} else {
 		revision, err = kv.Update(ctx, key, b, revision)
 	}
-	if err != nil && !conflict(err) {
+	if err != nil && !bus.Conflict(err) {
 		err = unavailable(err)
 	}
 	return revision, err
-}
-
-// conflict reports whether a write failed because the key had changed.
-func conflict(err error) bool {
-	var api *jetstream.APIError
-	return errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) &&
-		(api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
 func unavailable(err error) error {

@@ -14,6 +14,7 @@ import (
 
 	"lianmu/hub/access"
 	"lianmu/hub/audit"
+	"lianmu/hub/bus"
 	"lianmu/vocab"
 )
 
@@ -175,7 +176,7 @@ func (d *Desk) Revoke(ctx context.Context, who access.Who, id string) error {
 				return "", err
 			}
 			k.Revoked = true
-			if _, err = put(ctx, d.c.KV, k.Key, k, rev); !conflict(err) {
+			if _, err = put(ctx, d.c.KV, k.Key, k, rev); !bus.Conflict(err) {
 				return "", err
 			}
 		}
@@ -221,7 +222,7 @@ func (d *Desk) redeem(ctx context.Context, code, did string) (Invitation, error)
 				"This code has expired: ask the operator of the hub for another.")
 		}
 		k.UsedBy, k.Used = did, now.UTC().Truncate(time.Second)
-		if _, err = put(ctx, d.c.KV, key, k, rev); !conflict(err) {
+		if _, err = put(ctx, d.c.KV, key, k, rev); !bus.Conflict(err) {
 			return k.Invitation, err
 		}
 	}

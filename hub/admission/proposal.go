@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lianmu/hub/access"
+	"lianmu/hub/bus"
 	"lianmu/vocab"
 )
 
@@ -177,7 +178,7 @@ func (d *Desk) spend(ctx context.Context, officer string, n int) (bool, error) {
 			return false, nil
 		}
 		left = append(left, spent{{now, n}}...)
-		if _, err = put(ctx, d.c.KV, key, left, rev); !conflict(err) {
+		if _, err = put(ctx, d.c.KV, key, left, rev); !bus.Conflict(err) {
 			return err == nil, err
 		}
 	}
@@ -357,7 +358,7 @@ func (d *Desk) take(ctx context.Context, who access.Who, id string) (Proposal, e
 		return p, err
 	}
 	p.Second = who.Label()
-	if _, err = put(ctx, d.c.KV, proposalPrefix+id, p, rev); conflict(err) {
+	if _, err = put(ctx, d.c.KV, proposalPrefix+id, p, rev); bus.Conflict(err) {
 		return p, taken("another officer")
 	}
 	return p, err

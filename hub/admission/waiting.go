@@ -14,6 +14,7 @@ import (
 
 	"lianmu/federation/identity"
 	"lianmu/hub/access"
+	"lianmu/hub/bus"
 	"lianmu/vocab"
 )
 
@@ -160,7 +161,7 @@ func (d *Desk) keep(ctx context.Context, key string, a Applicant) error {
 	if err != nil {
 		return err
 	}
-	if _, err = put(ctx, d.c.KV, key, a, rev); conflict(err) {
+	if _, err = put(ctx, d.c.KV, key, a, rev); bus.Conflict(err) {
 		return access.Busy()
 	}
 	if err == nil {

@@ -127,9 +127,8 @@ func (t *Trail) publish(ctx context.Context, r Record, head Head) (moved bool, e
 	if cerr := t.catchUp(finding); cerr == nil && t.Head().Sequence > head.Sequence {
 		return true, err
 	}
-	var refused *jetstream.APIError
 	switch {
-	case errors.As(err, &refused) && (refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant):
+	case bus.Conflict(err):
 		return true, err // a replica that does not show it yet
 	case conn.IsConnected() && conn.ConnectedServerId() == server && conn.Stats().Reconnects == reconnects:
 		t.c.Failed(err)

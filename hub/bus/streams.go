@@ -235,3 +235,11 @@ func declareBucket(ctx context.Context, js jetstream.JetStream, want jetstream.K
 	}
 	return js.UpdateKeyValue(ctx, want)
 }
+
+// Conflict reports whether a write was refused because the key or the stream that
+// it was to change had been changed meanwhile, or a replica did not show it yet.
+func Conflict(err error) bool {
+	var api *jetstream.APIError
+	return errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) &&
+		(api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+}

@@ -136,7 +136,7 @@ func (m *mirror) describe(info *LogInfo) {
 	}
 }
 
-// Redactions tells of each peer that mirrors this hub's own log how many of its
+// redactors tells of each peer that mirrors this hub's own log how many of its
 // redactions it says to have carried out.
 func (p *Peers) redactors(origin string) map[string]int {
 	p.mu.Lock()

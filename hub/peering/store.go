@@ -242,7 +242,7 @@ func alter[T any](ctx context.Context, s *store, in map[string]kept[T], name, ke
 			s.mu.Unlock()
 			s.changed()
 			return value, nil
-		case !conflict(err):
+		case !bus.Conflict(err):
 			return k.value, unavailable(err)
 		}
 		// What the other one wrote may not have been heard of yet.
@@ -290,13 +290,6 @@ func forget[T any](ctx context.Context, s *store, in map[string]kept[T], name, k
 			return unavailable(ctx.Err())
 		}
 	}
-}
-
-// conflict reports whether a write failed because the key had changed.
-func conflict(err error) bool {
-	var api *jetstream.APIError
-	return errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) &&
-		(api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
 func unavailable(err error) error {
