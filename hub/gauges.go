@@ -42,7 +42,7 @@ func newGauges(h *Hub) *gauges {
 		logSize:    desc("lianmu_log_entries", "Committed entries of the log."),
 		indexed:    desc("lianmu_index_offerings", "Offerings in the index that everybody may see, counted at most every ten seconds."),
 		behind:     desc("lianmu_index_behind", "Entries that the index lacks."),
-		logBytes:   desc("lianmu_log_bytes", "Disk used by the embedded JetStream and the log's caches."),
+		logBytes:   desc("lianmu_log_bytes", "Disk used by the embedded JetStream, which holds all logs, and by their caches."),
 		indexBytes: desc("lianmu_index_bytes", "Disk used by the index."),
 		healthy:    desc("lianmu_healthy", "1 when submissions and search work."),
 		damaged:    desc("lianmu_log_damaged_total", "Entries of the log found missing or altered since the start."),
@@ -135,7 +135,7 @@ func (g *gauges) disk() (log, index float64) {
 		dir := g.h.c.Dir
 		g.measured = now
 		g.bytes = [2]float64{
-			folderBytes(filepath.Join(dir, "jetstream")) + folderBytes(filepath.Join(dir, "log")),
+			folderBytes(filepath.Join(dir, "jetstream")) + folderBytes(filepath.Join(dir, "log")) + folderBytes(filepath.Join(dir, "mirrors")),
 			folderBytes(filepath.Join(dir, "index")),
 		}
 	}

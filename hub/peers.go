@@ -83,10 +83,10 @@ func (h *Hub) servePeers(excess *access.Excess) error {
 	return nil
 }
 
-// PeerHandler answers other hubs' questions over HTTP: POST exchange.PathPrefix
+// peerHandler answers other hubs' questions over HTTP: POST exchange.PathPrefix
 // and the question, with a bearer token. A refusal is a JSON object with problems,
 // as RFC 9457 has them.
-func (h *Hub) PeerHandler() http.Handler {
+func (h *Hub) peerHandler() http.Handler {
 	return h.guard.Limit(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		if r.Method != http.MethodPost {

@@ -95,10 +95,10 @@ func (b *base) verify(ctx context.Context, c Config, progress func(done, total u
 
 // sameFact holds a hint against what the document says. Of entries from before
 // there was a hint of the audience the hint is that it is the space alone.
-func sameFact(hint, b vocab.Fact) bool {
-	a := hint
-	return (a.Audience == b.Audience || a.Audience == vocab.AudienceSpace) && a.Kind == b.Kind && a.Space == b.Space && a.ID == b.ID && a.Digest == b.Digest &&
-		a.Signer == b.Signer && a.Content == b.Content && a.Created.Equal(b.Created) && a.Expires.Equal(b.Expires)
+func sameFact(hint, fact vocab.Fact) bool {
+	return (hint.Audience == fact.Audience || hint.Audience == vocab.AudienceSpace) &&
+		hint.Kind == fact.Kind && hint.Space == fact.Space && hint.ID == fact.ID && hint.Digest == fact.Digest &&
+		hint.Signer == fact.Signer && hint.Content == fact.Content && hint.Created.Equal(fact.Created) && hint.Expires.Equal(fact.Expires)
 }
 
 // CompareViews says in which view something differs from the folded state.
