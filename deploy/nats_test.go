@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/ledger"
 	"lianmu/hub/bus"
 	"lianmu/hub/bus/bustest"
@@ -29,7 +30,7 @@ func TestNATSConfiguration(t *testing.T) {
 		t.Skip("builds a NATS server")
 	}
 	dir := t.TempDir()
-	hub := bustest.Key(t).DID()
+	hub := identitytest.Key(t).DID()
 	keys, err := bus.OpenCalloutKeys(filepath.Join(dir, "callout.nk"))
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +61,7 @@ func TestNATSConfiguration(t *testing.T) {
 		t.Error("an external server is taken for the hub's own")
 	}
 	t.Run("disconnect", func(t *testing.T) {
-		bad, good := bustest.Key(t), bustest.Key(t)
+		bad, good := identitytest.Key(t), identitytest.Key(t)
 		cut := make(chan struct{})
 		nc := bustest.Connect(t, clients, hub, bad, nats.NoReconnect(), nats.ClosedHandler(func(*nats.Conn) { close(cut) }))
 		other := bustest.Connect(t, clients, hub, good, nats.NoReconnect())

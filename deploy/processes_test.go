@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub"
 	"lianmu/hub/access"
 	"lianmu/hub/bus"
@@ -75,10 +76,7 @@ func TestTwoProcessesMirrorAtOnce(t *testing.T) {
 		}
 	}
 
-	space, err := identity.NewKey("ed25519")
-	if err != nil {
-		t.Fatal(err)
-	}
+	space := identitytest.Key(t)
 	published := uint64(0)
 	publish := func(n int) {
 		t.Helper()
@@ -149,11 +147,8 @@ func begin(t *testing.T, c hub.Config) process {
 // publish has a space publish an offering at an open hub.
 func (p process) publish(t *testing.T, space *identity.Key, n uint64) {
 	t.Helper()
-	raw, err := identity.Sign(fmt.Appendf(nil, `{"@context":"https://w3id.org/lianmu/v1","@type":"Dataset","@id":"urn:x:%d","title":"潮位 %d"}`, n, n),
+	raw := identitytest.Sign(t, fmt.Appendf(nil, `{"@context":"https://w3id.org/lianmu/v1","@type":"Dataset","@id":"urn:x:%d","title":"潮位 %d"}`, n, n),
 		space, identity.SignOptions{Created: time.Now(), Expires: time.Now().Add(time.Hour)})
-	if err != nil {
-		t.Fatal(err)
-	}
 	resp, err := http.Post(p.Info().HTTP+"/api/v1/submissions", "application/json", bytes.NewReader(raw))
 	if err != nil {
 		t.Fatal(err)

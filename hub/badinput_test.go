@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/vocab"
 )
 
@@ -52,10 +53,7 @@ func TestBadInput(t *testing.T) {
 		}
 		return raw
 	}
-	other, err := identity.NewKey("ed25519")
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := identitytest.Key(t)
 	rows := []struct {
 		name string
 		raw  []byte

@@ -19,6 +19,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub"
 	"lianmu/hub/bus"
 	"lianmu/hub/bus/bustest"
@@ -80,11 +81,7 @@ func (r *running) stop() {
 
 func (r *running) sign(doc string) []byte {
 	r.t.Helper()
-	raw, err := identity.Sign([]byte(doc), r.key, identity.SignOptions{Created: r.at.Next(time.Now()), Expires: time.Now().Add(24 * time.Hour)})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return raw
+	return identitytest.Sign(r.t, doc, r.key, identity.SignOptions{Created: r.at.Next(time.Now()), Expires: time.Now().Add(24 * time.Hour)})
 }
 
 func (r *running) submit(raw []byte) vocab.Receipt {
@@ -406,11 +403,8 @@ func TestSearchOverNATS(t *testing.T) {
 
 func TestExpiredIsNotShown(t *testing.T) {
 	r := start(t, config(t, t.TempDir()))
-	raw, err := identity.Sign([]byte(offering("a", "快过期的产品")), r.key, identity.SignOptions{
+	raw := identitytest.Sign(t, offering("a", "快过期的产品"), r.key, identity.SignOptions{
 		Created: time.Now(), Expires: time.Now().Add(2 * time.Second)})
-	if err != nil {
-		t.Fatal(err)
-	}
 	if got := r.submit(raw); got.Status != vocab.Accepted {
 		t.Fatalf("%+v", got)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/access"
 	"lianmu/hub/web/webtest"
 	"lianmu/vocab"
@@ -24,10 +25,7 @@ func journey(t *testing.T) (r *running, officers map[access.Role]*identity.Key) 
 	c := config(t, t.TempDir())
 	c.Open = false
 	for _, role := range []access.Role{access.Review, access.Audit} {
-		k, err := identity.NewKey("ed25519")
-		if err != nil {
-			t.Fatal(err)
-		}
+		k := identitytest.Key(t)
 		officers[role] = k
 		c.Operators = append(c.Operators, access.Operator{DID: k.DID(), Role: role, Name: "值班" + string(role)})
 	}

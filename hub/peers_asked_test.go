@@ -9,6 +9,7 @@ import (
 
 	"lianmu/federation/exchange"
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/peering"
 	"lianmu/hub/view"
 	"lianmu/vocab"
@@ -45,7 +46,7 @@ func TestStandStolenDigests(t *testing.T) {
 	befriend(t, b, c)
 	b.until("B has A's log", func() (string, bool) { l := b.logOf(a); return fmt.Sprintf("%+v", l), l.Size == 4 && l.Withheld == 2 })
 	b.until("it is relayed", func() (string, bool) {
-		note, err := b.asks(newKey(t)).Checkpoint(t.Context(), a.info.Origin)
+		note, err := b.asks(identitytest.Key(t)).Checkpoint(t.Context(), a.info.Origin)
 		return fmt.Sprint(err), err == nil && len(note) > 0
 	})
 
@@ -73,7 +74,7 @@ func TestStandStolenDigests(t *testing.T) {
 		return out
 	}
 	hubKey := func(w *town) *identity.Key { return w.officer(w.config.Dir) }
-	waiting := newKey(t)
+	waiting := identitytest.Key(t)
 	if _, err := a.asks(waiting).Logs(t.Context(), exchange.LogsRequest{Card: stranger(t, waiting, time.Now())}); err != nil {
 		t.Fatal(err)
 	}
@@ -84,13 +85,13 @@ func TestStandStolenDigests(t *testing.T) {
 		origin string
 		want   string
 	}{
-		{"a stranger asks A", a, newKey(t), a.info.Origin, "peer.unapproved"},
+		{"a stranger asks A", a, identitytest.Key(t), a.info.Origin, "peer.unapproved"},
 		{"one who waits asks A", a, waiting, a.info.Origin, "peer.unapproved"},
 		{"a space of A asks A", a, a.key, a.info.Origin, "peer.unapproved"},
 		{"the peer asks A", a, hubKey(b), a.info.Origin, "gwgwmm"},
 		{"the peer asks A for its own log", a, hubKey(b), b.info.Origin, "mmmmmm"},
 		{"the other asks A, which it knows through B alone", a, hubKey(c), a.info.Origin, "peer.unapproved"},
-		{"a stranger asks the relay", b, newKey(t), a.info.Origin, "peer.unapproved"},
+		{"a stranger asks the relay", b, identitytest.Key(t), a.info.Origin, "peer.unapproved"},
 		{"the other asks the relay", b, hubKey(c), a.info.Origin, "gwwwmm"},
 		{"the other asks the relay, in another log's name", b, hubKey(c), b.info.Origin, "mmmmmm"},
 		{"A asks the relay for what it has of A", b, hubKey(a), a.info.Origin, "gwwwmm"},
@@ -167,10 +168,7 @@ func TestStandWrongTimes(t *testing.T) {
 	}
 	speaks := func(id string) {
 		t.Helper()
-		raw, err := identity.Sign([]byte(offering(id, "产品")), b.key, identity.SignOptions{Created: days.now().UTC().Truncate(time.Millisecond), Expires: days.now().Add(day(30))})
-		if err != nil {
-			t.Fatal(err)
-		}
+		raw := identitytest.Sign(t, offering(id, "产品"), b.key, identity.SignOptions{Created: days.now().UTC().Truncate(time.Millisecond), Expires: days.now().Add(day(30))})
 		if got := b.submit(raw); got.Status != vocab.Accepted {
 			t.Fatalf("%+v", got)
 		}

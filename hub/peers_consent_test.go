@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub"
 	"lianmu/hub/view"
 	"lianmu/vocab"
@@ -46,10 +47,10 @@ func TestConsentAmongPeers(t *testing.T) {
 	consent := func(space, more string) string {
 		return fmt.Sprintf(`{"@context":"https://w3id.org/lianmu/v1","@type":"ListingConsent","@id":"https://space.example/consent","subjectCode":%q,"productCode":%q,"space":%q%s}`, company, product, space, more)
 	}
-	f, holder := newForger(t), newKey(t)
+	f, holder := newForger(t), identitytest.Key(t)
 	f.change(func() {
 		f.tree.at = f.tree.at.Add(30 * time.Minute)
-		for _, second := range []identity.Signer{newKey(t), holder} {
+		for _, second := range []identity.Signer{identitytest.Key(t), holder} {
 			raw, err := identity.Sign([]byte(consent(b.key.DID(), fmt.Sprintf(`,"did":%q`, holder.DID()))), f.space, identity.SignOptions{Created: f.tree.at.UTC()}, second)
 			if err != nil {
 				t.Error(err)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"lianmu/federation/exchange"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/peering"
 	"lianmu/hub/view"
 	"lianmu/vocab"
@@ -161,7 +162,7 @@ func TestStandFaultyEntries(t *testing.T) {
 		f.tree.write(t, vocab.KindOffering, []byte("{"))
 		f.tree.write(t, vocab.KindWithdrawal, raw)
 		f.tree.say(t, vocab.KindAct, f.space, `{"@context":"https://w3id.org/lianmu/v1","@type":"Suspension","@id":"urn:uuid:6a4c1f0e-7c7e-4d0e-9c56-0d6c5b8f7a11","space":"`+f.space.DID()+`","reason":"冒充节点","by":"did:key:zSomebody"}`)
-		f.tree.say(t, vocab.KindSpace, newKey(t), descriptor(f.space.DID(), "冒充的空间", ""))
+		f.tree.say(t, vocab.KindSpace, identitytest.Key(t), descriptor(f.space.DID(), "冒充的空间", ""))
 	})
 	f.offers("4")
 	b, c := settle(t, "乙", "0b"), settle(t, "丙", "0c")
@@ -235,7 +236,7 @@ func TestStandAnothersName(t *testing.T) {
 			f.extra = []offered{{Card: string(f.says(map[string]any{"origin": a.info.Origin, "hub": a.info.DID, "verifierKey": key(t, a)})), Checkpoint: string(note)}}
 		}, "peer.card"},
 		"a checkpoint of the other's log by another key": {func(f *forger) {
-			signer, _ := logKey(t, a.info.Origin, newKey(t))
+			signer, _ := logKey(t, a.info.Origin, identitytest.Key(t))
 			f.extra = []offered{{Card: string(a.peers().Card()), Checkpoint: string(checkpoint(t, a.info.Origin, signer, f.tree))}}
 		}, "*"},
 		"its own checkpoint for the other's log": {func(f *forger) {
@@ -283,7 +284,7 @@ func TestStandAnotherKeyForTheSameLog(t *testing.T) {
 	b.finds(2, view.Question{})
 	before := f.card
 	f.change(func() {
-		signer, vkey := logKey(t, f.origin, newKey(t))
+		signer, vkey := logKey(t, f.origin, identitytest.Key(t))
 		f.signer, f.card = signer, f.says(map[string]any{"verifierKey": vkey})
 	})
 	f.offers("3")

@@ -25,6 +25,7 @@ import (
 
 	"lianmu/federation/exchange"
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/ledger"
 	"lianmu/hub/peering"
 	"lianmu/vocab"
@@ -72,11 +73,11 @@ type offered struct {
 
 func newForger(t *testing.T) *forger {
 	t.Helper()
-	f := &forger{t: t, key: newKey(t), space: newKey(t), news: make(chan struct{}), shows: map[string]*pages{}, ill: map[string]ill{}, asked: map[string]int{},
+	f := &forger{t: t, key: identitytest.Key(t), space: identitytest.Key(t), news: make(chan struct{}), shows: map[string]*pages{}, ill: map[string]ill{}, asked: map[string]int{},
 		tree:  &pages{documents: map[vocab.Digest][]byte{}, at: time.Now().Add(-time.Hour)},
 		conns: map[net.Conn]bool{}}
 	f.origin = "lianmu/" + strings.TrimPrefix(f.key.DID(), "did:key:") + "/1"
-	f.signer, f.vkey = logKey(t, f.origin, newKey(t))
+	f.signer, f.vkey = logKey(t, f.origin, identitytest.Key(t))
 	f.server = httptest.NewUnstartedServer(f)
 	f.server.Config.ConnState = f.connected
 	f.server.Start()
@@ -122,11 +123,7 @@ func (f *forger) said(at time.Time, change map[string]any) []byte {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	signed, err := identity.Sign(raw, f.key, identity.SignOptions{Created: at.UTC().Truncate(time.Millisecond)})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return signed
+	return identitytest.Sign(f.t, raw, f.key, identity.SignOptions{Created: at.UTC().Truncate(time.Millisecond)})
 }
 
 // change changes what it shows, and wakes whoever waits for news.
@@ -222,10 +219,7 @@ func (p *pages) write(t *testing.T, kind vocab.EntryKind, document []byte) ledge
 // say signs a document and writes it.
 func (p *pages) say(t *testing.T, kind vocab.EntryKind, key *identity.Key, doc string) []byte {
 	t.Helper()
-	raw, err := identity.Sign([]byte(doc), key, identity.SignOptions{Created: p.at.UTC().Truncate(time.Millisecond)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := identitytest.Sign(t, doc, key, identity.SignOptions{Created: p.at.UTC().Truncate(time.Millisecond)})
 	p.write(t, kind, raw)
 	return raw
 }

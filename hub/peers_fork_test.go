@@ -16,6 +16,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/ledger"
 	"lianmu/hub/bus"
 	"lianmu/hub/peering"
@@ -236,7 +237,7 @@ func TestStandWitness(t *testing.T) {
 		t.Fatal(err)
 	}
 	own, _ := logKey(t, a.info.Origin, seed)
-	stolen, _ := logKey(t, a.info.Origin, newKey(t))
+	stolen, _ := logKey(t, a.info.Origin, identitytest.Key(t))
 	raw, err := a.peers().Answer(t.Context(), caller, "checkpoint", []byte(`{"origin":"`+a.info.Origin+`"}`))
 	if err != nil {
 		t.Fatal(err)

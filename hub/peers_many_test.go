@@ -19,6 +19,7 @@ import (
 
 	"lianmu/federation/exchange"
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/bus"
 	"lianmu/hub/view"
 	"lianmu/vocab"
@@ -195,7 +196,7 @@ func TestStandInventedLogs(t *testing.T) {
 // invent makes a log of a hub that there is not: its card, and a checkpoint over a
 // million entries.
 func invent(t *testing.T) offered {
-	k, log := newKey(t), newKey(t)
+	k, log := identitytest.Key(t), identitytest.Key(t)
 	origin := "lianmu/" + strings.TrimPrefix(k.DID(), "did:key:") + "/1"
 	signer, vkey := logKey(t, origin, log)
 	f := forger{t: t, key: k, origin: origin, vkey: vkey, signer: signer}

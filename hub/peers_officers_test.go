@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub"
 	"lianmu/hub/access"
 	"lianmu/hub/bus"
@@ -138,7 +139,7 @@ func TestBlockOfNoPeer(t *testing.T) {
 	if err != nil || p.State != peering.Blocked || p.About == nil || p.About.Name["zh"] != "甲" || p.By != security.DID {
 		t.Errorf("%+v, %v", p, err) // its name is known by its log, which was kept
 	}
-	never := newKey(t).DID()
+	never := identitytest.Key(t).DID()
 	for did, want := range map[string]string{never: "", "did:key:nobody": "peer.unknown", b.info.DID: "peer.unknown"} {
 		if err := b.peers().Block(t.Context(), security, did); code(err) != want {
 			t.Errorf("%s: %v", did, err)

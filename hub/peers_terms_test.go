@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/ledger"
 	"lianmu/hub"
 	"lianmu/hub/access"
@@ -331,7 +332,7 @@ func TestWaitingListIsBounded(t *testing.T) {
 	}
 	var dids []string
 	for i := range 105 {
-		k := newKey(t)
+		k := identitytest.Key(t)
 		dids = append(dids, k.DID())
 		if err := ask(k, stranger(t, k, hours.now())); err != nil {
 			t.Fatalf("%d: %v", i, err)
@@ -347,7 +348,7 @@ func TestWaitingListIsBounded(t *testing.T) {
 	}
 	// A flood of new keys turns the list over slowly.
 	for range 60 {
-		k := newKey(t)
+		k := identitytest.Key(t)
 		if err := ask(k, stranger(t, k, hours.now())); err != nil {
 			t.Fatal(err)
 		}
@@ -364,25 +365,16 @@ func TestWaitingListIsBounded(t *testing.T) {
 	}
 	// Nobody brings another's card.
 	hours.pass(time.Hour)
-	if err := ask(newKey(t), stranger(t, newKey(t), hours.now())); code(err) != "peer.card" {
+	if err := ask(identitytest.Key(t), stranger(t, identitytest.Key(t), hours.now())); code(err) != "peer.card" {
 		t.Errorf("another's card: %v", err)
 	}
-}
-
-func newKey(t *testing.T) *identity.Key {
-	t.Helper()
-	k, err := identity.NewKey("ed25519")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
 }
 
 // stranger is the log card of a hub that does not run.
 func stranger(t *testing.T, k *identity.Key, now time.Time) []byte {
 	t.Helper()
 	origin := "lianmu/" + strings.TrimPrefix(k.DID(), "did:key:") + "/1"
-	log, err := identity.PublicKey(newKey(t).DID())
+	log, err := identity.PublicKey(identitytest.Key(t).DID())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -392,9 +384,5 @@ func stranger(t *testing.T, k *identity.Key, now time.Time) []byte {
 	}
 	doc := fmt.Sprintf(`{"@context":"https://w3id.org/lianmu/v1","@type":"Log","@id":"urn:uuid:6a4c1f0e-7c7e-4d0e-9c56-0d6c5b8f7a10","origin":%q,"hub":%q,"verifierKey":%q,"epoch":1,"name":{"zh":"生"},"jurisdiction":"CN"}`,
 		origin, k.DID(), vkey)
-	card, err := identity.Sign([]byte(doc), k, identity.SignOptions{Created: now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return card
+	return identitytest.Sign(t, doc, k, identity.SignOptions{Created: now})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub"
 	"lianmu/hub/access"
 	"lianmu/hub/bus"
@@ -339,10 +340,7 @@ func TestStaleAndBack(t *testing.T) {
 	t.Parallel()
 	var days clock
 	a, b := settle(t, "甲", "0a", days.set), settle(t, "乙", "0b", days.set)
-	raw, err := identity.Sign([]byte(offering("a1", "产品")), a.key, identity.SignOptions{Created: time.Now(), Expires: time.Now().Add(day(365))})
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := identitytest.Sign(t, offering("a1", "产品"), a.key, identity.SignOptions{Created: time.Now(), Expires: time.Now().Add(day(365))})
 	if got := a.submit(raw); got.Status != vocab.Accepted {
 		t.Fatalf("%+v", got)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub"
 	"lianmu/hub/access"
 	"lianmu/hub/access/accesstest"
@@ -137,10 +138,7 @@ func TestStandRefusalsSayWhoTriedWhat(t *testing.T) {
 	c := config(t, t.TempDir())
 	keys := map[access.Role]*identity.Key{}
 	for _, role := range []access.Role{access.System, access.Security, access.Audit, access.Review} {
-		k, err := identity.NewKey("ed25519")
-		if err != nil {
-			t.Fatal(err)
-		}
+		k := identitytest.Key(t)
 		keys[role] = k
 		c.Operators = append(c.Operators, access.Operator{DID: k.DID(), Role: role})
 	}
@@ -208,10 +206,7 @@ func TestStandOfficesSeeTheSameOverNATS(t *testing.T) {
 	c := config(t, t.TempDir())
 	keys := map[access.Role]*identity.Key{}
 	for _, row := range access.Table() {
-		k, err := identity.NewKey("ed25519")
-		if err != nil {
-			t.Fatal(err)
-		}
+		k := identitytest.Key(t)
 		keys[row.Role] = k
 		if row.Role.Office() {
 			c.Operators = append(c.Operators, access.Operator{DID: k.DID(), Role: row.Role})

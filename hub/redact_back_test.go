@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"lianmu/hub/bus/bustest"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/vocab"
 )
 
@@ -49,7 +49,7 @@ func TestRedactedDoesNotComeBack(t *testing.T) {
 
 	url := "/api/v1/spaces/" + r.key.DID() + "/acts"
 	order := fmt.Sprintf(`{"verb":"Release","from":%d,"reason":"已改正"}`, at)
-	if status, answer := s.post(bustest.Key(t), url, order); status != http.StatusForbidden {
+	if status, answer := s.post(identitytest.Key(t), url, order); status != http.StatusForbidden {
 		t.Errorf("by somebody without an office: %d %s", status, answer)
 	}
 	if status, answer := s.post(s.key, url, fmt.Sprintf(`{"verb":"Release","from":%d,"reason":"x"}`, at-1)); status == http.StatusOK || !strings.Contains(answer, "release.none") {

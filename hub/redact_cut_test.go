@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/vocab"
 )
 
@@ -42,10 +43,7 @@ func TestRedactedParticipantAndKeys(t *testing.T) {
 	space := first.DID()
 	submit := func(key *identity.Key, doc string, also ...identity.Signer) {
 		t.Helper()
-		raw, err := identity.Sign([]byte(`{"@context":"https://w3id.org/lianmu/v1",`+doc+`}`), key, identity.SignOptions{Created: time.Now()}, also...)
-		if err != nil {
-			t.Fatal(err)
-		}
+		raw := identitytest.Sign(t, `{"@context":"https://w3id.org/lianmu/v1",`+doc+`}`, key, identity.SignOptions{Created: time.Now()}, also...)
 		if got := h.intake.Submit(t.Context(), raw); got.Status != vocab.Accepted {
 			t.Fatalf("%+v", got)
 		}
@@ -99,10 +97,7 @@ func TestRedactionCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	doc := `{"@context":"https://w3id.org/lianmu/v1","@id":"https://space.example/a","@type":"DataProduct","title":"产品","description":"` + secret + `"}`
-	raw, err := identity.Sign([]byte(doc), key, identity.SignOptions{Created: time.Now(), Expires: time.Now().Add(time.Hour)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := identitytest.Sign(t, doc, key, identity.SignOptions{Created: time.Now(), Expires: time.Now().Add(time.Hour)})
 	if got := h.intake.Submit(t.Context(), raw); got.Status != vocab.Accepted {
 		t.Fatalf("%+v", got)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub"
 	"lianmu/hub/bus"
 	"lianmu/hub/bus/bustest"
@@ -56,7 +57,7 @@ type entry struct {
 func TestStandHiddenLeavesNoTrace(t *testing.T) {
 	t.Parallel()
 	at := time.Now().Truncate(time.Millisecond)
-	keys := map[string]*identity.Key{"甲": bustest.Key(t), "乙": bustest.Key(t), "丙": bustest.Key(t)}
+	keys := map[string]*identity.Key{"甲": identitytest.Key(t), "乙": identitytest.Key(t), "丙": identitytest.Key(t)}
 	const code = "691512081MA62K0260E31000000000A*"
 	var entries []entry
 	add := func(space, doc string, hidden bool) entry {
@@ -162,7 +163,7 @@ func TestStandHiddenLeavesNoTrace(t *testing.T) {
 			paths = append(paths, "/api/v1/submissions/"+vocab.DigestOf(e.raw).String())
 		}
 	}
-	readers := map[string]*identity.Key{"nobody": nil, "another space": keys["丙"], "a stranger": bustest.Key(t)}
+	readers := map[string]*identity.Key{"nobody": nil, "another space": keys["丙"], "a stranger": identitytest.Key(t)}
 	for who, key := range readers {
 		for _, path := range paths {
 			a, b := with.told(key, http.MethodGet, path, ""), without.told(key, http.MethodGet, path, "")

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub"
 	"lianmu/hub/access"
 	"lianmu/hub/bus"
@@ -25,11 +26,7 @@ import (
 // signedAt signs with whatever dates somebody likes.
 func signedAt(t *testing.T, key *identity.Key, created time.Time, doc string, also ...identity.Signer) []byte {
 	t.Helper()
-	raw, err := identity.Sign([]byte(doc), key, identity.SignOptions{Created: created, Expires: created.Add(1000 * 24 * time.Hour)}, also...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
+	return identitytest.Sign(t, doc, key, identity.SignOptions{Created: created, Expires: created.Add(1000 * 24 * time.Hour)}, also...)
 }
 
 // enters tells whether a key is let in over NATS.
@@ -47,7 +44,7 @@ func TestStandRetiredKey(t *testing.T) {
 	t.Parallel()
 	s := closed(t)
 	r := s.space("换过密钥的空间")
-	old, next := r.key, bustest.Key(t)
+	old, next := r.key, identitytest.Key(t)
 	// What the thief may have kept from the old days: signed then, never sent.
 	kept := signedAt(t, old, time.Now().Add(-time.Hour), offering("kept", "压箱底"))
 	r.must(offering("a", "产品", `"audience":"public"`))
@@ -90,7 +87,7 @@ func TestStandStolenKey(t *testing.T) {
 	t.Parallel()
 	s := closed(t)
 	r := s.space("被盗的空间")
-	stolen, safe, thiefs := r.key, bustest.Key(t), bustest.Key(t)
+	stolen, safe, thiefs := r.key, identitytest.Key(t), identitytest.Key(t)
 	name := stolen.DID()
 	own := signedAt(t, stolen, r.at.Next(time.Now()), descriptor(name, "被盗的空间", fmt.Sprintf(`,"key":[%q,%q]`, name, safe.DID())), safe)
 	if got := r.submit(own); got.Status != vocab.Accepted {
@@ -168,7 +165,7 @@ func TestStandTokens(t *testing.T) {
 	t.Parallel()
 	s := closed(t)
 	a, b := s.space("甲空间"), s.space("乙空间")
-	elsewhere := bustest.Key(t)
+	elsewhere := identitytest.Key(t)
 	make := func(key *identity.Key, audience string, at time.Time) string {
 		t.Helper()
 		token, err := identity.NewToken(key, audience, at, time.Minute)
@@ -334,7 +331,7 @@ func TestStandOfficesAreApart(t *testing.T) {
 	keys := map[access.Role]*identity.Key{}
 	var operators []access.Operator
 	for _, role := range []access.Role{access.System, access.Security, access.Audit, access.Review, access.Regulator} {
-		keys[role] = bustest.Key(t)
+		keys[role] = identitytest.Key(t)
 		operators = append(operators, access.Operator{DID: keys[role].DID(), Role: role})
 	}
 	s := closed(t, func(c *hub.Config) { c.Operators = operators })

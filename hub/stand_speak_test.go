@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/bus"
 	"lianmu/hub/bus/bustest"
 	"lianmu/vocab"
@@ -134,10 +135,7 @@ func TestStandNobodySpeaksForAnother(t *testing.T) {
 				fmt.Sprintf(`{"@context":"https://w3id.org/lianmu/v1","@type":"KeyReplacement","@id":"urn:uuid:0f3c2f6e-4f0a-4c56-9d7b-0d4f6a3d1c12","space":%q,"reason":"x","by":"x","keys":[%q],"evidence":"1"}`, victim.key.DID(), mallory.key.DID()),
 				`{"@context":"https://w3id.org/lianmu/v1","@type":"Redaction","@id":"urn:uuid:0f3c2f6e-4f0a-4c56-9d7b-0d4f6a3d1c13","index":2,"leaf":"AQEAAAGTTM9wAA","ground":"personal","by":"x"}`,
 			} {
-				raw, err := identity.Sign([]byte(doc), key, identity.SignOptions{Created: time.Now()})
-				if err != nil {
-					t.Fatal(err)
-				}
+				raw := identitytest.Sign(t, doc, key, identity.SignOptions{Created: time.Now()})
 				if got := mallory.over(raw); got.Status != vocab.Refused || got.Problems[0].Code != "kind.reserved" || got.Log != nil {
 					t.Errorf("%s: %+v", doc, got)
 				}

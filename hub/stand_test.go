@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub"
 	"lianmu/hub/bus/bustest"
 	"lianmu/vocab"
@@ -44,7 +45,7 @@ func closed(t *testing.T, change ...func(*hub.Config)) *stand {
 func (s *stand) newcomer(key *identity.Key) *running {
 	s.t.Helper()
 	if key == nil {
-		key = bustest.Key(s.t)
+		key = identitytest.Key(s.t)
 	}
 	return &running{t: s.t, hub: s.hub, info: s.info, key: key, conn: bustest.Connect(s.t, s.info.NATS, s.info.DID, key)}
 }

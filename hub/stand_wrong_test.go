@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/bus"
-	"lianmu/hub/bus/bustest"
 	"lianmu/vocab"
 )
 
@@ -148,7 +148,7 @@ func TestStandWrongKey(t *testing.T) {
 	s := closed(t)
 	r := s.space("拿错密钥的空间")
 	const documents, window = 2000, 256
-	wrong := running{t: t, key: bustest.Key(t)}
+	wrong := running{t: t, key: identitytest.Key(t)}
 	var mu sync.Mutex
 	told, again := map[string]int{}, 0
 	slots := make(chan struct{}, window)

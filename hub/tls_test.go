@@ -20,6 +20,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub"
 	"lianmu/hub/bus"
 	"lianmu/hub/bus/bustest"
@@ -79,7 +80,7 @@ func TestTLS(t *testing.T) {
 	if !strings.HasPrefix(info.HTTP, "https://") || !strings.HasPrefix(info.NATS, "tls://") {
 		t.Errorf("%+v", info)
 	}
-	key := bustest.Key(t)
+	key := identitytest.Key(t)
 	ask := func(url string, trust *x509.CertPool) error {
 		nc, err := nats.Connect(url, append(bustest.Options(key, info.DID), nats.Secure(&tls.Config{RootCAs: trust}), nats.ProxyPath("/nats"))...)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/ledger"
 	"lianmu/vocab"
 	"lianmu/vocab/jsonld"
@@ -57,11 +58,7 @@ func (s *story) sign(key *identity.Key, members map[string]any, also ...identity
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	raw, err := identity.Sign(doc, key, identity.SignOptions{Created: s.at}, also...)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return raw
+	return identitytest.Sign(s.t, doc, key, identity.SignOptions{Created: s.at}, also...)
 }
 
 func (s *story) record(kind vocab.EntryKind, raw []byte) ledger.Record {

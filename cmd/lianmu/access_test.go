@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub"
 	"lianmu/hub/access"
 )
@@ -17,10 +18,7 @@ func TestAccessShowHolders(t *testing.T) {
 	dir := t.TempDir()
 	keys := map[string]*identity.Key{}
 	for _, name := range []string{"review", "stranger"} {
-		k, err := identity.NewKey("ed25519")
-		if err != nil {
-			t.Fatal(err)
-		}
+		k := identitytest.Key(t)
 		if err := k.Write(filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}

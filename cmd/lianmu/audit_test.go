@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/audit"
 	"lianmu/hub/bus"
 )
@@ -23,10 +23,7 @@ func exported(t *testing.T) (file string, signer string) {
 		t.Fatal(err)
 	}
 	defer func() { _ = b.Stop(context.Background()) }()
-	key, err := identity.NewKey("ed25519")
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := identitytest.Key(t)
 	trail, err := audit.Open(t.Context(), b.JetStream, audit.Config{Now: time.Now, Signer: key})
 	if err != nil {
 		t.Fatal(err)

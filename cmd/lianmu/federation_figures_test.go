@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/bus"
 	"lianmu/hub/peering"
 	"lianmu/hub/view"
@@ -250,10 +251,7 @@ func (w *town) delays(from, to *townHub, count int) (there, beyond []time.Durati
 	for i := range count {
 		id := fmt.Sprintf("https://space.example/delay-%d-%d", time.Now().UnixNano(), i)
 		text := fmt.Sprintf(`{"@context":"https://w3id.org/lianmu/v1","@id":%q,"@type":"Dataset","title":{"zh":"第 %d 次测量"}}`, id, i)
-		raw, err := identity.Sign([]byte(text), key, identity.SignOptions{Created: time.Now(), Expires: time.Now().Add(day)})
-		if err != nil {
-			w.t.Fatal(err)
-		}
+		raw := identitytest.Sign(w.t, text, key, identity.SignOptions{Created: time.Now(), Expires: time.Now().Add(day)})
 		m, err := conn.Request(bus.SubmitPrefix+bus.SpaceToken(key.DID()), raw, 10*time.Second)
 		var r vocab.Receipt
 		if err == nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub"
 	"lianmu/vocab"
 	"lianmu/vocab/jsonld"
@@ -44,14 +45,8 @@ func TestDescriptorOfAFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := identity.NewKey("ed25519")
-	if err != nil {
-		t.Fatal(err)
-	}
-	also, err := identity.NewKey("ed25519")
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := identitytest.Key(t)
+	also := identitytest.Key(t)
 	file := filepath.Join(t.TempDir(), "also.key")
 	if err := also.Write(file); err != nil {
 		t.Fatal(err)

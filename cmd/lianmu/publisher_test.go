@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/bus"
 	"lianmu/hub/bus/bustest"
 	"lianmu/vocab"
@@ -372,10 +373,7 @@ func TestVersionsArriveInOrder(t *testing.T) {
 func TestSignedDocumentsAreSentAsTheyAre(t *testing.T) {
 	in := startIntake(t)
 	own, other := testKey(t, 0), testKey(t, 1)
-	signed, err := identity.Sign([]byte(`{ "@id" : "urn:signed" }`), other, identity.SignOptions{Created: time.Now()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	signed := identitytest.Sign(t, `{ "@id" : "urn:signed" }`, other, identity.SignOptions{Created: time.Now()})
 	var seen []byte
 	var subject string
 	sub, err := in.bus.Conn.Subscribe(bus.SubmitPrefix+"*", func(m *nats.Msg) {

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"lianmu/federation/identity/identitytest"
 )
 
 // BenchmarkFirstMirror copies a log of b.N signed offerings of about 1.4 KB from a
@@ -31,7 +33,7 @@ func benchmark(b *testing.B, relay bool) {
 			text[i] = 'x'
 		}
 	}
-	space := newKey(b)
+	space := identitytest.Key(b)
 	for i := range b.N {
 		text[i%900] = 'a' + byte(i%26)
 		p.say(space, 1, m{"@type": "DataProduct", "@id": "https://space.example/" + time.Duration(i).String(), "title": "城市交通流量数据产品", "description": string(text)})
@@ -78,7 +80,7 @@ func benchmark(b *testing.B, relay bool) {
 // BenchmarkRead is one document's reading by the judge: form, proof and shape.
 func BenchmarkRead(b *testing.B) {
 	w, p := newWorld(b), newPaper(b)
-	p.offer(newKey(b), 1)
+	p.offer(identitytest.Key(b), 1)
 	f := w.follow(p, true)
 	leaf := p.leaf(0)
 	for b.Loop() {

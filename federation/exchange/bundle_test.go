@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"testing"
 
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/ledger"
 	"lianmu/vocab"
 )
@@ -34,7 +35,7 @@ func openBundle(raw []byte) (*Bundle, error) {
 // from one that mirrors it.
 func TestBundle(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
-	space := newKey(t)
+	space := identitytest.Key(t)
 	p.offer(space, 1400)
 	l := w.own(p, 1000)
 	early := l.Checkpoint()
@@ -129,7 +130,7 @@ func sameLogUpTo(t *testing.T, l *ledger.Log, f *follower, n uint64) {
 // goes on where that ended.
 func TestBrokenBundles(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
-	p.offer(newKey(t), 300)
+	p.offer(identitytest.Key(t), 300)
 	l := w.own(p, 300)
 	raw := bundleOf(t, l, l.Checkpoint(), 0, nil)
 	q := *p
@@ -228,7 +229,7 @@ func joinFrames(frames []frame) []byte {
 
 // Whatever a file is, opening and reading it ends without harm.
 func FuzzBundle(f *testing.F) {
-	p := newPaper(f).offer(newKey(f), 3)
+	p := newPaper(f).offer(identitytest.Key(f), 3)
 	raw := p.bundle()
 	if _, err := openBundle(raw); err != nil {
 		f.Fatal(err)

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/ledger"
 	"lianmu/vocab"
 )
@@ -25,8 +26,8 @@ import (
 // and an honest source completes it.
 func TestEvilSources(t *testing.T) {
 	w := newWorld(t)
-	space := newKey(t)
-	other := newPaper(t).offer(newKey(t), 400)
+	space := identitytest.Key(t)
+	other := newPaper(t).offer(identitytest.Key(t), 400)
 	honest := newPaper(t).offer(space, 300)
 	extended := honest.fork(300).offer(space, 100)
 	for _, row := range []struct {
@@ -185,7 +186,7 @@ func (p *paper) rehash() {
 // A source that never answers costs one question's time, and no goroutine.
 func TestSilentSource(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
-	p.offer(newKey(t), 10)
+	p.offer(identitytest.Key(t), 10)
 	c := NewClient(askFunc(func(ctx context.Context, _ Question, _ []byte) ([]byte, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -211,7 +212,7 @@ func (f askFunc) Ask(ctx context.Context, q Question, body []byte) ([]byte, erro
 // does not hold it up.
 func TestOthersHelp(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
-	p.offer(newKey(t), 300)
+	p.offer(identitytest.Key(t), 300)
 	f := w.follow(p, true)
 	dead := &evil{Source: p, documents: func(context.Context, []vocab.Digest) ([]Document, error) { return nil, errors.New("dead") }}
 	f.Others = func() []Source { return []Source{dead, says(p, DocumentMissing), p} }
@@ -230,7 +231,7 @@ func TestOthersHelp(t *testing.T) {
 // two notes that prove it to anybody, and nothing gets into the mirror.
 func TestForks(t *testing.T) {
 	w := newWorld(t)
-	space := newKey(t)
+	space := identitytest.Key(t)
 	for _, row := range []struct {
 		name     string
 		accepted uint64 // of the honest history
@@ -276,7 +277,7 @@ func TestForks(t *testing.T) {
 				}
 			}
 			other := p.fork(row.forks)
-			other.offer(newKey(t), row.size-row.forks)
+			other.offer(identitytest.Key(t), row.size-row.forks)
 			before := f.Log.Size()
 			// As after a restart: what was kept is known.
 			_, err := (&Follower{Log: f.Log, Judge: f.Judge, Toward: kept, Now: f.Now, chunk: 64, part: 10}).Advance(t.Context(), other, true, other.last())
@@ -311,7 +312,7 @@ func TestForks(t *testing.T) {
 // it over; all before it is taken.
 func TestLogFaults(t *testing.T) {
 	w := newWorld(t)
-	space := newKey(t)
+	space := identitytest.Key(t)
 	for _, row := range []struct {
 		name string
 		bad  func(p *paper) []byte // writes what is wrong, returns the note
@@ -364,8 +365,8 @@ func TestLogFaults(t *testing.T) {
 // A checkpoint that is not the log's is the source's fault.
 func TestForeignCheckpoints(t *testing.T) {
 	w, p, q := newWorld(t), newPaper(t), newPaper(t)
-	p.offer(newKey(t), 5)
-	q.offer(newKey(t), 5)
+	p.offer(identitytest.Key(t), 5)
+	q.offer(identitytest.Key(t), 5)
 	f := w.follow(p, true)
 	forged := *q
 	forged.origin = p.origin
@@ -410,7 +411,7 @@ func TestHugeLog(t *testing.T) {
 // Other keys may sign a checkpoint too, as witnesses do: as many as fit its bound.
 func TestWitnessLines(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
-	p.offer(newKey(t), 3)
+	p.offer(identitytest.Key(t), 3)
 	f := w.follow(p, true)
 	witness := func(n int) string {
 		sig := append(binary.BigEndian.AppendUint32(nil, uint32(n)), make([]byte, ed25519.SignatureSize)...) // of a key that nobody here knows
@@ -439,7 +440,7 @@ func TestWitnessLines(t *testing.T) {
 // given up, is left all the same: wherever it is asked, and however it helps.
 func TestDrip(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
-	space := newKey(t)
+	space := identitytest.Key(t)
 	p.offer(space, 100)
 	for i := range uint64(40) {
 		p.redact(i)

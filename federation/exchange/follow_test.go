@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/judge"
 	"lianmu/federation/ledger"
 	"lianmu/vocab"
@@ -30,7 +31,7 @@ func (f *follower) advance(t testing.TB, src Source, own bool, note []byte) Prog
 
 func TestFollow(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
-	space := newKey(t)
+	space := identitytest.Key(t)
 	p.offer(space, 700)
 	f := w.follow(p, true)
 	got := f.advance(t, p, true, p.last())
@@ -83,7 +84,7 @@ func TestFollowEmpty(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
 	f := w.follow(p, true)
 	f.advance(t, p, true, p.last())
-	p.offer(newKey(t), 1)
+	p.offer(identitytest.Key(t), 1)
 	f.advance(t, p, true, p.last())
 	f.wantStates(p, 1, states{ledger.Held: 1})
 }
@@ -92,7 +93,7 @@ func TestFollowEmpty(t *testing.T) {
 // log in the end; chunks smaller than the log need tiles.
 func TestFollowWhateverBreaks(t *testing.T) {
 	w := newWorld(t)
-	space := newKey(t)
+	space := identitytest.Key(t)
 	all := newPaper(t).offer(space, 500)
 	for seed := range uint64(10) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -140,7 +141,7 @@ func TestFollowWhateverBreaks(t *testing.T) {
 // A copy that is told to end keeps what it has judged, and can go on.
 func TestFollowEnds(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
-	p.offer(newKey(t), 300)
+	p.offer(identitytest.Key(t), 300)
 	f := w.follow(p, true)
 	f.chunk, f.part = 1024, 50
 	ctx, cancel := context.WithCancel(t.Context())
@@ -167,7 +168,7 @@ func TestFollowEnds(t *testing.T) {
 // the mirror is the log, and both judge what it has.
 func TestTwoFollowers(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
-	p.offer(newKey(t), 160)
+	p.offer(identitytest.Key(t), 160)
 	first := w.follow(p, true)
 	second := &judging{judge.New(w.processor, w.reader, p.hub.DID(), math.MaxUint64), first.Log}
 	other := &Follower{Log: first.Log, Judge: second, Now: w.clock.now, Logger: w.logger()}

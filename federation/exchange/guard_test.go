@@ -18,6 +18,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/bus"
 	"lianmu/hub/bus/bustest"
 )
@@ -101,7 +102,7 @@ func fakeServer(t *testing.T, say string) (url string) {
 func TestDialerToRealServer(t *testing.T) {
 	cert, pool := certificate(t)
 	for _, secure := range []bool{false, true} {
-		hub := bustest.Key(t)
+		hub := identitytest.Key(t)
 		c := bus.Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", HubDID: hub.DID(), Authenticate: bustest.Authenticate(hub.DID()), Logger: (&world{t: t}).quiet(), Reserve: 1}
 		if secure {
 			c.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
@@ -111,7 +112,7 @@ func TestDialerToRealServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, port, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(b.ClientURL(), "nats://"), "tls://"), ":")
-		key := bustest.Key(t)
+		key := identitytest.Key(t)
 		connect := func(host string, secure bool) (*nats.Conn, error) {
 			return nats.Connect("nats://127.0.0.1:"+port, append(bustest.Options(key, hub.DID()), nats.NoReconnect(),
 				nats.SetCustomDialer(&Dialer{Context: t.Context(), Host: host, Secure: secure, TLS: &tls.Config{RootCAs: pool}}))...)

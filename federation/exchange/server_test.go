@@ -16,6 +16,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/ledger"
 	"lianmu/hub/bus"
 	"lianmu/vocab"
@@ -126,7 +127,7 @@ func sameLog(t *testing.T, l *ledger.Log, f *follower, lacks map[uint64]ledger.E
 // all; and a mirror serves on as its log does.
 func TestTransportsAndRelay(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
-	space := newKey(t)
+	space := identitytest.Key(t)
 	p.offer(space, 1500)
 	l := w.own(p, 1500)
 	hidden := map[uint64]ledger.EntryState{}
@@ -259,7 +260,7 @@ func TestHTTPAskerFaults(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
-	p.offer(newKey(t), 20)
+	p.offer(identitytest.Key(t), 20)
 	l := w.own(p, 20)
 	s := w.serve(nil, l)
 	digest := make([]byte, 32)
@@ -362,9 +363,9 @@ func TestAnswersFit(t *testing.T) {
 // A long poll ends as soon as there is something that the asker does not hold.
 func TestLongPoll(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
-	p.offer(newKey(t), 60)
+	p.offer(identitytest.Key(t), 60)
 	l := w.own(p, 20)
-	other := newPaper(t).offer(newKey(t), 5)
+	other := newPaper(t).offer(identitytest.Key(t), 5)
 	s := w.serve(nil, l)
 	c := NewClient(direct(s, approved))
 	first, err := c.Logs(t.Context(), LogsRequest{WaitMS: 30000})

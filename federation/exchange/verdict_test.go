@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/ledger"
 	"lianmu/vocab"
 )
@@ -17,7 +18,7 @@ import (
 // stops no other.
 func TestEvidence(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
-	space, stranger := newKey(t), newKey(t)
+	space, stranger := identitytest.Key(t), identitytest.Key(t)
 	p.admit(space.DID())
 	p.offer(space, 3)
 	good := p.sign(space, m{"@type": "DataProduct", "@id": "https://space.example/changed", "title": "产品"})
@@ -95,7 +96,7 @@ func withholds(p *paper, indexes ...uint64) *evil {
 // holds what every other does, also where bodies had come late.
 func TestOlderCard(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
-	space := newKey(t)
+	space := identitytest.Key(t)
 	p.offer(space, 20)
 	p.write(vocab.KindOffering, []byte(`{"no":"proof"}`))
 	f := w.follow(p, false)
@@ -134,7 +135,7 @@ func TestRightsKeptBack(t *testing.T) {
 	for _, mend := range []bool{false, true} {
 		t.Run(fmt.Sprintf("mend %v", mend), func(t *testing.T) {
 			w, p := newWorld(t), newPaper(t)
-			space, stranger := newKey(t), newKey(t)
+			space, stranger := identitytest.Key(t), identitytest.Key(t)
 			admission := p.admit(space.DID())
 			p.offer(space, 20)
 			p.offer(stranger, 1)
@@ -174,9 +175,9 @@ func TestRightsKeptBack(t *testing.T) {
 // withheld; an entry that does not stand is then faulty, and nothing is in doubt.
 func TestOwnHubKeepsBack(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
-	space, stranger := newKey(t), newKey(t)
+	space, stranger := identitytest.Key(t), identitytest.Key(t)
 	p.admit(space.DID())
-	hidden := p.say(p.hub, vocab.KindAct, m{"@type": "Suspension", "space": newKey(t).DID(), "by": "did:key:zOfficer", "reason": "x"})
+	hidden := p.say(p.hub, vocab.KindAct, m{"@type": "Suspension", "space": identitytest.Key(t).DID(), "by": "did:key:zOfficer", "reason": "x"})
 	p.offer(space, 5)
 	p.offer(stranger, 2)
 	p.offer(space, 5)
@@ -209,10 +210,10 @@ func (j *slowFold) Late(ctx context.Context, late map[uint64]any) (map[uint64]Ve
 // and what is in doubt meanwhile is missing, and comes.
 func TestGivenOneByOne(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
-	space := newKey(t)
+	space := identitytest.Key(t)
 	var kept []uint64
 	for range 4 {
-		kept = append(kept, p.admit(newKey(t).DID()))
+		kept = append(kept, p.admit(identitytest.Key(t).DID()))
 	}
 	p.offer(space, 1) // nobody admitted it
 	f := w.follow(p, false)
@@ -243,7 +244,7 @@ func TestGivenOneByOne(t *testing.T) {
 func TestRedactions(t *testing.T) {
 	w, late := newWorld(t), newWorld(t)
 	p := newPaper(t)
-	space, second := newKey(t), newKey(t)
+	space, second := identitytest.Key(t), identitytest.Key(t)
 	p.admit(space.DID())
 	descriptor := p.write(vocab.KindSpace, p.sign(space, m{"@type": "Space", "@id": space.DID(), "name": m{"zh": "某空间"}, "key": []string{space.DID(), second.DID()}}, second))
 	p.offer(space, 5)
@@ -302,7 +303,7 @@ func TestFalseRedactions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, late, p := newWorld(t), newWorld(t), newPaper(t)
-			c.write(p, newKey(t))
+			c.write(p, identitytest.Key(t))
 			early, f := w.follow(p, true), late.follow(p, true)
 			for n := range p.size() {
 				early.advance(t, p, true, p.note(n+1))
@@ -323,7 +324,7 @@ func TestFalseRedactions(t *testing.T) {
 // what a source calls redacted before that is missing until then.
 func TestRedactionInLaterPart(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
-	space := newKey(t)
+	space := identitytest.Key(t)
 	p.offer(space, 200)
 	p.redact(3)
 	f := w.follow(p, true)
@@ -339,7 +340,7 @@ func TestRedactionInLaterPart(t *testing.T) {
 // it deletes the body when the redaction comes.
 func TestLateRedaction(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
-	p.offer(newKey(t), 5)
+	p.offer(identitytest.Key(t), 5)
 	gone := p.leaf(2).SHA256
 	body := p.documents[gone]
 	redaction := p.leaf(p.redact(2)).SHA256
@@ -381,7 +382,7 @@ func TestLateRedaction(t *testing.T) {
 // right first.
 func TestJudgeAhead(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
-	p.offer(newKey(t), 30)
+	p.offer(identitytest.Key(t), 30)
 	f := w.follow(p, true)
 	f.advance(t, p, true, p.note(10))
 	read, err := f.Judge.Read(t.Context(), p.leaf(20), p.documents[p.leaf(20).SHA256])

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/judge"
 	"lianmu/federation/ledger"
 	"lianmu/hub/bus"
@@ -186,7 +187,7 @@ type paper struct {
 
 func newPaper(t testing.TB) *paper {
 	t.Helper()
-	p := &paper{t: t, hub: newKey(t), at: start, documents: map[vocab.Digest][]byte{}, states: map[vocab.Digest]DocumentState{}}
+	p := &paper{t: t, hub: identitytest.Key(t), at: start, documents: map[vocab.Digest][]byte{}, states: map[vocab.Digest]DocumentState{}}
 	p.origin = "lianmu/" + strings.TrimPrefix(p.hub.DID(), "did:key:") + "/1"
 	seed := sha256.Sum256([]byte(p.origin))
 	pub := append([]byte{1}, ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey)...)
@@ -200,15 +201,6 @@ func newPaper(t testing.TB) *paper {
 		t.Fatal(err)
 	}
 	return p
-}
-
-func newKey(t testing.TB) *identity.Key {
-	t.Helper()
-	k, err := identity.NewKey("ed25519")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
 }
 
 // fork is a copy that goes its own way after n entries.
@@ -269,11 +261,7 @@ func (p *paper) sign(key *identity.Key, members m, also ...identity.Signer) []by
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	raw, err := identity.Sign(doc, key, identity.SignOptions{Created: p.at}, also...)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return raw
+	return identitytest.Sign(p.t, doc, key, identity.SignOptions{Created: p.at}, also...)
 }
 
 // offer writes n offerings of a space.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/vocab"
 )
 
@@ -27,15 +28,6 @@ type clock struct {
 func (c *clock) now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.t }
 
 func (c *clock) move(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.t = c.t.Add(d) }
-
-func newKey(t testing.TB) *identity.Key {
-	t.Helper()
-	k, err := identity.NewKey("ed25519")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
 
 func newGuard(t testing.TB, c Config) *Guard {
 	t.Helper()
@@ -82,7 +74,7 @@ func wantCode(t testing.TB, err error, want string) {
 }
 
 func TestOperators(t *testing.T) {
-	hub, ops, space := newKey(t), newKey(t), newKey(t)
+	hub, ops, space := identitytest.Key(t), identitytest.Key(t), identitytest.Key(t)
 	c := &clock{t: start}
 	g := newGuard(t, Config{HubDID: hub.DID(), Operators: []Operator{{DID: ops.DID()}, {}}, Now: c.now})
 	for _, k := range []*identity.Key{hub, ops} {
@@ -103,7 +95,7 @@ func TestOperators(t *testing.T) {
 }
 
 func TestEachTokenWorksOnce(t *testing.T) {
-	hub := newKey(t)
+	hub := identitytest.Key(t)
 	c := &clock{t: start}
 	g := newGuard(t, Config{HubDID: hub.DID(), Now: c.now})
 	once := "Bearer " + token(t, hub, hub.DID(), start)
@@ -136,7 +128,7 @@ func TestEachTokenWorksOnce(t *testing.T) {
 }
 
 func TestBearer(t *testing.T) {
-	hub := newKey(t)
+	hub := identitytest.Key(t)
 	g := newGuard(t, Config{HubDID: hub.DID(), Now: func() time.Time { return start }})
 	tok := func() string { return token(t, hub, hub.DID(), start) }
 	for name, headers := range map[string][]string{
@@ -167,7 +159,7 @@ func TestBearer(t *testing.T) {
 }
 
 func TestStrangersCannotFillTheMemory(t *testing.T) {
-	hub, stranger := newKey(t), newKey(t)
+	hub, stranger := identitytest.Key(t), identitytest.Key(t)
 	g := newGuard(t, Config{HubDID: hub.DID(), Now: func() time.Time { return start }})
 	for range 50 {
 		_, err := g.Operator(request("Bearer " + token(t, stranger, hub.DID(), start)))
@@ -179,7 +171,7 @@ func TestStrangersCannotFillTheMemory(t *testing.T) {
 }
 
 func TestFullMemoryFailsClosed(t *testing.T) {
-	hub := newKey(t)
+	hub := identitytest.Key(t)
 	c := &clock{t: start}
 	g := newGuard(t, Config{HubDID: hub.DID(), Now: c.now})
 	g.usedByOfficers = newOnceSet(3)

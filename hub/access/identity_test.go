@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/vocab"
 )
 
@@ -126,7 +127,7 @@ func TestSubjectsAreNeeded(t *testing.T) {
 // Whether somebody else could agree hangs on the offices given, and on what a
 // provider may give; who holds them is told in the order of the table.
 func TestAnother(t *testing.T) {
-	hub, a, b := newKey(t).DID(), newKey(t).DID(), newKey(t).DID()
+	hub, a, b := identitytest.Key(t).DID(), identitytest.Key(t).DID(), identitytest.Key(t).DID()
 	provider := &OIDC{Issuer: "https://id.example", ClientID: "x", RedirectURL: "https://hub.example/oidc/callback", RoleClaim: "r", Roles: map[string]Role{"u": Participant}}
 	withReview := *provider
 	withReview.Roles = map[string]Role{"u": Participant, "c": Review}

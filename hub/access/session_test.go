@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/vocab"
 )
 
@@ -132,7 +133,7 @@ func TestSignInForPrograms(t *testing.T) {
 func TestVouchedSessions(t *testing.T) {
 	w := newWorld(t)
 	g := w.guard()
-	a, b := newKey(t), w.space()
+	a, b := identitytest.Key(t), w.space()
 	w.act(vocab.Act{Verb: vocab.Admission, Space: a.DID()})
 	w.describe(a, vocab.Space{Operator: vocab.Agent{Code: orgA}})
 	w.participant(a, vocab.Participant{Code: orgB, ValidUntil: w.clock.now().Add(time.Hour)})
@@ -164,9 +165,9 @@ func TestVouchedSessions(t *testing.T) {
 		"organisation unknown": {w.session(b, identity.Person{Org: orgA, Name: "op-03"}), "access.unauthenticated"},
 		"an office":            {w.session(a, identity.Person{Org: orgA, Name: "op-03", Role: "review"}), "access.unauthenticated"},
 		"system":               {w.session(a, identity.Person{Org: orgA, Name: "op-03", Role: "system"}), "access.unauthenticated"},
-		"by no space":          {w.session(newKey(t), identity.Person{Org: orgA, Name: "op-03"}), "access.unauthenticated"},
+		"by no space":          {w.session(identitytest.Key(t), identity.Person{Org: orgA, Name: "op-03"}), "access.unauthenticated"},
 		"by an officer":        {w.session(w.hub, identity.Person{Org: orgA, Name: "op-03"}), "access.unauthenticated"},
-		"a stranger's token":   {w.token(newKey(t)), "access.forbidden"},
+		"a stranger's token":   {w.token(identitytest.Key(t)), "access.forbidden"},
 		"rubbish":              {"abc", "access.unauthenticated"},
 		"not a token at all":   {"<script>", "access.unauthenticated"},
 		"none":                 {"", "access.unauthenticated"},
@@ -209,7 +210,7 @@ func TestVouchedSessions(t *testing.T) {
 func TestKeyThatVouchedIsStolen(t *testing.T) {
 	w := newWorld(t)
 	g := w.guard()
-	a := newKey(t)
+	a := identitytest.Key(t)
 	w.act(vocab.Act{Verb: vocab.Admission, Space: a.DID()})
 	w.describe(a, vocab.Space{Operator: vocab.Agent{Code: orgA}})
 	b := &browser{g: g}
@@ -224,7 +225,7 @@ func TestKeyThatVouchedIsStolen(t *testing.T) {
 func TestSessionTokensWorkOnceAndNotAsBearer(t *testing.T) {
 	w := newWorld(t)
 	g := w.guard()
-	a := newKey(t)
+	a := identitytest.Key(t)
 	w.act(vocab.Act{Verb: vocab.Admission, Space: a.DID()})
 	w.describe(a, vocab.Space{Operator: vocab.Agent{Code: orgA}})
 	token := w.session(a, identity.Person{Org: orgA, Name: "op-01"})
@@ -475,7 +476,7 @@ func TestPeopleCannotPushOfficersOut(t *testing.T) {
 	officer := &browser{g: g}
 	officer.signIn(w.token(w.hub))
 	for range 50 {
-		(&browser{g: g}).signIn(w.token(newKey(t)))
+		(&browser{g: g}).signIn(w.token(identitytest.Key(t)))
 	}
 	if _, err := officer.who(); err != nil || len(g.sessions.byID) != 10 {
 		t.Errorf("%v, %d sessions", err, len(g.sessions.byID))

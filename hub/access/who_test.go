@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/vocab"
 )
 
@@ -68,7 +69,7 @@ func TestTable(t *testing.T) {
 }
 
 func TestOffices(t *testing.T) {
-	hub, a, b, c := newKey(t).DID(), newKey(t).DID(), newKey(t).DID(), newKey(t).DID()
+	hub, a, b, c := identitytest.Key(t).DID(), identitytest.Key(t).DID(), identitytest.Key(t).DID(), identitytest.Key(t).DID()
 	roles := func(operators []Operator, did string) string {
 		g := newGuard(t, Config{HubDID: hub, Operators: operators})
 		if g.officers[did] == nil {
@@ -140,8 +141,8 @@ func (w *world) who(g *Guard, k *identity.Key) (Who, error) {
 
 func TestWho(t *testing.T) {
 	w := newWorld(t)
-	g := w.guard(func(c *Config) { c.Operators = []Operator{{DID: newKey(t).DID(), Role: Audit}} })
-	a, b, company, stranger := w.space(), w.space(), newKey(t), newKey(t)
+	g := w.guard(func(c *Config) { c.Operators = []Operator{{DID: identitytest.Key(t).DID(), Role: Audit}} })
+	a, b, company, stranger := w.space(), w.space(), identitytest.Key(t), identitytest.Key(t)
 	w.participant(a, vocab.Participant{Code: orgA, DID: company.DID()})
 	w.participant(b, vocab.Participant{Code: orgA, DID: company.DID(), ValidUntil: w.clock.now().Add(time.Hour)})
 
@@ -171,7 +172,7 @@ func TestWho(t *testing.T) {
 	w.act(vocab.Act{Verb: vocab.Resumption, Space: a.DID()})
 	check("resumed", a, []Role{Space}, a.DID())
 
-	second := newKey(t)
+	second := identitytest.Key(t)
 	w.describe(a, vocab.Space{Keys: []string{second.DID()}})
 	if who, err := w.who(g, second); err != nil || who.Space != a.DID() || who.DID != second.DID() {
 		t.Errorf("the new key: %+v, %v", who, err)
@@ -195,7 +196,7 @@ func TestOnAnOpenHubWhoeverSignsIsASpace(t *testing.T) {
 	w := newWorld(t)
 	w.registry.Open()
 	g := w.guard()
-	k := newKey(t)
+	k := identitytest.Key(t)
 	who, err := w.who(g, k)
 	if err != nil || who.Space != k.DID() || !slices.Equal(who.Reader().Spaces, []string{k.DID()}) || who.Reader().All {
 		t.Errorf("%+v, %v", who, err)
@@ -204,7 +205,7 @@ func TestOnAnOpenHubWhoeverSignsIsASpace(t *testing.T) {
 
 func TestNeed(t *testing.T) {
 	w := newWorld(t)
-	review := newKey(t)
+	review := identitytest.Key(t)
 	g := w.guard(func(c *Config) { c.Operators = []Operator{{DID: review.DID(), Role: Review, Name: "值班台"}} })
 	space := w.space()
 	need := func(right Right, authorization ...string) error {
@@ -216,7 +217,7 @@ func TestNeed(t *testing.T) {
 	}
 	wantCode(t, need(SpaceKeys, "Bearer "+w.token(review)), "access.forbidden")
 	wantCode(t, need(SpaceAdmit, "Bearer "+w.token(space)), "access.forbidden")
-	wantCode(t, need(SpaceAdmit, "Bearer "+w.token(newKey(t))), "access.forbidden")
+	wantCode(t, need(SpaceAdmit, "Bearer "+w.token(identitytest.Key(t))), "access.forbidden")
 	wantCode(t, need(SpaceAdmit), "access.unauthenticated")
 	wantCode(t, need("", "Bearer "+w.token(w.hub)), "access.forbidden") // no right is nobody's
 	if err := need(Search); err != nil {
@@ -296,7 +297,7 @@ func TestBadTokensAreNeverTakenForNone(t *testing.T) {
 	space := w.space()
 	parts := strings.Split(w.token(space), ".")
 	for name, bad := range map[string]string{
-		"for another hub": token(t, space, newKey(t).DID(), w.clock.now()),
+		"for another hub": token(t, space, identitytest.Key(t).DID(), w.clock.now()),
 		"expired":         token(t, space, w.hub.DID(), w.clock.now().Add(-6*time.Minute)),
 		"from the future": token(t, space, w.hub.DID(), w.clock.now().Add(6*time.Minute)),
 		"a session token": w.session(space, identity.Person{Org: orgA, Name: "op-07"}),
@@ -347,7 +348,7 @@ func TestFlood(t *testing.T) {
 	g.used = newOnceSet(64)
 	space := w.space()
 	for range 1000 {
-		_, _ = g.Token(w.token(newKey(t)), "198.51.100.1:1") // most are refused
+		_, _ = g.Token(w.token(identitytest.Key(t)), "198.51.100.1:1") // most are refused
 	}
 	if len(g.used.tokens) > 64 {
 		t.Errorf("%d tokens kept", len(g.used.tokens))
@@ -426,7 +427,7 @@ func BenchmarkTokenWrongSignature(b *testing.B) {
 // the key: else one officer could lock the others out.
 func TestOfficeIsNobodyElsesToTake(t *testing.T) {
 	w := newWorld(t)
-	auditor, space := newKey(t), w.space()
+	auditor, space := identitytest.Key(t), w.space()
 	g := w.guard(func(c *Config) { c.Operators = []Operator{{DID: auditor.DID(), Role: Audit}} })
 	w.act(vocab.Act{Verb: vocab.KeyReplacement, Space: space.DID(), Keys: []string{auditor.DID(), space.DID()}})
 	w.act(vocab.Act{Verb: vocab.KeyCompromise, Space: space.DID(), Key: auditor.DID()})

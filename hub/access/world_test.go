@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/registry"
 	"lianmu/vocab"
 )
@@ -26,7 +27,7 @@ type world struct {
 }
 
 func newWorld(t testing.TB) *world {
-	return &world{t: t, clock: &clock{t: start}, hub: newKey(t), registry: registry.New()}
+	return &world{t: t, clock: &clock{t: start}, hub: identitytest.Key(t), registry: registry.New()}
 }
 
 // guard is a Guard of this world.
@@ -60,7 +61,7 @@ func (w *world) act(a vocab.Act) {
 
 // space is an admitted one.
 func (w *world) space() *identity.Key {
-	k := newKey(w.t)
+	k := identitytest.Key(w.t)
 	w.act(vocab.Act{Verb: vocab.Admission, Space: k.DID()})
 	w.describe(k, vocab.Space{})
 	return k

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/registry"
 	"lianmu/hub/access"
 	"lianmu/hub/audit"
@@ -48,7 +49,7 @@ func TestSuspendAndResume(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	h := newHub(t)
-	k, other, fresh, thief := h.admitted("港口空间"), h.admitted("工业空间"), newKey(t), newKey(t)
+	k, other, fresh, thief := h.admitted("港口空间"), h.admitted("工业空间"), identitytest.Key(t), identitytest.Key(t)
 	h.want(h.publish(k, "a"), vocab.Accepted, "")
 	from := h.log.Size()
 	h.want(h.publish(k, "b"), vocab.Accepted, "")
@@ -108,7 +109,7 @@ func TestKeys(t *testing.T) {
 // Killed between the act and the descriptor, admitting again completes it.
 func TestAdmissionIsCompleted(t *testing.T) {
 	h := newHub(t)
-	k := newKey(t)
+	k := identitytest.Key(t)
 	h.want(h.present(k, "港口空间", fullDescriptor, ""), vocab.Waiting, "")
 	h.fail = func(raw []byte) bool { return strings.Contains(string(raw), `"@type":"Space"`) }
 	if _, err := h.Admit(t.Context(), h.review, k.DID(), "", vocab.Digest{}); err == nil {
@@ -130,7 +131,7 @@ func TestAdmissionIsCompleted(t *testing.T) {
 // A descriptor that cannot be taken any more does not stand in the way.
 func TestAdmissionWithAnExpiredDescriptor(t *testing.T) {
 	h := newHub(t)
-	k := newKey(t)
+	k := identitytest.Key(t)
 	raw := h.sign(k, `"@type":"Space","@id":%q,"name":"港口"`, k.DID())
 	h.want(h.intake.Submit(t.Context(), raw), vocab.Waiting, "")
 	a, key, _, err := h.waiting(t.Context(), k.DID())
@@ -150,7 +151,7 @@ func TestAdmissionWithAnExpiredDescriptor(t *testing.T) {
 
 func TestOfficersDecideAtOnce(t *testing.T) {
 	h := newHub(t)
-	k := newKey(t)
+	k := identitytest.Key(t)
 	h.want(h.present(k, "港口空间", fullDescriptor, ""), vocab.Waiting, "")
 	var wg sync.WaitGroup
 	for range 6 {
@@ -171,13 +172,13 @@ func TestRights(t *testing.T) {
 	h := newHub(t)
 	k := h.admitted("港口空间")
 	h.want(h.publish(k, "a"), vocab.Accepted, "")
-	waits := newKey(t)
+	waits := identitytest.Key(t)
 	h.want(h.present(waits, "后来", "", ""), vocab.Waiting, "")
 	size := h.log.Size()
 	orders := map[access.Right][]Order{
 		access.SpaceAdmit:     {{Verb: vocab.Admission}, {Verb: vocab.Rejection, Reason: "x"}},
 		access.SpaceSuspend:   {{Verb: vocab.Suspension, Reason: "x"}, {Verb: vocab.Resumption}},
-		access.SpaceKeys:      {{Verb: vocab.KeyReplacement, Keys: []string{newKey(t).DID()}, Evidence: "x"}, {Verb: vocab.KeyCompromise, Key: k.DID()}, {Verb: vocab.KeyCompromise, Key: k.DID(), DryRun: true}},
+		access.SpaceKeys:      {{Verb: vocab.KeyReplacement, Keys: []string{identitytest.Key(t).DID()}, Evidence: "x"}, {Verb: vocab.KeyCompromise, Key: k.DID()}, {Verb: vocab.KeyCompromise, Key: k.DID(), DryRun: true}},
 		access.OfferingRemove: {{Verb: vocab.Removal, Offerings: []string{"https://space.example/a"}, Reason: "x"}},
 	}
 	tried := 0
@@ -236,7 +237,7 @@ func countMay(right access.Right) (n int) {
 func TestBadOrders(t *testing.T) {
 	h := newHub(t)
 	k := h.admitted("港口空间")
-	stranger := newKey(t).DID()
+	stranger := identitytest.Key(t).DID()
 	long := strings.Repeat("长", maxReason+1)
 	for name, tc := range map[string]struct {
 		did   string
@@ -346,7 +347,7 @@ func prove(t *testing.T, h *hub, space string, keys ...*identity.Key) string {
 func TestNobodyElsesKeyIsGivenAway(t *testing.T) {
 	h := newHub(t)
 	k, other := h.admitted("港口空间"), h.admitted("工业空间")
-	waits, invited, fresh, second := newKey(t), newKey(t), newKey(t), newKey(t)
+	waits, invited, fresh, second := identitytest.Key(t), identitytest.Key(t), identitytest.Key(t), identitytest.Key(t)
 	h.want(h.present(waits, "后来的空间", fullDescriptor, ""), vocab.Waiting, "")
 	code, _, err := h.Invite(t.Context(), h.review, "客人", 0)
 	if err != nil {

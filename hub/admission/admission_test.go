@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/ledger"
 	"lianmu/federation/registry"
 	"lianmu/hub/access"
@@ -56,15 +57,6 @@ type hub struct {
 	alone    bool // nobody else holds any right
 }
 
-func newKey(t *testing.T) *identity.Key {
-	t.Helper()
-	k, err := identity.NewKey("ed25519")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
 func newHub(t *testing.T) *hub {
 	t.Helper()
 	dir, log := t.TempDir(), slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
@@ -74,9 +66,9 @@ func newHub(t *testing.T) *hub {
 			t.Fatal(err)
 		}
 	}
-	h := &hub{t: t, clock: &clock{}, key: newKey(t), registry: registry.New()}
-	h.review = access.Who{Via: access.ViaToken, DID: newKey(t).DID(), Roles: []access.Role{access.Review}, Client: "192.0.2.1"}
-	h.security = access.Who{Via: access.ViaToken, DID: newKey(t).DID(), Roles: []access.Role{access.Security}, Client: "192.0.2.2"}
+	h := &hub{t: t, clock: &clock{}, key: identitytest.Key(t), registry: registry.New()}
+	h.review = access.Who{Via: access.ViaToken, DID: identitytest.Key(t).DID(), Roles: []access.Role{access.Review}, Client: "192.0.2.1"}
+	h.security = access.Who{Via: access.ViaToken, DID: identitytest.Key(t).DID(), Roles: []access.Role{access.Security}, Client: "192.0.2.2"}
 	var err error
 	h.bus, err = bus.Start(t.Context(), bus.Config{Dir: filepath.Join(dir, "js"), Logger: log})
 	fatal(err)
@@ -150,11 +142,8 @@ func (h *hub) sign(k *identity.Key, doc string, args ...any) []byte {
 // signBoth has further keys sign it too.
 func (h *hub) signBoth(k *identity.Key, also []identity.Signer, doc string, args ...any) []byte {
 	h.t.Helper()
-	raw, err := identity.Sign([]byte(`{"@context":"https://w3id.org/lianmu/v1",`+fmt.Sprintf(doc, args...)+`}`), k,
+	raw := identitytest.Sign(h.t, `{"@context":"https://w3id.org/lianmu/v1",`+fmt.Sprintf(doc, args...)+`}`, k,
 		identity.SignOptions{Created: h.stamp.Next(h.clock.now())}, also...)
-	if err != nil {
-		h.t.Fatal(err)
-	}
 	return raw
 }
 
@@ -177,7 +166,7 @@ func (h *hub) publish(k *identity.Key, id string, more ...string) vocab.Receipt 
 // admitted is a space that was let in.
 func (h *hub) admitted(name string) *identity.Key {
 	h.t.Helper()
-	k := newKey(h.t)
+	k := identitytest.Key(h.t)
 	h.want(h.present(k, name, fullDescriptor, ""), vocab.Waiting, "")
 	r, err := h.Admit(h.t.Context(), h.review, k.DID(), "资料齐全", vocab.Digest{})
 	if err != nil {
@@ -240,7 +229,7 @@ func TestFromInvitationToAdmission(t *testing.T) {
 	if len(code) != codeLength || h.Link(code) != "https://hub.example/join#"+code || inv.Expires.Sub(inv.Created) != DefaultInvitation {
 		t.Errorf("%s %s %+v", code, h.Link(code), inv)
 	}
-	k := newKey(t)
+	k := identitytest.Key(t)
 	h.want(h.publish(k, "a"), vocab.Refused, "space.unadmitted")
 	h.want(h.present(k, "港口空间", fullDescriptor, strings.ToLower(code[:5]+"-"+code[5:])), vocab.Waiting, "")
 	if h.log.Size() != 0 {
@@ -285,7 +274,7 @@ func TestInvitations(t *testing.T) {
 		return code, inv
 	}
 	used, _ := make1(0)
-	first := newKey(t)
+	first := identitytest.Key(t)
 	h.want(h.present(first, "一", "", used), vocab.Waiting, "")
 	h.want(h.present(first, "一改", "", used), vocab.Waiting, "") // one use is one space
 	revoked, inv := make1(0)
@@ -299,7 +288,7 @@ func TestInvitations(t *testing.T) {
 		used: "invitation.used", revoked: "invitation.unknown", expired: "invitation.expired",
 		newCode(): "invitation.unknown", "x": "invitation.unknown", strings.Repeat("A", 1<<16): "invitation.unknown", "../waiting": "invitation.unknown",
 	} {
-		h.want(h.present(newKey(t), "另一", "", code), vocab.Refused, want)
+		h.want(h.present(identitytest.Key(t), "另一", "", code), vocab.Refused, want)
 	}
 	if n := len(h.waiters()); n != 1 {
 		t.Errorf("%d wait", n)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/access"
 	"lianmu/vocab"
 )
@@ -34,7 +35,7 @@ func TestManyNeedASecondPerson(t *testing.T) {
 	h := newHub(t)
 	k := h.admitted("港口空间")
 	ids := h.many(k, MaxAlone+20)
-	second := access.Who{DID: newKey(t).DID(), Roles: []access.Role{access.Review}}
+	second := access.Who{DID: identitytest.Key(t).DID(), Roles: []access.Role{access.Review}}
 	size := h.log.Size()
 	propose := func() *Proposal {
 		t.Helper()

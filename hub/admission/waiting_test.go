@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/access"
 	"lianmu/vocab"
 )
 
 func TestTheNewestWaits(t *testing.T) {
 	h := newHub(t)
-	k := newKey(t)
+	k := identitytest.Key(t)
 	older := h.sign(k, `"@type":"Space","@id":%q,"name":"旧名"`, k.DID())
 	newer := h.sign(k, `"@type":"Space","@id":%q,"name":"新名"`, k.DID())
 	h.want(h.intake.Submit(t.Context(), newer), vocab.Waiting, "")
@@ -144,7 +145,7 @@ func TestWhatIsOdd(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			k := newKey(t)
+			k := identitytest.Key(t)
 			r := h.present(k, tc.name, tc.more, "")
 			if name == "foreign key" { // refused before it comes here
 				h.want(r, vocab.Refused, "key.taken")
@@ -171,8 +172,8 @@ func TestWhatIsOdd(t *testing.T) {
 		})
 	}
 	t.Run("two that wait", func(t *testing.T) {
-		shared := newKey(t)
-		a, b := newKey(t), newKey(t)
+		shared := identitytest.Key(t)
+		a, b := identitytest.Key(t), identitytest.Key(t)
 		for _, k := range []*identity.Key{a, b} {
 			raw := h.signBoth(k, []identity.Signer{shared}, `"@type":"Space","@id":%q,"name":"双生空间","contact":{"email":"a@b.cn"},
 				"operator":{"name":"x","uscc":"12430000MB0L046927"},"key":[%q,%q]`, k.DID(), k.DID(), shared.DID())
@@ -195,7 +196,7 @@ func TestWhatIsOdd(t *testing.T) {
 
 func TestRejection(t *testing.T) {
 	h := newHub(t)
-	k := newKey(t)
+	k := identitytest.Key(t)
 	_, err := h.Reject(t.Context(), h.review, k.DID(), "无", vocab.Digest{})
 	wantCode(t, err, "space.not_waiting")
 	raw := h.sign(k, `"@type":"Space","@id":%q,"name":"港口"`, k.DID())

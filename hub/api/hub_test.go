@@ -19,6 +19,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub"
 	"lianmu/hub/api"
 	"lianmu/hub/view"
@@ -135,10 +136,7 @@ func (l *live) ask(by *identity.Key, method, route, target, body string, headers
 func (l *live) submit(id, more string) (vocab.Receipt, []byte) {
 	l.t.Helper()
 	doc := fmt.Sprintf(`{"@context":"https://w3id.org/lianmu/v1","@id":%q,"@type":"DataProduct"%s}`, id, more)
-	raw, err := identity.Sign([]byte(doc), l.space, identity.SignOptions{Created: l.at.Next(time.Now()), Expires: time.Now().Add(time.Hour)})
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	raw := identitytest.Sign(l.t, doc, l.space, identity.SignOptions{Created: l.at.Next(time.Now()), Expires: time.Now().Add(time.Hour)})
 	var receipt vocab.Receipt
 	status, got := l.call("POST", "/api/v1/submissions", "/api/v1/submissions", string(raw), false)
 	if err := json.Unmarshal(got, &receipt); err != nil {

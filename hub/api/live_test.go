@@ -13,6 +13,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub"
 	"lianmu/hub/access"
 	"lianmu/hub/admission"
@@ -20,22 +21,10 @@ import (
 	"lianmu/vocab"
 )
 
-func newKey(t *testing.T) *identity.Key {
-	t.Helper()
-	k, err := identity.NewKey("ed25519")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
 // present signs a document and submits it.
 func (l *live) present(doc string, headers ...string) (int, vocab.Receipt) {
 	l.t.Helper()
-	raw, err := identity.Sign([]byte(doc), l.space, identity.SignOptions{Created: l.at.Next(time.Now()), Expires: time.Now().Add(time.Hour)})
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	raw := identitytest.Sign(l.t, doc, l.space, identity.SignOptions{Created: l.at.Next(time.Now()), Expires: time.Now().Add(time.Hour)})
 	status, _, got := l.ask(nil, "POST", "/api/v1/submissions", "/api/v1/submissions", string(raw), headers...)
 	return status, parse[vocab.Receipt](l.t, got)
 }
@@ -56,7 +45,7 @@ const ours = `{"@context":"https://w3id.org/lianmu/v1",`
 // officers and of a body by one; and the audit trail tells all of it.
 func TestASpaceOnAHostileNetwork(t *testing.T) {
 	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.FileBodyDecoder)
-	review, second, security, auditor, regulator := newKey(t), newKey(t), newKey(t), newKey(t), newKey(t)
+	review, second, security, auditor, regulator := identitytest.Key(t), identitytest.Key(t), identitytest.Key(t), identitytest.Key(t), identitytest.Key(t)
 	l := startHub(t, func(c *hub.Config) {
 		c.Open = false
 		for k, role := range map[*identity.Key]access.Role{
@@ -135,7 +124,7 @@ func TestASpaceOnAHostileNetwork(t *testing.T) {
 	}
 
 	// What is not yours answers as what is not there.
-	l.hiddenIsAbsent(newKey(t), "urn:s:inner", "urn:s:none")
+	l.hiddenIsAbsent(identitytest.Key(t), "urn:s:inner", "urn:s:none")
 	l.offering(nil, "urn:s:public", 200, "港口吞吐量")
 	l.offering(l.space, "urn:s:inner", 200, "港口内部计划")
 	l.offering(regulator, "urn:s:inner", 200, "港口内部计划")

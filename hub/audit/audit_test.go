@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/bus"
 	"lianmu/vocab"
 )
@@ -246,10 +247,7 @@ func TestStoreThatIsGone(t *testing.T) {
 
 func TestTextsAreBoundedAndClean(t *testing.T) {
 	trail, _ := newTrail(t)
-	key, err := identity.NewKey("ed25519")
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := identitytest.Key(t)
 	secret, err := identity.NewToken(key, "did:key:z6Mkhub", start, time.Minute)
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/bus"
 	"lianmu/vocab"
 )
@@ -135,10 +136,7 @@ func TestTamperingIsFound(t *testing.T) {
 
 func TestExport(t *testing.T) {
 	b, c := newBus(t), &clock{t: start}
-	key, err := identity.NewKey("ed25519")
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := identitytest.Key(t)
 	trail := open(t, b, Config{Now: c.now, Signer: key})
 	export := func(t *testing.T, from, until time.Time) [][]byte {
 		t.Helper()
@@ -198,18 +196,12 @@ func TestExport(t *testing.T) {
 		wantCode(t, err, "proof.invalid")
 	})
 	t.Run("signed by another", func(t *testing.T) {
-		other, err := identity.NewKey("ed25519")
-		if err != nil {
-			t.Fatal(err)
-		}
+		other := identitytest.Key(t)
 		bare, err := json.Marshal(closing)
 		if err != nil {
 			t.Fatal(err)
 		}
-		forged, err := identity.Sign(bare, other, identity.SignOptions{Created: c.now()})
-		if err != nil {
-			t.Fatal(err)
-		}
+		forged := identitytest.Sign(t, bare, other, identity.SignOptions{Created: c.now()})
 		_, err = verify(append(whole[:8:8], forged))
 		wantCode(t, err, "audit.signer")
 	})
@@ -227,10 +219,7 @@ func TestExport(t *testing.T) {
 // An export does not tell what came of itself, and is no act cut short for that;
 // others are.
 func TestAnExportIsNotItsOwnLooseEnd(t *testing.T) {
-	key, err := identity.NewKey("ed25519")
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := identitytest.Key(t)
 	c := &clock{t: start}
 	trail := open(t, newBus(t), Config{Now: c.now, Signer: key})
 	begin := func(r Record) { // and never end, as a process that was killed
@@ -282,10 +271,7 @@ func TestAnExportIsNotItsOwnLooseEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed, err := identity.Sign(closing, key, identity.SignOptions{Created: start})
-	if err != nil {
-		t.Fatal(err)
-	}
+	signed := identitytest.Sign(t, closing, key, identity.SignOptions{Created: start})
 	if report, err := Verify(bytes.NewReader(slices.Concat(line, []byte("\n"), signed, []byte("\n"))), start); err != nil || !slices.Equal(report.Unfinished, []uint64{1}) {
 		t.Errorf("another act: %+v, %v", report, err)
 	}

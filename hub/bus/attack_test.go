@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/bus"
 	"lianmu/hub/bus/bustest"
 )
@@ -19,7 +20,7 @@ import (
 // embedded is a bus that listens, for a hub of some name.
 func embedded(t *testing.T, c bus.Config) bustest.Target {
 	t.Helper()
-	hub := bustest.Key(t).DID()
+	hub := identitytest.Key(t).DID()
 	c.Listen, c.HubDID = "127.0.0.1:0", hub
 	if c.Authenticate == nil {
 		c.Authenticate = bustest.Authenticate(hub)
@@ -51,7 +52,7 @@ func TestWrongTokensAreNotLookedAtForEver(t *testing.T) {
 	}})
 	began := time.Now()
 	for range 500 {
-		nc, err := nats.Connect(x.URL, bustest.Options(bustest.Key(t), x.Hub)...)
+		nc, err := nats.Connect(x.URL, bustest.Options(identitytest.Key(t), x.Hub)...)
 		if !errors.Is(err, nats.ErrAuthorization) {
 			t.Fatal(err)
 		}
@@ -66,9 +67,9 @@ func TestWrongTokensAreNotLookedAtForEver(t *testing.T) {
 // Nobody comes in before it is said who may, nor under a name that is no subject
 // token, nor where looking panics.
 func TestTheGateFailsClosed(t *testing.T) {
-	hub := bustest.Key(t).DID()
+	hub := identitytest.Key(t).DID()
 	b := start(t, bus.Config{Listen: "127.0.0.1:0", HubDID: hub})
-	options := bustest.Options(bustest.Key(t), hub)
+	options := bustest.Options(identitytest.Key(t), hub)
 	try := func() error {
 		nc, err := nats.Connect(b.ClientURL(), options...)
 		nc.Close()
@@ -97,7 +98,7 @@ func TestTheGateFailsClosed(t *testing.T) {
 // inboxes of its own.
 func TestKeyOfASpaceWithAnotherName(t *testing.T) {
 	x := embedded(t, bus.Config{})
-	space, key := bustest.Key(t), bustest.Key(t)
+	space, key := identitytest.Key(t), identitytest.Key(t)
 	seen := make(chan string, 1)
 	inner := bustest.Authenticate(x.Hub)
 	x.Bus.SetAuthenticate(func(token, client string) (string, error) {
@@ -132,7 +133,7 @@ func TestDisconnect(t *testing.T) {
 	x := embedded(t, bus.Config{})
 	web := httptest.NewServer(x.Bus.WebSocketHandler())
 	defer web.Close()
-	bad, good := bustest.Key(t), bustest.Key(t)
+	bad, good := identitytest.Key(t), identitytest.Key(t)
 	var suspended atomic.Bool
 	inner := bustest.Authenticate(x.Hub)
 	x.Bus.SetAuthenticate(func(token, client string) (string, error) {
@@ -173,7 +174,7 @@ func TestDisconnect(t *testing.T) {
 func TestConnectionsHaveAnEnd(t *testing.T) {
 	x := embedded(t, bus.Config{Life: 200 * time.Millisecond})
 	back := make(chan struct{}, 10)
-	bustest.Connect(t, x.URL, x.Hub, bustest.Key(t), nats.ReconnectWait(10*time.Millisecond),
+	bustest.Connect(t, x.URL, x.Hub, identitytest.Key(t), nats.ReconnectWait(10*time.Millisecond),
 		nats.ReconnectHandler(func(*nats.Conn) { back <- struct{}{} }), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 	for range 3 {
 		select {
@@ -212,7 +213,7 @@ func TestAddressOfWebSocketClients(t *testing.T) {
 			r.RemoteAddr = from.remote
 			handler.ServeHTTP(w, r)
 		}))
-		nc := bustest.Connect(t, strings.Replace(web.URL, "http", "ws", 1), x.Hub, bustest.Key(t), forged)
+		nc := bustest.Connect(t, strings.Replace(web.URL, "http", "ws", 1), x.Hub, identitytest.Key(t), forged)
 		if client := <-seen; client != from.want {
 			t.Errorf("%s connects as %q", from.remote, client)
 		}
@@ -226,7 +227,7 @@ func TestAddressOfWebSocketClients(t *testing.T) {
 		"plain": nats.Name("x"), "forged": forged,
 		"guessed": nats.WebSocketConnectionHeaders(http.Header{"X-Forwarded-For": {"192.0.2.99"}, "Cookie": {"lianmu-hub=guess"}}),
 	} {
-		nc, err := nats.Connect("ws://"+x.Bus.WebSocketAddr(), append(bustest.Options(bustest.Key(t), x.Hub), more)...)
+		nc, err := nats.Connect("ws://"+x.Bus.WebSocketAddr(), append(bustest.Options(identitytest.Key(t), x.Hub), more)...)
 		if err == nil { // refused, or hung up on before it had said all
 			nc.Close()
 			t.Errorf("%s, past the handler", what)

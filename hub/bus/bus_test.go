@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/bus"
 	"lianmu/hub/bus/bustest"
 )
@@ -226,7 +227,7 @@ func TestBadConfig(t *testing.T) {
 func TestRestartKeepsConnectionAddressAndMessages(t *testing.T) {
 	x := embedded(t, bus.Config{})
 	b, url := x.Bus, x.URL
-	client := bustest.Connect(t, url, x.Hub, bustest.Key(t), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
+	client := bustest.Connect(t, url, x.Hub, identitytest.Key(t), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
 	sub, err := b.Conn.Subscribe(bus.Search, func(m *nats.Msg) { _ = m.Respond([]byte("pong")) })
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"github.com/piprate/json-gold/ld"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/registry"
 	"lianmu/vocab"
 	"lianmu/vocab/jsonld"
@@ -57,10 +58,7 @@ func sample(context string, plain bool) string {
 //
 //	go test -bench Prepare -run xxx ./hub/intake
 func BenchmarkPrepare(b *testing.B) {
-	key, err := identity.NewKey("ed25519")
-	if err != nil {
-		b.Fatal(err)
-	}
+	key := identitytest.Key(b)
 	reader, err := shape.NewReader()
 	if err != nil {
 		b.Fatal(err)
@@ -71,10 +69,7 @@ func BenchmarkPrepare(b *testing.B) {
 		{"plain+integrity", sample(`["https://w3id.org/lianmu/v1","https://w3id.org/security/data-integrity/v2"]`, true)},
 	} {
 		now := time.Now()
-		raw, err := identity.Sign([]byte(style.doc), key, identity.SignOptions{Created: now, Expires: now.Add(time.Hour)})
-		if err != nil {
-			b.Fatal(err)
-		}
+		raw := identitytest.Sign(b, style.doc, key, identity.SignOptions{Created: now, Expires: now.Add(time.Hour)})
 		b.Logf("%s: %d bytes signed, %s, GOMAXPROCS %d", style.name, len(raw), runtime.Version(), runtime.GOMAXPROCS(0))
 		processor := jsonld.New(jsonld.Limits{})
 		cache, err := lru.New[vocab.Digest, advice](adviceKept)

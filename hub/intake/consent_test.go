@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/vocab"
 )
 
@@ -16,15 +17,11 @@ func TestConsents(t *testing.T) {
 	const company, other = "91512081MA62K0260E", "12430000MB0L046927"
 	b := newBench(t)
 	hub := b.hubKey()
-	holder, thief := newKey(t), newKey(t)
+	holder, thief := identitytest.Key(t), identitytest.Key(t)
 	signed := func(members string, o identity.SignOptions, also ...identity.Signer) []byte {
 		t.Helper()
 		o.Created = b.at.Next(time.Now())
-		raw, err := identity.Sign([]byte(`{"@context":"https://w3id.org/lianmu/v1",`+members+`}`), b.key, o, also...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return raw
+		return identitytest.Sign(t, `{"@context":"https://w3id.org/lianmu/v1",`+members+`}`, b.key, o, also...)
 	}
 	submit := func(members string, also ...identity.Signer) vocab.Receipt {
 		t.Helper()
@@ -57,11 +54,8 @@ func TestConsents(t *testing.T) {
 	}
 	accepted(descriptor(company))
 	want("nobody has decided", submit(consent("a", company, "")), "consent.undecided")
-	raw, err := identity.Sign([]byte(`{"@context":"https://w3id.org/lianmu/v1","@type":"Admission","@id":"urn:uuid:0f3c2f6e-4f0a-4c56-9d7b-0d4f6a3d1c11","space":"`+b.key.DID()+`","by":"x"}`), hub,
+	raw := identitytest.Sign(t, `{"@context":"https://w3id.org/lianmu/v1","@type":"Admission","@id":"urn:uuid:0f3c2f6e-4f0a-4c56-9d7b-0d4f6a3d1c11","space":"`+b.key.DID()+`","by":"x"}`, hub,
 		identity.SignOptions{Created: time.Now()})
-	if err != nil {
-		t.Fatal(err)
-	}
 	if r := b.SubmitOwn(t.Context(), raw); r.Status != vocab.Accepted {
 		t.Fatal(text(r))
 	}
@@ -111,13 +105,4 @@ func TestConsents(t *testing.T) {
 			t.Errorf("%d: that it is withdrawn is not for everybody", i)
 		}
 	}
-}
-
-func newKey(t *testing.T) *identity.Key {
-	t.Helper()
-	k, err := identity.NewKey("ed25519")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/ledger"
 	"lianmu/federation/registry"
 	"lianmu/hub/access"
@@ -69,11 +70,7 @@ func newBench(t *testing.T) *bench {
 func (b *bench) sign(id, more string, valid time.Duration) []byte {
 	b.t.Helper()
 	doc := fmt.Sprintf(`{"@context":"https://w3id.org/lianmu/v1","@id":"https://space.example/%s"%s}`, id, more)
-	raw, err := identity.Sign([]byte(doc), b.key, identity.SignOptions{Created: b.at.Next(time.Now()), Expires: time.Now().Add(valid)})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return raw
+	return identitytest.Sign(b.t, doc, b.key, identity.SignOptions{Created: b.at.Next(time.Now()), Expires: time.Now().Add(valid)})
 }
 
 const product = `,"@type":"DataProduct","title":"港口数据"`

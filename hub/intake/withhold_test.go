@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/judge"
 	"lianmu/federation/ledger"
 	"lianmu/vocab"
@@ -161,16 +162,10 @@ func TestWithholdingIsRepeatedAlike(t *testing.T) {
 func TestHomeElsewhere(t *testing.T) {
 	b := newBench(t)
 	hub := b.hubKey()
-	other, err := identity.NewKey("ed25519")
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := identitytest.Key(t)
 	describe := func(home string) vocab.Receipt {
 		doc := `{"@context":"https://w3id.org/lianmu/v1","@type":"Space","@id":"` + b.key.DID() + `","name":"甲空间"` + home + `}`
-		raw, err := identity.Sign([]byte(doc), b.key, identity.SignOptions{Created: b.at.Next(time.Now())})
-		if err != nil {
-			t.Fatal(err)
-		}
+		raw := identitytest.Sign(t, doc, b.key, identity.SignOptions{Created: b.at.Next(time.Now())})
 		return b.Submit(t.Context(), raw)
 	}
 	elsewhere := `,"hub":"` + other.DID() + `"`
@@ -204,10 +199,7 @@ func TestLogCardIsNoEntry(t *testing.T) {
 	hub := b.hubKey()
 	origin := "lianmu/" + strings.TrimPrefix(hub.DID(), "did:key:") + "/1"
 	card := `{"@context":"https://w3id.org/lianmu/v1","@type":"Log","@id":"urn:uuid:0f3c2f6e-4f0a-4c56-9d7b-0d4f6a3d1c11","name":"甲","origin":"` + origin + `","epoch":1,"hub":"` + hub.DID() + `","verifierKey":"` + origin + `+5f3a0c1d+AZYBpxJJcxiYr4Cm1XeSeTrpDOqvXW4JzQ8YEbGbKHdU"}`
-	raw, err := identity.Sign([]byte(card), hub, identity.SignOptions{Created: b.at.Next(time.Now())})
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := identitytest.Sign(t, card, hub, identity.SignOptions{Created: b.at.Next(time.Now())})
 	for name, r := range map[string]vocab.Receipt{"submitted": b.Submit(t.Context(), raw), "by the hub itself": b.SubmitOwn(t.Context(), raw)} {
 		if r.Status != vocab.Refused || r.Problems[0].Code == "" || b.c.Log.Size() != 0 {
 			t.Errorf("%s: %+v", name, r)

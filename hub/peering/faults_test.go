@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/ledger"
 	"lianmu/hub/access"
 	"lianmu/hub/bus"
@@ -29,10 +29,7 @@ func TestFaults(t *testing.T) {
 		}
 	})
 	const origin = "lianmu/z6MkA/1"
-	key, err := identity.NewKey("ed25519")
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := identitytest.Key(t)
 	own, err := ledger.Open(ctx, ledger.Config{
 		JetStream: b.JetStream, Stream: bus.LogStream, State: b.State(), Dir: t.TempDir(), Origin: origin, Seed: bytes.Repeat([]byte{1}, 32), Now: time.Now,
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/vocab"
 )
 
@@ -51,7 +52,7 @@ func at(times []time.Duration, percent int) time.Duration {
 // fill publishes offerings with words that are more and less common.
 func fill(b testing.TB, h *hub, n int) {
 	b.Helper()
-	k := newKey(b)
+	k := identitytest.Key(b)
 	words := []string{"港口", "泊位", "公交", "气象", "物流", "电力", "水质", "医疗", "税务", "农田"}
 	var wg sync.WaitGroup
 	room := make(chan struct{}, 256)
@@ -59,10 +60,7 @@ func fill(b testing.TB, h *hub, n int) {
 		r := rand.New(rand.NewPCG(uint64(i), 1))
 		doc := fmt.Sprintf(`{"@context":"https://w3id.org/lianmu/v1",%s}`, product(fmt.Sprintf("urn:%d", i), pick(r, words...)+pick(r, words...)+"数据",
 			public+fmt.Sprintf(`,"description":"%s与%s的逐小时统计，第 %d 号，供调度与研究使用。","keyword":["%s"]`, pick(r, words...), pick(r, words...), i, pick(r, words...))))
-		raw, err := identity.Sign([]byte(doc), k, identity.SignOptions{Created: h.stamp.Next(time.Now()), Expires: time.Now().Add(time.Hour)})
-		if err != nil {
-			b.Fatal(err)
-		}
+		raw := identitytest.Sign(b, doc, k, identity.SignOptions{Created: h.stamp.Next(time.Now()), Expires: time.Now().Add(time.Hour)})
 		room <- struct{}{}
 		wg.Go(func() {
 			for h.intake.Submit(b.Context(), raw).Status == vocab.Busy {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 )
 
 // What a holder lets a space list is shown with his own listing, on every hub that
@@ -15,7 +16,7 @@ func TestListingsWithConsent(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
 	b := s.neighbour("b.example")
-	theirs, stranger, holder := newKey(t), newKey(t), newKey(t)
+	theirs, stranger, holder := identitytest.Key(t), identitytest.Key(t), identitytest.Key(t)
 	spaceOf := func(k *identity.Key, name, operator string) string {
 		return `"@type":"Space","@id":"` + k.DID() + `","name":"` + name + `","operator":{"name":"运营公司","uscc":"` + operator + `"}`
 	}

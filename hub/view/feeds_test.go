@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"lianmu/federation/identity/identitytest"
 	"lianmu/vocab"
 )
 
@@ -176,7 +177,7 @@ func TestDetachAndAttach(t *testing.T) {
 func TestPurgeOfALog(t *testing.T) {
 	t.Parallel()
 	s, b, theirs := beside(t)
-	both := newKey(t)
+	both := identitytest.Key(t)
 	s.put(s.space, product("urn:a", "港口吞吐量", public))
 	s.put(both, product("urn:both", "旧的", public))
 	b.put(theirs, product("urn:b", "港口泊位", public))
@@ -308,9 +309,9 @@ func TestLossIsTold(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
 	b := s.neighbour("b.example")
-	away := newKey(t)
+	away := identitytest.Key(t)
 	s.put(away, product("urn:away", "搬走", public))
-	s.put(away, descriptor(away, "搬走的空间", `,"hub":"`+newKey(t).DID()+`"`))
+	s.put(away, descriptor(away, "搬走的空间", `,"hub":"`+identitytest.Key(t).DID()+`"`))
 	s.put(s.space, product("urn:a", "港口吞吐量", public))
 	s.catchUp()
 	s.want("at home nowhere that is known", Question{}, "urn:a")
@@ -330,7 +331,7 @@ func TestLossIsTold(t *testing.T) {
 func TestFeedsAreServedInTurn(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
-	theirs := newKey(t)
+	theirs := identitytest.Key(t)
 	hubs := map[string]*hub{}
 	for _, origin := range []string{"b.example", "c.example", "d.example"} {
 		h := s.neighbour(origin)
@@ -371,7 +372,7 @@ func TestNamesakesAcrossLogs(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
 	b := s.neighbour("b.example")
-	first, later := newKey(t), newKey(t)
+	first, later := identitytest.Key(t), identitytest.Key(t)
 	s.put(s.space, product("urn:other", "占一个位置", public))
 	b.put(first, product("urn:x", "真的", public))
 	time.Sleep(2 * time.Millisecond) // a log's clock counts in milliseconds

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/judge"
 	"lianmu/federation/ledger"
 	"lianmu/hub/bus"
@@ -79,7 +80,7 @@ func TestLateBodies(t *testing.T) {
 			t.Parallel()
 			s := newShelf(t)
 			b := s.neighbour("b.example")
-			theirs := newKey(t)
+			theirs := identitytest.Key(t)
 			b.put(theirs, descriptor(theirs, "航运空间", `,"audience":"public"`))
 			b.put(theirs, product("urn:0", "港口", ""))
 			b.put(theirs, product("urn:1", "港口", ""))

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/vocab"
 )
 
@@ -71,7 +72,7 @@ func (s *shelf) wantListings(when string, hits ...string) {
 func TestListingsOfAProduct(t *testing.T) {
 	t.Parallel()
 	s, b, theirs := beside(t)
-	third := newKey(t)
+	third := identitytest.Key(t)
 	publisher := listed + `,"publisher":{"name":"示例公司","uscc":"` + company + `"}`
 	s.put(s.space, descriptor(s.space, "甲空间", `,"operator":{"name":"示例公司","uscc":"`+company+`"}`))
 	s.put(s.space, product("urn:a", "泊位数据", listed))

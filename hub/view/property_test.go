@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/vocab"
 )
 
@@ -31,7 +32,7 @@ func TestIndexShowsWhatTheUnionSays(t *testing.T) {
 	t.Logf("LIANMU_TEST_SEED=%d", seed)
 	w := &world{shelf: newShelf(t), r: rand.New(rand.NewPCG(seed, 0))}
 	w.hubs = []*hub{w.hub, w.neighbour("b.example"), w.neighbour("c.example")}
-	w.keys = []*identity.Key{newKey(t), newKey(t), newKey(t)}
+	w.keys = []*identity.Key{identitytest.Key(t), identitytest.Key(t), identitytest.Key(t)}
 	for i := range 150 {
 		w.step()
 		if i%25 == 24 {
@@ -99,10 +100,7 @@ func (w *world) step() {
 // say submits a document, whatever becomes of it.
 func (w *world) say(h *hub, k *identity.Key, doc string) {
 	t := w.hub.t
-	raw, err := identity.Sign([]byte(`{"@context":"https://w3id.org/lianmu/v1",`+doc+`}`), k, identity.SignOptions{Created: w.stamp.Next(time.Now()), Expires: time.Now().Add(time.Hour)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := identitytest.Sign(t, `{"@context":"https://w3id.org/lianmu/v1",`+doc+`}`, k, identity.SignOptions{Created: w.stamp.Next(time.Now()), Expires: time.Now().Add(time.Hour)})
 	submit := h.intake.Submit
 	if k == h.key {
 		submit = h.intake.SubmitOwn

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/ledger"
 	"lianmu/federation/registry"
 	"lianmu/hub/bus"
@@ -59,7 +60,7 @@ type shelf struct {
 func newShelf(t testing.TB) *shelf {
 	t.Helper()
 	dir, log := t.TempDir(), slog.New(slog.DiscardHandler)
-	s := &shelf{states: map[string]LogState{}, now: time.Now, processor: jsonld.New(jsonld.Limits{}), space: newKey(t)}
+	s := &shelf{states: map[string]LogState{}, now: time.Now, processor: jsonld.New(jsonld.Limits{}), space: identitytest.Key(t)}
 	var err error
 	if s.bus, err = bus.Start(t.Context(), bus.Config{Dir: filepath.Join(dir, "js"), Listen: "127.0.0.1:0", Now: time.Now, Logger: log}); err != nil {
 		t.Fatal(err)
@@ -83,19 +84,10 @@ func newShelf(t testing.TB) *shelf {
 	return s
 }
 
-func newKey(t testing.TB) *identity.Key {
-	t.Helper()
-	k, err := identity.NewKey("ed25519")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
 // open opens a log of an open hub.
 func (s *shelf) open(t testing.TB, c ledger.Config, appended func(uint64, time.Time, vocab.Fact, *shape.Reading)) *hub {
 	t.Helper()
-	h := &hub{t: t, key: newKey(t), stamp: &identity.Stamp{}, registry: registry.New()}
+	h := &hub{t: t, key: identitytest.Key(t), stamp: &identity.Stamp{}, registry: registry.New()}
 	c.JetStream, c.Dir, c.Seed, c.Now, c.Logger = s.bus.JetStream, t.TempDir(), bytes.Repeat([]byte{1}, 32), time.Now, slog.New(slog.DiscardHandler)
 	var err error
 	if h.log, err = ledger.Open(t.Context(), c); err != nil {
@@ -132,7 +124,7 @@ func (s *shelf) neighbour(origin string) *hub {
 func beside(t testing.TB) (s *shelf, b *hub, theirs *identity.Key) {
 	t.Helper()
 	s = newShelf(t)
-	return s, s.neighbour("b.example"), newKey(t)
+	return s, s.neighbour("b.example"), identitytest.Key(t)
 }
 
 // bothShown is beside with an offering in each log, both of which it shows.
@@ -165,10 +157,7 @@ func (s *shelf) show(h *hub) {
 // put signs a document, and has others sign it too, and submits it.
 func (h *hub) put(k *identity.Key, doc string, also ...identity.Signer) {
 	h.t.Helper()
-	raw, err := identity.Sign([]byte(`{"@context":"https://w3id.org/lianmu/v1",`+doc+`}`), k, identity.SignOptions{Created: h.stamp.Next(time.Now()), Expires: time.Now().Add(time.Hour)}, also...)
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	raw := identitytest.Sign(h.t, `{"@context":"https://w3id.org/lianmu/v1",`+doc+`}`, k, identity.SignOptions{Created: h.stamp.Next(time.Now()), Expires: time.Now().Add(time.Hour)}, also...)
 	submit := h.intake.Submit
 	if k == h.key {
 		submit = h.intake.SubmitOwn

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/access"
 	"lianmu/hub/admission"
 	"lianmu/vocab"
@@ -16,9 +17,9 @@ import (
 // Each act: what is given comes to the desk as it is meant, once the box is
 // ticked, and the page that follows says what was done.
 func TestActs(t *testing.T) {
-	applicant := newKey(t).DID()
+	applicant := identitytest.Key(t).DID()
 	seen := vocab.DigestOf([]byte("descriptor"))
-	some := newKey(t).DID()
+	some := identitytest.Key(t).DID()
 	for _, c := range []struct {
 		role  access.Role
 		did   string

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/registry"
 	"lianmu/hub/access"
 	"lianmu/hub/admission"
@@ -20,13 +21,13 @@ import (
 // busyTown has something on each page of an office.
 func busyTown(t *testing.T) *town {
 	s := someShelf()
-	space := newKey(t)
+	space := identitytest.Key(t)
 	full := vocab.Space{DID: space.DID(), Name: vocab.Text{"zh": "东海航运可信数据空间（演示）", "en": "East Sea Shipping Space (demo)"}, Type: term("industry", "行业", "Industry"),
 		Description: vocab.Text{"zh": "演示数据。港口、船公司和货代共享在途数据。"}, Operator: vocab.Agent{Name: vocab.Text{"zh": "演示航运数据有限公司"}, Code: "91512081MA62K0260E"},
 		Region: term("3100", "上海市", "Shanghai"), Industry: term("G", "交通运输、仓储和邮政业", "Transport"), Contact: "mailto:desk@space.example", Homepage: "https://space.example/",
 		Roles:     []vocab.Term{term("operator", "运营方", "Operator"), term("service", "服务方", "Service")},
 		Endpoints: []vocab.Endpoint{{Type: "dsp", URL: "https://space.example/dsp/2025-1"}, {Type: "ndi", URL: "https://space.example/ndi"}},
-		Keys:      []string{space.DID(), newKey(t).DID()}, Audience: vocab.AudienceRecognised, Schemes: []string{"https://space.example/rules/identity-2026"}}
+		Keys:      []string{space.DID(), identitytest.Key(t).DID()}, Audience: vocab.AudienceRecognised, Schemes: []string{"https://space.example/rules/identity-2026"}}
 	w := newTown(t, s)
 	w.act(vocab.Act{Verb: vocab.Admission, Space: space.DID(), By: "officer", Reason: "资料齐全"})
 	w.log(registry.Entry{Fact: vocab.Fact{Kind: vocab.KindSpace, Space: space.DID(), ID: space.DID()}, Space: &full})
@@ -39,10 +40,10 @@ func busyTown(t *testing.T) *town {
 	w.act(vocab.Act{Verb: vocab.Suspension, Space: portSpace, Reason: "正在核查运营资质，预计 3 个工作日", By: "officer"})
 	s.spaces = append(s.spaces, view.SpaceSummary{Space: full, LastEntry: today})
 	other := full
-	other.DID, other.Name = newKey(t).DID(), vocab.Text{"zh": "浦江新区城市可信数据空间（演示）", "en": "Pujiang City Space (demo)"}
+	other.DID, other.Name = identitytest.Key(t).DID(), vocab.Text{"zh": "浦江新区城市可信数据空间（演示）", "en": "Pujiang City Space (demo)"}
 	w.waiting = []admission.Applicant{
 		{DID: other.DID, Space: other, Digest: vocab.DigestOf([]byte("a")), Presented: today, Created: today, Expires: today.AddDate(1, 0, 0), Invitation: "3f2a9c01b7de", Note: "市数据局推荐，联系人：数据处值班室"},
-		{DID: newKey(t).DID(), Space: vocab.Space{DID: newKey(t).DID(), Name: vocab.Text{"zh": "东海航运可信数据空间（演示）"}, Endpoints: []vocab.Endpoint{{URL: "http://10.0.0.8/dsp"}}}, Digest: vocab.DigestOf([]byte("b")), Presented: today, Created: today,
+		{DID: identitytest.Key(t).DID(), Space: vocab.Space{DID: identitytest.Key(t).DID(), Name: vocab.Text{"zh": "东海航运可信数据空间（演示）"}, Endpoints: []vocab.Endpoint{{URL: "http://10.0.0.8/dsp"}}}, Digest: vocab.DigestOf([]byte("b")), Presented: today, Created: today,
 			Odd: vocab.Problems{vocab.NewProblem("/name", "odd.name", "名称与已准入的空间相同。", "The name is that of an admitted space."), vocab.NewProblem("/operator", "odd.operator", "没有写明运营方。", "It does not say who operates it.")}},
 	}
 	w.invited = []admission.Invitation{{ID: "3f2a9c01b7de", Note: "市数据局推荐", By: w.keys[access.Review].DID(), Created: today, Expires: today.AddDate(0, 0, 14)}, {ID: "99aa", By: "91512081MA62K0260E/op-07", UsedBy: space.DID(), Expires: today}}

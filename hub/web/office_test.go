@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/access"
 	"lianmu/hub/admission"
 	"lianmu/hub/audit"
@@ -41,7 +42,7 @@ func holds(t *testing.T, what, body string, has, hasNot []string) {
 func TestOfficesAndTheirPages(t *testing.T) {
 	w := peerTown(t)
 	did := url.QueryEscape(citySpace)
-	space := newKey(t)
+	space := identitytest.Key(t)
 	w.act(vocab.Act{Verb: vocab.Admission, Space: space.DID(), By: "officer"})
 	for _, c := range []struct {
 		page  string
@@ -190,7 +191,7 @@ func TestWaitingAndInvitations(t *testing.T) {
 	w := newTown(t, someShelf())
 	p := w.officer(access.Review)
 	for i := range waitingShown + 1 {
-		did := newKey(t).DID()
+		did := identitytest.Key(t).DID()
 		a := admission.Applicant{DID: did, Digest: vocab.DigestOf([]byte{byte(i)}), Presented: today, Space: vocab.Space{DID: did, Name: vocab.Text{"zh": "申请的空间"}}}
 		if i == 0 {
 			a.Invitation, a.Note = "0123", "上海局推荐"

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/registry"
 	"lianmu/hub/access"
 	"lianmu/hub/peering"
@@ -21,7 +22,7 @@ func peerTown(t testing.TB) *town {
 	s := threeLogs()
 	s.spaces[0].Log = ownLog
 	w := newTown(t, s, func(c *Config) { c.Demo = false })
-	good, split, waits, gone := newKey(t).DID(), newKey(t).DID(), newKey(t).DID(), newKey(t).DID()
+	good, split, waits, gone := identitytest.Key(t).DID(), identitytest.Key(t).DID(), identitytest.Key(t).DID(), identitytest.Key(t).DID()
 	about := func(did, zh, en string) *vocab.LogCard {
 		return &vocab.LogCard{Hub: did, Origin: "lianmu/" + strings.TrimPrefix(did, "did:key:") + "/1", Name: vocab.Text{"zh": zh, "en": en}, Addresses: []string{"nats://peer.example:4222", "https://peer.example"},
 			Contact: "mailto:desk@peer.example", Jurisdiction: "CN", Retention: 1095, Agreement: vocab.DigestOf([]byte("agreement"))}
@@ -331,7 +332,7 @@ func TestNoFieldOfAPeerBecomesMarkup(t *testing.T) {
 		for _, v := range []any{&w.peers, &w.loose, &w.faults, &w.preview, &w.card} {
 			poison(reflect.ValueOf(v), text)
 		}
-		w.peers[1].DID, w.peers[1].State = newKey(t).DID(), peering.Approved
+		w.peers[1].DID, w.peers[1].State = identitytest.Key(t).DID(), peering.Approved
 		w.peers[0].State = peering.Waiting
 		w.peers[1].Logs[0].State, w.peers[1].Logs[1].State = peering.Stopped, peering.Offered
 		did := w.peers[1].DID

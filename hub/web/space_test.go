@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/registry"
 	"lianmu/hub/access"
 	"lianmu/hub/view"
@@ -18,7 +19,7 @@ import (
 func TestSpaceInFull(t *testing.T) {
 	s := someShelf()
 	w := newTown(t, s)
-	space, second := newKey(t), newKey(t)
+	space, second := identitytest.Key(t), identitytest.Key(t)
 	full := vocab.Space{DID: space.DID(), Name: vocab.Text{"zh": "全的空间"}, Type: term("city", "城市", "City"), Operator: vocab.Agent{Name: vocab.Text{"zh": "运营公司"}, Code: "91512081MA62K0260E"},
 		Region: term("3100", "上海市", "Shanghai"), Industry: term("G", "交通运输", "Transport"), Contact: "mailto:desk@space.example", Homepage: "https://space.example/",
 		Roles: []vocab.Term{term("operator", "运营方", "Operator")}, Endpoints: []vocab.Endpoint{{Type: "dsp", URL: "https://space.example/dsp"}, {Type: "nats", URL: "nats://space.example"}},
@@ -63,7 +64,7 @@ func TestSpaceInFull(t *testing.T) {
 func TestRejectedAreNotListed(t *testing.T) {
 	s := someShelf()
 	w := newTown(t, s)
-	did := newKey(t).DID()
+	did := identitytest.Key(t).DID()
 	w.act(vocab.Act{Verb: vocab.Rejection, Space: did, Reason: "资料不全", By: "officer"})
 	s.spaces = append(s.spaces, view.SpaceSummary{Space: vocab.Space{DID: did}})
 	for _, u := range []string{"/", "/spaces"} {
@@ -101,7 +102,7 @@ func TestHiddenAndSuspendedOfferings(t *testing.T) {
 func TestPeopleAreNamed(t *testing.T) {
 	s := someShelf()
 	w := newTown(t, s)
-	space := newKey(t)
+	space := identitytest.Key(t)
 	w.act(vocab.Act{Verb: vocab.Admission, Space: space.DID(), By: "officer"})
 	w.log(registry.Entry{Fact: vocab.Fact{Kind: vocab.KindSpace, Space: space.DID(), ID: space.DID()},
 		Space: &vocab.Space{DID: space.DID(), Name: vocab.Text{"zh": "海港空间"}, Operator: vocab.Agent{Code: "91512081MA62K0260E"}}})

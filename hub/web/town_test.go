@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/federation/registry"
 	"lianmu/hub/access"
 	"lianmu/hub/admission"
@@ -64,22 +65,13 @@ type town struct {
 	peerFail error    // what an act about peers answers
 }
 
-func newKey(t testing.TB) *identity.Key {
-	t.Helper()
-	k, err := identity.NewKey("ed25519")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
 // newTown opens the pages of a hub that has the catalogue's spaces.
 func newTown(t testing.TB, catalog Catalog, edit ...func(*Config)) *town {
 	t.Helper()
-	w := &town{t: t, hub: newKey(t), keys: map[access.Role]*identity.Key{}, registry: registry.New()}
+	w := &town{t: t, hub: identitytest.Key(t), keys: map[access.Role]*identity.Key{}, registry: registry.New()}
 	var operators []access.Operator
 	for _, r := range []access.Role{access.System, access.Security, access.Audit, access.Review, access.Regulator} {
-		w.keys[r] = newKey(t)
+		w.keys[r] = identitytest.Key(t)
 		operators = append(operators, access.Operator{DID: w.keys[r].DID(), Role: r})
 	}
 	spaces, err := catalog.Spaces(t.Context(), vocab.Reader{})

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/bus"
 )
 
@@ -33,7 +34,7 @@ func Attack(t *testing.T, x Target) {
 	b := x.Bus
 	serve(t, b)
 	c := &client{t: t, refused: map[string]bool{}}
-	mallory, victim := Key(t), Key(t)
+	mallory, victim := identitytest.Key(t), identitytest.Key(t)
 	nc, err := x.connect(append(Options(mallory, x.Hub), c.errors())...)
 	if err != nil {
 		t.Fatal(err)

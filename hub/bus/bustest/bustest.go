@@ -47,16 +47,6 @@ func Options(key identity.Signer, hub string) []nats.Option {
 	return bus.ClientOptions(Fresh(key, hub), key.DID())
 }
 
-// Key makes a key.
-func Key(t testing.TB) *identity.Key {
-	t.Helper()
-	key, err := identity.NewKey("ed25519")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
 // Connect is a connection with this key, closed when the test ends.
 func Connect(t testing.TB, url, hub string, key identity.Signer, more ...nats.Option) *nats.Conn {
 	t.Helper()

@@ -19,6 +19,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/bus"
 )
 
@@ -75,7 +76,7 @@ func tokens(t *testing.T, x Target, key *identity.Key) {
 	}
 	good := must(Fresh(key, x.Hub)())
 	cut := good[:strings.LastIndexByte(good, '.')+1]
-	victim := Key(t)
+	victim := identitytest.Key(t)
 	for what, token := range map[string]string{
 		"used before":      used,
 		"another hub's":    must(identity.NewToken(key, victim.DID(), now, time.Minute)),
@@ -199,7 +200,7 @@ func flood(t *testing.T, x Target) {
 	if address == "" || testing.Short() {
 		t.Skip("long, and the same for every way in")
 	}
-	good := Key(t)
+	good := identitytest.Key(t)
 	enter := func() error {
 		nc, err := x.connect(append(Options(good, x.Hub), nats.Timeout(10*time.Second))...)
 		if err != nil {
