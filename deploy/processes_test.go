@@ -2,15 +2,12 @@ package deploy
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +16,7 @@ import (
 	"lianmu/hub"
 	"lianmu/hub/access"
 	"lianmu/hub/bus"
+	"lianmu/hub/hubtest"
 	"lianmu/hub/peering"
 )
 
@@ -30,7 +28,7 @@ func TestTwoProcessesMirrorAtOnce(t *testing.T) {
 		t.Skip("builds a NATS server")
 	}
 	officer := access.Who{DID: "did:key:zSecurity", Via: access.ViaToken, Roles: []access.Role{access.Security}}
-	home := begin(t, hub.Config{Dir: t.TempDir(), HTTP: "127.0.0.1:0", NATS: "127.0.0.1:0", Open: true})
+	home := begin(t, hubtest.Config(t, t.TempDir()))
 
 	dir := t.TempDir()
 	if _, err := hub.NATSEnv(filepath.Join(dir, "1")); err != nil {
@@ -62,7 +60,9 @@ func TestTwoProcessesMirrorAtOnce(t *testing.T) {
 				}
 			}
 		}
-		pair[i] = begin(t, hub.Config{Dir: own, HTTP: "127.0.0.1:0", NATSURL: url, Open: true, Peering: peering.Settings{Addresses: []string{clients}}})
+		c := hubtest.Config(t, own)
+		c.NATSURL, c.Peering.Addresses = url, []string{clients}
+		pair[i] = begin(t, c)
 	}
 	if pair[0].Info().Origin != pair[1].Info().Origin {
 		t.Fatal("two hubs")
@@ -127,20 +127,7 @@ type process struct {
 // begin starts a hub that ends with the test at the latest.
 func begin(t *testing.T, c hub.Config) process {
 	t.Helper()
-	c.IndexEvery = 10 * time.Millisecond
-	c.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	h, err := hub.Start(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stop := sync.OnceFunc(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := h.Close(ctx); err != nil {
-			t.Errorf("closing the hub: %v", err)
-		}
-	})
-	t.Cleanup(stop)
+	h, stop := hubtest.Start(t, c)
 	return process{h, stop}
 }
 

@@ -17,6 +17,7 @@ import (
 	"lianmu/federation/identity"
 	"lianmu/hub/bus"
 	"lianmu/hub/bus/bustest"
+	"lianmu/hub/hubtest"
 	"lianmu/hub/intake"
 	"lianmu/hub/view"
 	"lianmu/vocab"
@@ -48,7 +49,7 @@ func (r *running) must(doc string) ([]byte, vocab.Receipt) {
 // learns anything of what is not public; over NATS, where a space asks for its
 // own, nothing of another's at all.
 func TestReceiptsFollowOneRule(t *testing.T) {
-	r := start(t, config(t, t.TempDir()))
+	r := start(t, hubtest.Config(t, t.TempDir()))
 	thief := r.another()
 	refused := r.sign(offering("r", "标识码有误", `"productCode":"691512081MA62K0260E31000000000A0"`))
 	r.submit(refused)
@@ -91,7 +92,7 @@ func TestReceiptsFollowOneRule(t *testing.T) {
 
 // Over NATS a space finds its own inner offerings, and nobody else's.
 func TestSearchOverNATSShowsOnesOwn(t *testing.T) {
-	r := start(t, config(t, t.TempDir()))
+	r := start(t, hubtest.Config(t, t.TempDir()))
 	other := r.another()
 	r.must(offering("hidden", "港口内部数据", `"audience":"space"`))
 	r.must(offering("shown", "港口公开数据"))
@@ -128,7 +129,7 @@ func costly(id string) string {
 // A flood of costly documents delays who sends it. Another's submission waits
 // for what is being worked on, not for the flood.
 func TestAFloodDelaysItsSender(t *testing.T) {
-	r := start(t, config(t, t.TempDir()))
+	r := start(t, hubtest.Config(t, t.TempDir()))
 	victim := r.another()
 	signed := r.sign(costly("flood"))
 	const n = 40
@@ -166,7 +167,7 @@ func TestAFloodDelaysItsSender(t *testing.T) {
 // Costly questions of one client do not keep another waiting, and it is told
 // that it asks too much.
 func TestSearchesTakeTurns(t *testing.T) {
-	r := start(t, config(t, t.TempDir()))
+	r := start(t, hubtest.Config(t, t.TempDir()))
 	other := r.another()
 	r.must(offering("a", "新能源汽车充电桩分布"))
 	r.level()
@@ -219,7 +220,7 @@ func TestSearchesTakeTurns(t *testing.T) {
 // What NATS is asked is read strictly: a typing error never looks like an
 // answer, and the reason is whole in both languages.
 func TestQuestionsOverNATSAreStrict(t *testing.T) {
-	r := start(t, config(t, t.TempDir()))
+	r := start(t, hubtest.Config(t, t.TempDir()))
 	receipt := bus.ReceiptPrefix + bus.SpaceToken(r.key.DID())
 	for _, c := range []struct{ subject, body, code string }{
 		{bus.Search, `{"foo":1}`, "request.json"},
@@ -252,7 +253,7 @@ func TestQuestionsOverNATSAreStrict(t *testing.T) {
 
 // Whoever copies an @id or a code does not take it over, whatever dates it gives.
 func TestNamesStayWithWhoPublishedFirst(t *testing.T) {
-	r := start(t, config(t, t.TempDir()))
+	r := start(t, hubtest.Config(t, t.TempDir()))
 	thief := r.another()
 	const code = "691512081MA62K0260E31000000000A*"
 	r.must(offering("a", "真的", `"productCode":"`+code+`"`, `"modified":"2026-01-01"`))

@@ -11,6 +11,7 @@ import (
 
 	"lianmu/federation/identity"
 	"lianmu/federation/identity/identitytest"
+	"lianmu/hub/hubtest"
 	"lianmu/vocab"
 )
 
@@ -27,7 +28,7 @@ func (r *running) signedRaw(doc string, created, expires time.Time) []byte {
 // Each bad document gets a refusal that names what is wrong, over NATS and
 // over HTTP alike; the hub goes on serving others, and keeps none of them.
 func TestBadInput(t *testing.T) {
-	r := start(t, config(t, t.TempDir()))
+	r := start(t, hubtest.Config(t, t.TempDir()))
 	now := time.Now()
 	ok := func(more ...string) string { return offering("x", "标题", more...) }
 	context := func(c string) string {

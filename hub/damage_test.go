@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"lianmu/hub/hubtest"
 	"lianmu/vocab"
 )
 
@@ -18,7 +19,7 @@ import (
 // says that it has lost one.
 func TestLostIsNotWithheld(t *testing.T) {
 	dir := t.TempDir()
-	r := start(t, config(t, dir))
+	r := start(t, hubtest.Config(t, dir))
 	lost, _ := r.must(offering("lost", "将要丢失的一条"))
 	hidden, _ := r.must(offering("hidden", "内部的一条", `"securityLevel":"002"`))
 	public, _ := r.must(offering("public", "公开的一条"))
@@ -29,7 +30,7 @@ func TestLostIsNotWithheld(t *testing.T) {
 	r.stop()
 	damage(t, dir, []byte("将要丢失的一条"))
 
-	c := config(t, dir)
+	c := hubtest.Config(t, dir)
 	c.Logger = nil // the damage is logged as an error, as it should be
 	r = start(t, c)
 	ask, err := json.Marshal(map[string]any{"digests": []vocab.Digest{vocab.DigestOf(lost), vocab.DigestOf(hidden), vocab.DigestOf(public)}})

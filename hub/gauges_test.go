@@ -5,11 +5,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"lianmu/hub/hubtest"
 )
 
 // Figures, which anybody may read, tell nothing of what is hidden.
 func TestFiguresOfThePublic(t *testing.T) {
-	r := start(t, config(t, t.TempDir()))
+	r := start(t, hubtest.Config(t, t.TempDir()))
 	r.must(offering("a", "公开的产品", `"audience":"public"`))
 	r.must(offering("b", "内部的产品", `"audience":"space"`))
 	if a := r.level(); a.Total != 1 {

@@ -38,6 +38,7 @@ var may = map[string][]string{
 	"hub/api":                          {"hub/access", "hub/admission", "hub/audit", "hub/intake", "hub/peering", "hub/view", "federation/ledger", "federation/registry", "index", "index/query", "vocab"},
 	"hub/web":                          {"hub/access", "hub/admission", "hub/audit", "hub/intake", "hub/peering", "hub/view", "federation/registry", "index", "vocab", "vocab/shape"},
 	"hub":                              {"*"},
+	"hub/hubtest":                      {"hub"},
 	"cmd/lianmu":                       {"*"},
 	"cmd/lianmu/demo":                  {},
 	"deploy":                           {},

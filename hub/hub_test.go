@@ -2,11 +2,9 @@ package hub_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -23,6 +21,7 @@ import (
 	"lianmu/hub"
 	"lianmu/hub/bus"
 	"lianmu/hub/bus/bustest"
+	"lianmu/hub/hubtest"
 	"lianmu/hub/intake"
 	"lianmu/hub/view"
 	"lianmu/vocab"
@@ -32,38 +31,17 @@ import (
 type running struct {
 	t    *testing.T
 	hub  *hub.Hub
+	stop func() // where it was started for this one
 	info hub.Info
 	key  *identity.Key
 	conn *nats.Conn
 	at   identity.Stamp
 }
 
-func config(t *testing.T, dir string) hub.Config {
-	level := slog.LevelWarn
-	if testing.Verbose() {
-		level = slog.LevelInfo
-	}
-	return hub.Config{
-		Dir: dir, HTTP: "127.0.0.1:0", NATS: "127.0.0.1:0", Open: true, IndexEvery: 10 * time.Millisecond,
-		Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: level})),
-	}
-}
-
-type testWriter struct{ t *testing.T }
-
-func (w testWriter) Write(b []byte) (int, error) {
-	w.t.Log(strings.TrimSpace(string(b)))
-	return len(b), nil
-}
-
 func start(t *testing.T, c hub.Config) *running {
 	t.Helper()
-	h, err := hub.Start(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &running{t: t, hub: h, info: h.Info()}
-	t.Cleanup(r.stop)
+	r := run(t, c)
+	var err error
 	if r.key, err = identity.ImportKey("ed25519", strings.Repeat("07", 32)); err != nil {
 		t.Fatal(err)
 	}
@@ -71,12 +49,11 @@ func start(t *testing.T, c hub.Config) *running {
 	return r
 }
 
-func (r *running) stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	if err := r.hub.Close(ctx); err != nil {
-		r.t.Errorf("closing the hub: %v", err)
-	}
+// run starts a hub for whoever has a key of his own.
+func run(t *testing.T, c hub.Config) *running {
+	t.Helper()
+	h, stop := hubtest.Start(t, c)
+	return &running{t: t, hub: h, stop: stop, info: h.Info()}
 }
 
 func (r *running) sign(doc string) []byte {
@@ -180,7 +157,7 @@ func removal(kind, id string) string {
 }
 
 func TestPublishSearchWithdraw(t *testing.T) {
-	r := start(t, config(t, t.TempDir()))
+	r := start(t, hubtest.Config(t, t.TempDir()))
 	first := r.sign(offering("a", "上海港集装箱吞吐量", `"description":"每日更新的港口吞吐量统计"`))
 	if got := r.submit(first); got.Status != vocab.Accepted || got.Log == nil || got.Log.Index != 0 || len(got.Warnings) == 0 {
 		t.Fatalf("receipt %+v", got)
@@ -227,7 +204,7 @@ func TestPublishSearchWithdraw(t *testing.T) {
 }
 
 func TestSameReceiptOverNATSAndHTTP(t *testing.T) {
-	r := start(t, config(t, t.TempDir()))
+	r := start(t, hubtest.Config(t, t.TempDir()))
 	good := r.sign(offering("a", "产品"))
 	altered := bytes.Replace(r.sign(offering("b", "产品甲")), []byte("产品甲"), []byte("产品乙"), 1)
 	for name, raw := range map[string][]byte{
@@ -259,7 +236,7 @@ func TestSameReceiptOverNATSAndHTTP(t *testing.T) {
 }
 
 func TestNobodySpeaksForAnother(t *testing.T) {
-	r := start(t, config(t, t.TempDir()))
+	r := start(t, hubtest.Config(t, t.TempDir()))
 	raw := r.sign(offering("a", "产品"))
 	other := r.another()
 	receipt := other.submit(raw)
@@ -286,7 +263,7 @@ func TestNobodySpeaksForAnother(t *testing.T) {
 
 func TestForbiddenLevelsAreKeptNowhere(t *testing.T) {
 	dir := t.TempDir()
-	r := start(t, config(t, dir))
+	r := start(t, hubtest.Config(t, dir))
 	secret := "绝不外传之标题"
 	for i, more := range []string{`"securityLevel":"004"`, `"安全级别":"绝密"`, `"importance":"核心"`, `"密级":"机密"`, `"secrecyLevel":"top secret"`} {
 		if got := r.submit(r.sign(offering(fmt.Sprint("s", i), secret, more))); got.Status != vocab.Refused {
@@ -324,7 +301,7 @@ func TestForbiddenLevelsAreKeptNowhere(t *testing.T) {
 
 func TestRestartAndVerify(t *testing.T) {
 	dir := t.TempDir()
-	r := start(t, config(t, dir))
+	r := start(t, hubtest.Config(t, dir))
 	for i := range 50 {
 		if got := r.submit(r.sign(offering(fmt.Sprint(i%40), fmt.Sprintf("产品 %d", i)))); got.Status != vocab.Accepted {
 			t.Fatalf("%+v", got)
@@ -337,7 +314,7 @@ func TestRestartAndVerify(t *testing.T) {
 	}
 	r.stop()
 
-	report, err := hub.Verify(t.Context(), config(t, dir), nil)
+	report, err := hub.Verify(t.Context(), hubtest.Config(t, dir), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -347,7 +324,7 @@ func TestRestartAndVerify(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(dir, "index")); err != nil {
 		t.Fatal(err)
 	}
-	r = start(t, config(t, dir))
+	r = start(t, hubtest.Config(t, dir))
 	if a := r.level(); a.Total != 39 {
 		t.Errorf("after the index was deleted: %d offerings", a.Total)
 	}
@@ -363,7 +340,7 @@ func TestRestartAndVerify(t *testing.T) {
 // A hub that is stopped while its index catches up goes on where it was.
 func TestStopWhileCatchingUp(t *testing.T) {
 	dir := t.TempDir()
-	r := start(t, config(t, dir))
+	r := start(t, hubtest.Config(t, dir))
 	const n = 400
 	for i := range n {
 		if got := r.submit(r.sign(offering(fmt.Sprint(i), fmt.Sprintf("产品 %d", i)))); got.Status != vocab.Accepted {
@@ -375,18 +352,18 @@ func TestStopWhileCatchingUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 6 {
-		r = start(t, config(t, dir))
+		r = start(t, hubtest.Config(t, dir))
 		time.Sleep(time.Duration(i) * 8 * time.Millisecond)
 		r.stop()
 	}
-	r = start(t, config(t, dir))
+	r = start(t, hubtest.Config(t, dir))
 	if a := r.level(); a.Total != n {
 		t.Errorf("%d of %d offerings are found", a.Total, n)
 	}
 }
 
 func TestSearchOverNATS(t *testing.T) {
-	r := start(t, config(t, t.TempDir()))
+	r := start(t, hubtest.Config(t, t.TempDir()))
 	r.submit(r.sign(offering("a", "新能源汽车充电桩分布")))
 	r.level()
 	var a view.Answer
@@ -402,7 +379,7 @@ func TestSearchOverNATS(t *testing.T) {
 }
 
 func TestExpiredIsNotShown(t *testing.T) {
-	r := start(t, config(t, t.TempDir()))
+	r := start(t, hubtest.Config(t, t.TempDir()))
 	raw := identitytest.Sign(t, offering("a", "快过期的产品"), r.key, identity.SignOptions{
 		Created: time.Now(), Expires: time.Now().Add(2 * time.Second)})
 	if got := r.submit(raw); got.Status != vocab.Accepted {

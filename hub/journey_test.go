@@ -15,6 +15,7 @@ import (
 	"lianmu/federation/identity"
 	"lianmu/federation/identity/identitytest"
 	"lianmu/hub/access"
+	"lianmu/hub/hubtest"
 	"lianmu/hub/web/webtest"
 	"lianmu/vocab"
 )
@@ -22,7 +23,7 @@ import (
 // journey is a hub that admits nobody by itself, with officers.
 func journey(t *testing.T) (r *running, officers map[access.Role]*identity.Key) {
 	officers = map[access.Role]*identity.Key{}
-	c := config(t, t.TempDir())
+	c := hubtest.Config(t, t.TempDir())
 	c.Open = false
 	for _, role := range []access.Role{access.Review, access.Audit} {
 		k := identitytest.Key(t)

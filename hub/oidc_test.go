@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"lianmu/hub/hubtest"
 	"lianmu/hub/web/webtest"
 )
 
@@ -11,7 +12,7 @@ import (
 // of the space that admitted the organisation, and, signed out, does not.
 func TestBrowserSignsInAtAProvider(t *testing.T) {
 	b := webtest.Start(t)
-	c := config(t, t.TempDir())
+	c := hubtest.Config(t, t.TempDir())
 	provider := atProvider(t, &c)
 	provider.Set("0017", map[string]any{"org": peopleOrg, "alias": "调度-03", "role": "user"}, nil)
 	r := start(t, c)

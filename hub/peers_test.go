@@ -16,6 +16,7 @@ import (
 	"lianmu/hub"
 	"lianmu/hub/access"
 	"lianmu/hub/bus"
+	"lianmu/hub/hubtest"
 	"lianmu/hub/peering"
 	"lianmu/hub/view"
 	"lianmu/vocab"
@@ -51,7 +52,7 @@ func place(t *testing.T) string {
 // settle starts a hub with the name and a space of its own; change adjusts it.
 func settle(t *testing.T, name, seed string, change ...func(*hub.Config)) *town {
 	t.Helper()
-	c := config(t, t.TempDir())
+	c := hubtest.Config(t, t.TempDir())
 	c.HTTP, c.NATS = place(t), place(t)
 	c.Peering = peering.Settings{Name: vocab.Text{"zh": name, "en": name}, Contact: "https://hub.example/desk"}
 	for _, f := range change {
@@ -65,12 +66,8 @@ func settle(t *testing.T, name, seed string, change ...func(*hub.Config)) *town 
 // open starts the hub, for the first time or again.
 func (w *town) open(t *testing.T) {
 	t.Helper()
-	h, err := hub.Start(t.Context(), w.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.running = &running{t: t, hub: h, info: h.Info()}
-	t.Cleanup(w.running.stop)
+	w.running = run(t, w.config)
+	var err error
 	if w.key, err = identity.ImportKey("ed25519", strings.Repeat(w.seed, 32)); err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"lianmu/hub/audit"
 	"lianmu/hub/bus"
 	"lianmu/hub/bus/bustest"
+	"lianmu/hub/hubtest"
 	"lianmu/hub/view"
 )
 
@@ -65,7 +66,7 @@ func (r *running) comes(p *accesstest.Provider, subject, alias, role string) *ta
 // a restart; two are two, though they have one name.
 func TestStandTwoNamesOfOnePerson(t *testing.T) {
 	t.Parallel()
-	c := config(t, t.TempDir())
+	c := hubtest.Config(t, t.TempDir())
 	p := atProvider(t, &c)
 	r := start(t, c)
 	var ids []string
@@ -113,7 +114,7 @@ func TestStandTwoNamesOfOnePerson(t *testing.T) {
 func TestNobodyElseToAgree(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	r := start(t, config(t, dir))
+	r := start(t, hubtest.Config(t, dir))
 	entries := "0"
 	for i := range admission.MaxAlone {
 		entries += fmt.Sprint(",", i+1)
@@ -135,7 +136,7 @@ func TestNobodyElseToAgree(t *testing.T) {
 // they lack.
 func TestStandRefusalsSayWhoTriedWhat(t *testing.T) {
 	t.Parallel()
-	c := config(t, t.TempDir())
+	c := hubtest.Config(t, t.TempDir())
 	keys := map[access.Role]*identity.Key{}
 	for _, role := range []access.Role{access.System, access.Security, access.Audit, access.Review} {
 		k := identitytest.Key(t)
@@ -203,7 +204,7 @@ func TestStandRefusalsSayWhoTriedWhat(t *testing.T) {
 // sees it here, and nobody else.
 func TestStandOfficesSeeTheSameOverNATS(t *testing.T) {
 	t.Parallel()
-	c := config(t, t.TempDir())
+	c := hubtest.Config(t, t.TempDir())
 	keys := map[access.Role]*identity.Key{}
 	for _, row := range access.Table() {
 		k := identitytest.Key(t)

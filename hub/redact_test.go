@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"lianmu/hub"
+	"lianmu/hub/hubtest"
 	"lianmu/vocab"
 )
 
@@ -136,7 +137,7 @@ func (r *running) detail() int {
 func TestRedactEverywhere(t *testing.T) {
 	const secret = "Zq7redactionmarkerXw4"
 	dir := t.TempDir()
-	r := start(t, config(t, dir))
+	r := start(t, hubtest.Config(t, dir))
 	first, _ := r.must(offering("a", "港口吞吐量旧版"))
 	second, _ := r.must(offering("a", "港口吞吐量", `"description":"经办人 `+secret+`，请勿外传"`))
 	r.must(offering("b", "机场吞吐量"))
@@ -210,13 +211,13 @@ func TestRedactEverywhere(t *testing.T) {
 
 	verify := func(when string) {
 		t.Helper()
-		report, err := hub.Verify(t.Context(), config(t, dir), nil)
+		report, err := hub.Verify(t.Context(), hubtest.Config(t, dir), nil)
 		if err != nil || !report.Clean() || report.Log.Redacted != 1 || report.Folded.Offerings != 1 {
 			t.Errorf("%s: %+v, log %+v, %v", when, report, report.Log, err)
 		}
 	}
 	verify("stopped")
-	r = start(t, config(t, dir))
+	r = start(t, hubtest.Config(t, dir))
 	gone("restarted")
 	r.stop()
 	for _, p := range []string{"log/leaves", "index"} {
@@ -225,7 +226,7 @@ func TestRedactEverywhere(t *testing.T) {
 		}
 	}
 	verify("without the leaf cache and the index")
-	r = start(t, config(t, dir))
+	r = start(t, hubtest.Config(t, dir))
 	gone("restarted without the leaf cache")
 	if got := r.submit(r.sign(offering("a", "港口吞吐量", `"description":"经办人 `+secret+`，请勿外传"`))); got.Status != vocab.Refused || got.Problems[0].Code != "entry.redacted" {
 		t.Errorf("signed anew after a restart: %+v", got)
@@ -246,7 +247,7 @@ func TestRedactEverywhere(t *testing.T) {
 // did stays done.
 func TestRedactedRemovalsStay(t *testing.T) {
 	dir := t.TempDir()
-	r := start(t, config(t, dir))
+	r := start(t, hubtest.Config(t, dir))
 	a, _ := r.must(offering("a", "下架的产品"))
 	b, _ := r.must(offering("b", "注销的产品"))
 	r.must(fmt.Sprintf(`{"@context":"https://w3id.org/lianmu/v1","@type":"Space","@id":%q,"name":{"zh":"某空间"}}`, r.key.DID()))
@@ -271,15 +272,15 @@ func TestRedactedRemovalsStay(t *testing.T) {
 	}
 	check("redacted")
 	r.stop()
-	if report, err := hub.Verify(t.Context(), config(t, dir), nil); err != nil || !report.Clean() || report.Log.Redacted != 3 {
+	if report, err := hub.Verify(t.Context(), hubtest.Config(t, dir), nil); err != nil || !report.Clean() || report.Log.Redacted != 3 {
 		t.Errorf("%+v, log %+v, %v", report, report.Log, err)
 	}
-	r = start(t, config(t, dir))
+	r = start(t, hubtest.Config(t, dir))
 	check("restarted")
 }
 
 func TestRedactionsRefused(t *testing.T) {
-	r := start(t, config(t, t.TempDir()))
+	r := start(t, hubtest.Config(t, t.TempDir()))
 	r.must(offering("a", "产品"))
 	r.must(offering("b", "产品"))
 	r.redact(1)

@@ -14,6 +14,7 @@ import (
 	"lianmu/federation/identity/identitytest"
 	"lianmu/hub"
 	"lianmu/hub/bus/bustest"
+	"lianmu/hub/hubtest"
 	"lianmu/vocab"
 )
 
@@ -26,17 +27,12 @@ type stand struct {
 // closed starts a hub that is not open; its own key holds the offices.
 func closed(t *testing.T, change ...func(*hub.Config)) *stand {
 	t.Helper()
-	c := config(t, t.TempDir())
+	c := hubtest.Config(t, t.TempDir())
 	c.Open = false
 	for _, f := range change {
 		f(&c)
 	}
-	h, err := hub.Start(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &running{t: t, hub: h, info: h.Info()}
-	t.Cleanup(r.stop)
+	r := run(t, c)
 	r.key = r.officer(c.Dir)
 	return &stand{r, c.Dir}
 }
@@ -156,7 +152,7 @@ func (r *running) refused(what string, raw []byte, code string) {
 func (s *stand) clean() {
 	s.t.Helper()
 	s.stop()
-	c := config(s.t, s.dir)
+	c := hubtest.Config(s.t, s.dir)
 	c.Open = false
 	report, err := hub.Verify(s.t.Context(), c, nil)
 	if err != nil {

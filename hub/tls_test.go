@@ -2,7 +2,6 @@ package hub_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -24,6 +23,7 @@ import (
 	"lianmu/hub"
 	"lianmu/hub/bus"
 	"lianmu/hub/bus/bustest"
+	"lianmu/hub/hubtest"
 )
 
 // certificate writes a self-signed one for 127.0.0.1 and returns who trusts it.
@@ -62,21 +62,10 @@ func certificate(t *testing.T, dir string) (cert, key string, trust *x509.CertPo
 // taken up while the hub runs.
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
-	c := config(t, dir)
+	c := hubtest.Config(t, dir)
 	var trust *x509.CertPool
 	c.TLSCert, c.TLSKey, trust = certificate(t, dir)
-	h, err := hub.Start(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if err := h.Close(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	info := h.Info()
+	info := run(t, c).info
 	if !strings.HasPrefix(info.HTTP, "https://") || !strings.HasPrefix(info.NATS, "tls://") {
 		t.Errorf("%+v", info)
 	}
@@ -134,7 +123,7 @@ func TestBadTLSFilesStopTheStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, files := range [][2]string{{cert, key}, {cert, ""}, {"", key}, {cert, cert}} {
-		c := config(t, dir)
+		c := hubtest.Config(t, dir)
 		c.TLSCert, c.TLSKey = files[0], files[1]
 		h, err := hub.Start(t.Context(), c)
 		if err == nil {
@@ -147,7 +136,7 @@ func TestBadTLSFilesStopTheStart(t *testing.T) {
 // NATS over WebSocket on the HTTP port, beside the API: the same rights, and
 // the client is where its connection comes from, whatever its headers say.
 func TestWebSocket(t *testing.T) {
-	r := start(t, config(t, t.TempDir()))
+	r := start(t, hubtest.Config(t, t.TempDir()))
 	r.must(offering("a", "港口数据"))
 	url := strings.Replace(r.info.HTTP, "http", "ws", 1)
 	nc := bustest.Connect(t, url, r.info.DID, r.key, nats.ProxyPath("/nats"), nats.WebSocketConnectionHeaders(http.Header{

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"lianmu/hub"
+	"lianmu/hub/hubtest"
 )
 
 // startHubHere runs a hub in this process that admits whoever signs.
@@ -31,17 +31,7 @@ func startHubHere(t *testing.T, dir string) hub.Info {
 func hubHere(t *testing.T, c hub.Config) *hub.Hub {
 	t.Helper()
 	c.HTTP, c.NATS, c.Now, c.Logger = "127.0.0.1:0", "127.0.0.1:0", time.Now, slog.New(slog.DiscardHandler)
-	h, err := hub.Start(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := h.Close(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+	h, _ := hubtest.Start(t, c)
 	return h
 }
 

@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,6 +21,7 @@ import (
 	"lianmu/federation/identity/identitytest"
 	"lianmu/hub"
 	"lianmu/hub/api"
+	"lianmu/hub/hubtest"
 	"lianmu/hub/view"
 	"lianmu/vocab"
 )
@@ -39,28 +39,14 @@ type live struct {
 func startHub(t *testing.T, edit ...func(*hub.Config)) *live {
 	t.Helper()
 	dir := t.TempDir()
-	c := hub.Config{
-		Dir: dir, HTTP: "127.0.0.1:0", NATS: "127.0.0.1:0", Open: true, IndexEvery: 10 * time.Millisecond,
-		Logger: slog.New(slog.DiscardHandler),
-	}
+	c := hubtest.Config(t, dir)
+	c.Logger = slog.New(slog.DiscardHandler)
 	for _, f := range edit {
 		f(&c)
 	}
-	h, err := hub.Start(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // the test's own is over
-		defer cancel()
-		if err := h.Close(ctx); err != nil {
-			t.Errorf("closing the hub: %v", err)
-		}
-	})
-	l := &live{t: t, info: h.Info()}
-	if l.space, err = identity.NewKey("ed25519"); err != nil {
-		t.Fatal(err)
-	}
+	h, _ := hubtest.Start(t, c)
+	l := &live{t: t, info: h.Info(), space: identitytest.Key(t)}
+	var err error
 	if l.operator, err = identity.ReadKey(filepath.Join(dir, "hub.key")); err != nil {
 		t.Fatal(err)
 	}
