@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"lianmu/federation/identity"
@@ -80,12 +79,8 @@ func (h *Hub) openOffices(ctx context.Context) (err error) {
 // hear takes to the trail what the guard tells: whoever came in or went out,
 // and whom it refused.
 func (h *Hub) hear(e access.Event) {
-	roles := make([]string, len(e.Who.Roles))
-	for i, r := range e.Who.Roles {
-		roles[i] = string(r)
-	}
 	r := audit.Record{
-		Time: e.Time, Who: e.Who.Label(), Role: strings.Join(roles, " "), Via: e.Who.Via, From: e.Who.Client, Act: e.Act, Object: e.Object,
+		Time: e.Time, Who: e.Who.Label(), Role: e.Who.RoleNames(), Via: e.Who.Via, From: e.Who.Client, Act: e.Act, Object: e.Object,
 	}
 	if len(e.Problems) > 0 {
 		r.Outcome, r.Code = audit.Refused, e.Problems[0].Code

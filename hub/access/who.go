@@ -92,6 +92,33 @@ func (w Who) Label() string {
 	return ViaNobody
 }
 
+// Need refuses whoever does not have every one of the rights; the error is
+// vocab.Problems with code access.forbidden.
+func (w Who) Need(rights ...Right) error {
+	for _, right := range rights {
+		if !w.May(right) {
+			return w.forbidden(right.Name())
+		}
+	}
+	return nil
+}
+
+func (w Who) forbidden(name vocab.Text) error {
+	return vocab.Problems{vocab.NewProblem("", "access.forbidden",
+		"%[1]s 没有“%[2]s”的权限。请换用有此权限的密钥或账号，或请节点运营方授予相应角色（见 lianmu access show）。",
+		"%[1]s may not %[3]s: use a key or an account that may, or ask the operator of the hub for the role (see lianmu access show)",
+		w.Label(), name["zh"], name["en"])}
+}
+
+// RoleNames are the roles as the audit trail has them, with spaces between.
+func (w Who) RoleNames() string {
+	names := make([]string, len(w.Roles))
+	for i, r := range w.Roles {
+		names[i] = string(r)
+	}
+	return strings.Join(names, " ")
+}
+
 // Event is something that the audit trail should hear of.
 type Event struct {
 	Time     time.Time
@@ -190,10 +217,7 @@ func (g *Guard) allowed(r *http.Request, act, object string, may func(Who) bool,
 		err = unauthenticated("此操作需要身份：请登录，或用 lianmu token 生成令牌，并放在请求头 Authorization: Bearer 之后。",
 			"this needs to know who you are: sign in, or make a token with lianmu token and send it as Authorization: Bearer TOKEN")
 	default:
-		err = vocab.Problems{vocab.NewProblem("", "access.forbidden",
-			"%[1]s 没有“%[2]s”的权限。请换用有此权限的密钥或账号，或请节点运营方授予相应角色（见 lianmu access show）。",
-			"%[1]s may not %[3]s: use a key or an account that may, or ask the operator of the hub for the role (see lianmu access show)",
-			who.Label(), name["zh"], name["en"])}
+		err = who.forbidden(name)
 	}
 	if err != nil {
 		g.tell(act, object, who, err)

@@ -331,7 +331,7 @@ func (d *Desk) Compromise(ctx context.Context, who access.Who, did, key string, 
 		return out, keyForm("/key")
 	}
 	if dry {
-		if err := need(who, access.SpaceKeys); err != nil {
+		if err := who.Need(access.SpaceKeys); err != nil {
 			return out, err
 		}
 		err := d.taken(ctx, did, key, from, &out)

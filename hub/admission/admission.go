@@ -109,39 +109,18 @@ func Open(ctx context.Context, c Config) (*Desk, error) {
 // Close stops following the waiting list.
 func (d *Desk) Close() { d.list.close() }
 
-// need refuses whoever does not have every one of the rights. The routes ask
-// too; here it holds whatever way an officer comes.
-func need(who access.Who, rights ...access.Right) error {
-	for _, right := range rights {
-		if !who.May(right) {
-			name := right.Name()
-			return vocab.Problems{vocab.NewProblem("", "access.forbidden",
-				"%[1]s 没有“%[2]s”的权限。请换用有此权限的密钥或账号（见 lianmu access show）。",
-				"%[1]s may not %[3]s: use a key or an account that may (see lianmu access show)", who.Label(), name["zh"], name["en"])}
-		}
-	}
-	return nil
-}
-
 // record does an act of an officer and has the trail say so: first that it
 // begins, then what came of it. Who has not the right does nothing, and is
-// recorded as refused.
+// recorded as refused: the routes ask too, but here it holds whatever way an officer
+// comes.
 func (d *Desk) record(ctx context.Context, who access.Who, act, object string, rights []access.Right, do func(context.Context) (detail string, err error)) error {
-	r := audit.Record{Who: who.Label(), Role: roles(who), Via: who.Via, From: who.Client, Act: act, Object: object}
-	if err := need(who, rights...); err != nil {
+	r := audit.Record{Who: who.Label(), Role: who.RoleNames(), Via: who.Via, From: who.Client, Act: act, Object: object}
+	if err := who.Need(rights...); err != nil {
 		r.Code = "access.forbidden"
 		d.c.Audit.Refused(r)
 		return err
 	}
 	return d.c.Audit.Do(ctx, r, do)
-}
-
-func roles(who access.Who) string {
-	names := make([]string, len(who.Roles))
-	for i, r := range who.Roles {
-		names[i] = string(r)
-	}
-	return strings.Join(names, " ")
 }
 
 // document is an act as JSON-LD, in our own context.

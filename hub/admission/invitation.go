@@ -122,7 +122,7 @@ func (d *Desk) Link(code string) string {
 
 // Invitations lists those that are open and those spent lately, newest first.
 func (d *Desk) Invitations(ctx context.Context, who access.Who) ([]Invitation, error) {
-	if err := need(who, access.SpaceAdmit); err != nil {
+	if err := who.Need(access.SpaceAdmit); err != nil {
 		return nil, err
 	}
 	list, err := all[kept](ctx, d.c.KV, invitePrefix)

@@ -296,7 +296,7 @@ func (d *Desk) tidyProposals(ctx context.Context) ([]Proposal, error) {
 // Proposals lists what waits for a second officer, oldest first.
 func (d *Desk) Proposals(ctx context.Context, who access.Who) ([]Proposal, error) {
 	if !who.May(access.Approve) && !who.May(access.OfferingRemove) && !who.May(access.LogRedact) {
-		return nil, need(who, access.Approve)
+		return nil, who.Need(access.Approve)
 	}
 	list, err := all[Proposal](ctx, d.c.KV, proposalPrefix)
 	if err != nil {
@@ -354,7 +354,7 @@ func (d *Desk) take(ctx context.Context, who access.Who, id string) (Proposal, e
 	case p.Second != "" && p.Second != who.Label():
 		return p, taken(p.Second)
 	}
-	if err := need(who, access.Right(p.Act)); err != nil {
+	if err := who.Need(access.Right(p.Act)); err != nil {
 		return p, err
 	}
 	p.Second = who.Label()

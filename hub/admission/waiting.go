@@ -211,7 +211,7 @@ func (d *Desk) waiting(ctx context.Context, did string) (a Applicant, key string
 // Waiting lists who waits, those invited first and then the longest waiting,
 // with what is odd about each and without the documents.
 func (d *Desk) Waiting(ctx context.Context, who access.Who) ([]Applicant, error) {
-	if err := need(who, access.SpaceAdmit); err != nil {
+	if err := who.Need(access.SpaceAdmit); err != nil {
 		return nil, err
 	}
 	list, err := all[Applicant](ctx, d.c.KV, waitingPrefix)

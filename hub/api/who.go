@@ -3,7 +3,6 @@ package api
 import (
 	"cmp"
 	"net/http"
-	"strings"
 	"time"
 
 	"lianmu/federation/ledger"
@@ -116,11 +115,7 @@ func (a *api) ownDoing(h handler) handler {
 
 // recordOf begins a record of the trail.
 func recordOf(who access.Who, act, object string) audit.Record {
-	roles := make([]string, len(who.Roles))
-	for i, role := range who.Roles {
-		roles[i] = string(role)
-	}
-	return audit.Record{Who: who.Label(), Role: strings.Join(roles, " "), Via: who.Via, From: who.Client, Act: act, Object: object}
+	return audit.Record{Who: who.Label(), Role: who.RoleNames(), Via: who.Via, From: who.Client, Act: act, Object: object}
 }
 
 // myself answers GET /api/v1/me.

@@ -25,7 +25,7 @@ type Fault struct {
 // LogInfo counts all. It is empty for a log that is not open. Errors are
 // vocab.Problems with code access.forbidden, or those of the store.
 func (p *Peers) Faults(ctx context.Context, who access.Who, origin string) ([]Fault, error) {
-	if err := forbidden(who, access.PeerRead); err != nil {
+	if err := who.Need(access.PeerRead); err != nil {
 		return nil, err
 	}
 	m := p.openOf(origin)

@@ -12,7 +12,7 @@ import (
 // List lists all peers, those that wait last, each with its link and its logs.
 // The error is vocab.Problems with code access.forbidden.
 func (p *Peers) List(_ context.Context, who access.Who) ([]PeerInfo, error) {
-	if err := forbidden(who, access.PeerRead); err != nil {
+	if err := who.Need(access.PeerRead); err != nil {
 		return nil, err
 	}
 	logs := p.logs("")
@@ -26,7 +26,7 @@ func (p *Peers) List(_ context.Context, who access.Who) ([]PeerInfo, error) {
 // Detail is one of List, with its card. Errors are vocab.Problems:
 // access.forbidden, peer.unknown.
 func (p *Peers) Detail(_ context.Context, who access.Who, did string) (PeerInfo, error) {
-	if err := forbidden(who, access.PeerRead); err != nil {
+	if err := who.Need(access.PeerRead); err != nil {
 		return PeerInfo{}, err
 	}
 	return p.info(did)
@@ -44,7 +44,7 @@ func (p *Peers) info(did string) (PeerInfo, error) {
 
 // Logs lists all mirrored logs, also of hubs that are no peers.
 func (p *Peers) Logs(_ context.Context, who access.Who) ([]LogInfo, error) {
-	if err := forbidden(who, access.PeerRead); err != nil {
+	if err := who.Need(access.PeerRead); err != nil {
 		return nil, err
 	}
 	return p.logs(""), nil
@@ -54,7 +54,7 @@ func (p *Peers) Logs(_ context.Context, who access.Who) ([]LogInfo, error) {
 // before it is added. Errors are vocab.Problems: access.forbidden, peer.address,
 // peer.unreachable, peer.token, peer.card.
 func (p *Peers) Discover(ctx context.Context, who access.Who, address string) ([]byte, error) {
-	if err := forbidden(who, access.PeerManage); err != nil {
+	if err := who.Need(access.PeerManage); err != nil {
 		return nil, err
 	}
 	card, err := p.discover(ctx, address)
@@ -157,7 +157,7 @@ func (p *Peers) redactors(origin string) map[string]int {
 // redactions of the own log it has carried out, as it says. The error is
 // vocab.Problems with code access.forbidden.
 func (p *Peers) RedactedBy(_ context.Context, who access.Who) (map[string]int, error) {
-	if err := forbidden(who, access.PeerRead); err != nil {
+	if err := who.Need(access.PeerRead); err != nil {
 		return nil, err
 	}
 	return p.redactors(p.c.Log.Origin()), nil

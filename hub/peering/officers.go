@@ -31,12 +31,8 @@ func (p *Peers) act(ctx context.Context, who access.Who, name, object string, do
 
 // carry is act without holding up others: for what takes long.
 func (p *Peers) carry(ctx context.Context, who access.Who, name, object string, do func(context.Context) (detail string, err error)) error {
-	names := make([]string, len(who.Roles))
-	for i, r := range who.Roles {
-		names[i] = string(r)
-	}
-	r := audit.Record{Who: who.Label(), Role: strings.Join(names, " "), Via: who.Via, From: who.Client, Act: name, Object: object}
-	if err := forbidden(who, access.PeerManage); err != nil {
+	r := audit.Record{Who: who.Label(), Role: who.RoleNames(), Via: who.Via, From: who.Client, Act: name, Object: object}
+	if err := who.Need(access.PeerManage); err != nil {
 		r.Code = "access.forbidden"
 		p.c.Audit.Refused(r)
 		return err

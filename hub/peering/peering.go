@@ -15,7 +15,6 @@ import (
 
 	"lianmu/federation/identity"
 	"lianmu/federation/ledger"
-	"lianmu/hub/access"
 	"lianmu/hub/audit"
 	"lianmu/hub/bus"
 	"lianmu/hub/view"
@@ -361,15 +360,4 @@ func (p *Peers) decided(rec Mirror) LogState {
 		return OnHold
 	}
 	return ""
-}
-
-// forbidden refuses whoever does not have the right.
-func forbidden(who access.Who, right access.Right) error {
-	if who.May(right) {
-		return nil
-	}
-	name := right.Name()
-	return vocab.Problems{vocab.NewProblem("", "access.forbidden",
-		"%[1]s 没有“%[2]s”的权限。请换用有此权限的密钥或账号（见 lianmu access show）。",
-		"%[1]s may not %[3]s: use a key or an account that may (see lianmu access show)", who.Label(), name["zh"], name["en"])}
 }

@@ -35,7 +35,7 @@ type PreviewRow struct {
 // Preview tells what would leave to the hub of a card; of an address first ask
 // Discover. Errors are vocab.Problems (access.forbidden, peer.card, busy).
 func (p *Peers) Preview(ctx context.Context, who access.Who, card []byte) (*Preview, error) {
-	if err := forbidden(who, access.PeerRead); err != nil {
+	if err := who.Need(access.PeerRead); err != nil {
 		return nil, err
 	}
 	read, err := p.cards.read(ctx, card)

@@ -137,13 +137,20 @@ func (p *Peers) offered() []*ledger.Log {
 }
 
 // evidence are the checkpoints that contradict each other in a log that was
-// stopped: with them whoever mirrors the log finds out too.
-func (p *Peers) evidence(origin string) [][]byte {
+// stopped: with them whoever mirrors the log finds out too. Two cards that do are
+// no checkpoints, and its hub shows the newer one to everybody by itself.
+func (p *Peers) evidence(origin string) (notes [][]byte) {
 	rec, _ := p.store.mirror(origin)
-	if rec.State != Stopped || rec.Why == nil || rec.Why.Code != contradiction {
+	m := p.openOf(origin)
+	if m == nil || rec.State != Stopped || rec.Why == nil || rec.Why.Code != contradiction {
 		return nil
 	}
-	return rec.Evidence
+	for _, note := range rec.Evidence {
+		if _, err := ledger.ParseCheckpoint(note, m.vkey); err == nil {
+			notes = append(notes, note)
+		}
+	}
+	return notes
 }
 
 func (p *Peers) cardOf(origin string) []byte {

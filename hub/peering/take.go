@@ -19,15 +19,20 @@ import (
 // what it has of it: then it tells only if it has more than there is.
 func (p *Peers) held(l *link, answered bool) map[string]exchange.Held {
 	out := map[string]exchange.Held{}
-	for origin, size := range l.unwanted() {
-		out[origin] = exchange.Held{Size: size}
+	add := func(origin string, held exchange.Held) {
+		if _, known := out[origin]; !known && len(out) < exchange.MaxLogs { // a peer refuses to read more
+			out[origin] = held
+		}
+	}
+	if answered {
+		add(p.c.Log.Origin(), exchange.Held{Size: p.c.Log.Size()})
 	}
 	for _, m := range p.open() {
 		// What it has told already and is still being copied, it need not tell again.
-		out[m.origin] = exchange.Held{Size: max(m.log.Size(), m.offeredBy(l.did).size), Redacted: m.log.Redactions()}
+		add(m.origin, exchange.Held{Size: max(m.log.Size(), m.offeredBy(l.did).size), Redacted: m.log.Redactions()})
 	}
-	if answered {
-		out[p.c.Log.Origin()] = exchange.Held{Size: p.c.Log.Size()}
+	for origin, size := range l.unwanted() {
+		add(origin, exchange.Held{Size: size})
 	}
 	return out
 }
@@ -41,9 +46,21 @@ func (p *Peers) take(ctx context.Context, l *link, card *Card, offers []exchange
 		again := seen[string(o.Card)]
 		seen[string(o.Card)] = true
 		if err := p.takeOne(ctx, l, o, again); err != nil && ctx.Err() == nil {
-			l.complain(err, false)
+			p.complain(ctx, l, o, err)
 		}
 	}
+}
+
+// complain keeps what was wrong with one log that a peer offers: with the log, where
+// that is mirrored, as it says nothing of the connection.
+func (p *Peers) complain(ctx context.Context, l *link, o exchange.Offered, err error) {
+	if card, unread := p.cards.read(ctx, o.Card); unread == nil {
+		if m := p.openOf(card.Origin); m != nil {
+			m.complain(err)
+			return
+		}
+	}
+	l.complain(err, false)
 }
 
 // learn notes a card of a peer that says something else of it than the one that an
@@ -110,6 +127,9 @@ func (p *Peers) takeOne(ctx context.Context, l *link, o exchange.Offered, again 
 	card, err := p.cards.read(ctx, o.Card)
 	if err != nil {
 		return err
+	}
+	if o.Err != nil {
+		return o.Err
 	}
 	note := []byte(o.Checkpoint)
 	if card.Hub == p.did() {
