@@ -103,6 +103,9 @@ type Offered struct {
 	Card       json.RawMessage // signed by the log's own hub
 	Checkpoint string          // signed note
 	Own        bool
+	// Err says what is wrong with the form of this one: a *SourceFault. Then there is
+	// no Checkpoint, and a Card only where that can be read. A Server has none.
+	Err error
 }
 
 // DocumentState says what a source gives of a document.

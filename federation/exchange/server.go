@@ -244,23 +244,7 @@ func (s *Server) logs(ctx context.Context, who Who, r LogsRequest) ([]byte, erro
 	}
 	offers := s.await(ctx, r)
 	for {
-		a := LogsAnswer{Card: s.c.Card(), Logs: make([]Offered, 0, len(offers))}
-		for _, o := range offers {
-			card := s.c.CardOf(o.origin)
-			if card == nil {
-				continue
-			}
-			a.Logs = append(a.Logs, Offered{Card: card, Checkpoint: string(o.note), Own: o.own})
-			if s.c.Shown == nil {
-				continue
-			}
-			for _, note := range s.c.Shown(o.origin) {
-				if len(a.Logs) < MaxLogs && string(note) != string(o.note) {
-					a.Logs = append(a.Logs, Offered{Card: card, Checkpoint: string(note)})
-				}
-			}
-		}
-		text, err := writeLogsAnswer(&a)
+		text, err := writeLogsAnswer(&LogsAnswer{Card: s.c.Card(), Logs: s.offered(offers)})
 		if err != nil {
 			return nil, err
 		}
@@ -270,4 +254,34 @@ func (s *Server) logs(ctx context.Context, who Who, r LogsRequest) ([]byte, erro
 		}
 		offers = offers[:len(offers)*3/4] // the most useful ones stand first
 	}
+}
+
+// offered writes offers as an answer lists them, at most MaxLogs: what there is of
+// each log, then what else was shown of it. What no reader would take is left out.
+func (s *Server) offered(offers []offer) []Offered {
+	out := make([]Offered, 0, len(offers))
+	add := func(origin string, o Offered) {
+		if err := o.check(); err != nil {
+			s.c.Logger.Warn("a log cannot be offered", "origin", origin, "err", err)
+		} else if len(out) < MaxLogs {
+			out = append(out, o)
+		}
+	}
+	cards := make([][]byte, len(offers))
+	for i, o := range offers {
+		if cards[i] = s.c.CardOf(o.origin); cards[i] != nil {
+			add(o.origin, Offered{Card: cards[i], Checkpoint: string(o.note), Own: o.own})
+		}
+	}
+	for i, o := range offers {
+		if cards[i] == nil || s.c.Shown == nil {
+			continue
+		}
+		for _, note := range s.c.Shown(o.origin) {
+			if string(note) != string(o.note) {
+				add(o.origin, Offered{Card: cards[i], Checkpoint: string(note)})
+			}
+		}
+	}
+	return out
 }

@@ -3,6 +3,7 @@ package exchange
 import (
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -162,15 +163,32 @@ func parseLogsAnswer(text []byte) (*LogsAnswer, error) {
 		return nil, err
 	}
 	for i, o := range w.Logs {
-		a.Logs[i] = Offered{[]byte(o.Card), o.Checkpoint, o.Own}
-		if err := checkCard(a.Logs[i].Card); err != nil {
-			return nil, err
+		one := Offered{Card: []byte(o.Card), Checkpoint: o.Checkpoint, Own: o.Own}
+		if err := one.check(); err != nil {
+			one = Offered{Own: o.Own, Err: garbage("log", err)}
+			if checkCard([]byte(o.Card)) == nil {
+				one.Card = []byte(o.Card)
+			}
 		}
-		if len(o.Card) == 0 || o.Checkpoint == "" || len(o.Checkpoint) > MaxNote {
-			return nil, errors.New("a log without card or checkpoint, or with too large a one")
-		}
+		a.Logs[i] = one
 	}
 	return &a, nil
+}
+
+// check holds a log that is offered to the bounds that its writer and its reader
+// have in common. What is wrong with one log says nothing of the others beside it.
+func (o *Offered) check() error {
+	switch n := len(o.Checkpoint); {
+	case len(o.Card) == 0:
+		return errors.New("it has no card")
+	case n == 0:
+		return errors.New("it has no checkpoint")
+	case n > MaxNote:
+		return fmt.Errorf("its checkpoint has %d bytes, more than %d", n, MaxNote)
+	case !utf8.ValidString(o.Checkpoint):
+		return errors.New("its checkpoint is not UTF-8")
+	}
+	return checkCard(o.Card)
 }
 
 // refusal is the body of an answer that is none.
