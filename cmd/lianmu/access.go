@@ -44,7 +44,7 @@ func (c *accessShowCmd) Run(ctx context.Context, s *streams) error {
 			_, err := fmt.Fprintln(s.Out, strings.TrimSpace(string(raw)))
 			return err
 		}
-		if err := json.Unmarshal(raw, &answer); err != nil {
+		if err := receive(raw, &answer); err != nil {
 			return err
 		}
 	}

@@ -35,8 +35,8 @@ type auditShowCmd struct {
 
 // auditPage is the answer of GET /api/v1/audit.
 type auditPage struct {
-	Items []audit.Record `json:"items"`
-	Next  string         `json:"next"`
+	Items []json.RawMessage `json:"items"`
+	Next  string            `json:"next"`
 }
 
 // Run shows records, page after page up to the limit.
@@ -69,12 +69,16 @@ func (c *auditShowCmd) Run(ctx context.Context, s *streams) error {
 		if err := hub.operate(ctx, http.MethodGet, "/api/v1/audit?"+q.Encode(), &page); err != nil {
 			return refusedBy(s, err)
 		}
-		for _, r := range page.Items {
-			if c.JSON {
-				if err := enc.Encode(r); err != nil {
+		for _, raw := range page.Items {
+			if c.JSON { // as it was sealed
+				if err := enc.Encode(raw); err != nil {
 					return err
 				}
 				continue
+			}
+			var r audit.Record
+			if err := receive(raw, &r); err != nil {
+				return err
 			}
 			detail := strings.TrimSpace(r.Code + " " + r.Detail)
 			if r.Count > 1 {

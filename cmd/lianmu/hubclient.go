@@ -138,7 +138,7 @@ func (h *hubClient) call(ctx context.Context, method, path string, body []byte, 
 	if out == nil || len(data) == 0 {
 		return nil
 	}
-	if err := json.Unmarshal(data, out); err != nil {
+	if err := receive(data, out); err != nil {
 		return notUnderstood(h.base+path, err)
 	}
 	return nil
@@ -245,7 +245,7 @@ func problemOf(status int, data []byte) error {
 		Detail   string         `json:"detail"`
 		Problems vocab.Problems `json:"problems"`
 	}
-	_ = json.Unmarshal(data, &p) // not JSON: the status is all there is to say
+	_ = receive(data, &p) // not JSON: the status is all there is to say
 	switch {
 	case len(p.Problems) > 0:
 		return p.Problems

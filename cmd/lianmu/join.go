@@ -283,7 +283,7 @@ func (c *joinCmd) report(s *streams, did, base string, r vocab.Receipt) error {
 			text = tr("节点上已有更新的描述。\n%[1]s\n", "The hub has a newer description.\n%[1]s\n")
 		}
 		if text != "" {
-			if _, err := fmt.Fprintf(s.Out, text, did, base, c.Key); err != nil {
+			if _, err := fmt.Fprintf(s.Out, text, did, shellWord(base), shellWord(c.Key)); err != nil {
 				return err
 			}
 		}

@@ -35,6 +35,9 @@ func (c *logCheckpointCmd) Run(ctx context.Context, s *streams) error {
 	if note == nil {
 		return errors.New(tr("账本还没有签封：还没有任何记录", "the log has no checkpoint yet: there is no entry"))
 	}
+	if _, _, err := readNote(note); err != nil {
+		return err
+	}
 	_, err = s.Out.Write(note)
 	return err
 }

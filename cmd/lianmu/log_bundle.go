@@ -172,7 +172,14 @@ func (c *logImportCmd) send(ctx context.Context, s *streams, hub *hubClient, f *
 		return done, err
 	}
 	defer resp.Body.Close()
-	return done, json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&done)
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return done, unreachable(hub.base, err)
+	}
+	if err := receive(raw, &done); err != nil {
+		return done, notUnderstood(hub.base, err)
+	}
+	return done, nil
 }
 
 // watch shows how much of a log the hub holds, until ctx ends.
@@ -222,7 +229,7 @@ func readNote(note []byte) (origin string, size uint64, err error) {
 	if len(lines) == 3 {
 		size, err = strconv.ParseUint(lines[1], 10, 64)
 	}
-	if len(lines) < 3 || err != nil {
+	if len(lines) < 3 || err != nil || clean(lines[0]) != lines[0] { // a signed note has no controls
 		return "", 0, errors.New(tr("账本签封的格式不对", "the checkpoint is malformed"))
 	}
 	return lines[0], size, nil

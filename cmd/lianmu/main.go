@@ -28,6 +28,9 @@ func main() {
 // returns the exit code: 0 done; 1 something was refused or found at fault;
 // 2 a wrong command line or anything else that kept it from doing its work.
 func run(ctx context.Context, args []string, s *streams) (code int) {
+	out, notes := &plain{w: s.Out}, &plain{w: s.Err}
+	defer func() { _ = errors.Join(out.Flush(), notes.Flush()) }()
+	s = &streams{In: s.In, Out: out, Err: notes, Now: s.Now}
 	// kong ends the program after --help; here that is a panic caught below,
 	// so that run stays callable from tests.
 	type exited int

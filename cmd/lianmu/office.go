@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"lianmu/vocab"
 )
@@ -39,12 +40,21 @@ func commandLine(words ...string) string {
 	var b strings.Builder
 	b.WriteString("lianmu")
 	for _, w := range words {
-		if w == "" || strings.ContainsFunc(w, func(r rune) bool { return r < 0x80 && !strings.ContainsRune(shellPlain, r) }) {
-			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-		b.WriteString(" " + clean(w))
+		b.WriteString(" " + shellWord(w))
 	}
 	return b.String()
+}
+
+// shellWord writes a word for a shell, which takes it for that word whatever is in
+// it; what would steer the terminal is dropped.
+func shellWord(w string) string {
+	w = clean(w)
+	if w == "" || strings.ContainsFunc(w, func(r rune) bool {
+		return unicode.IsSpace(r) || r < 0x80 && !strings.ContainsRune(shellPlain, r)
+	}) {
+		return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+	}
+	return w
 }
 
 // elsewhere is a command that another side runs, for its own hub.
@@ -109,7 +119,7 @@ func pages[T any](ctx context.Context, s *streams, o office, path string) (list 
 			continue
 		}
 		var item T
-		if err := json.Unmarshal(raw, &item); err != nil {
+		if err := receive(raw, &item); err != nil {
 			return nil, false, err
 		}
 		list = append(list, item)

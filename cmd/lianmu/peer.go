@@ -39,7 +39,7 @@ func listPeers(ctx context.Context, hub *hubClient) (all exchangedLogs, raw []by
 	if err := hub.operate(ctx, http.MethodGet, "/api/v1/peers", &raw); err != nil {
 		return all, nil, err
 	}
-	if err := json.Unmarshal(raw, &all); err != nil {
+	if err := receive(raw, &all); err != nil {
 		return all, nil, notUnderstood(hub.base, err)
 	}
 	if all.Items == nil { // it tells everybody what logs there are, and officers alone the rest
@@ -104,7 +104,7 @@ func (c *peerInviteCmd) Run(ctx context.Context, s *streams) error {
 		Hub     string   `json:"hub"`
 		Address []string `json:"address"`
 	}
-	if err := json.Unmarshal(raw, &card); err != nil || card.Hub == "" {
+	if err := receive(raw, &card); err != nil || card.Hub == "" {
 		return errors.New(tr("答复不是目录账本名片（是联目节点吗？）", "the answer is no log card (is it a lianmu hub?)"))
 	}
 	if c.Out == "" {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -33,7 +32,7 @@ func (c *peerShowCmd) Run(ctx context.Context, s *streams) error {
 		peering.PeerInfo
 		Faults map[string][]peering.Fault `json:"faults"`
 	}
-	if err := json.Unmarshal(raw, &p); err != nil {
+	if err := receive(raw, &p); err != nil {
 		return err
 	}
 	if err := c.showPeer(s, &p.PeerInfo); err != nil {

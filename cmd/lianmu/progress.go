@@ -28,14 +28,14 @@ type progress struct {
 // what count counts.
 func newProgress(s *streams, forced bool, total int64, unit string) *progress {
 	p := &progress{unit: unit, now: s.Now, start: s.Now(), err: s.Err}
-	if !forced && !isTerminal(s.Err) {
+	if !forced && !isTerminal(s.beneath()) {
 		return p
 	}
 	if total <= 0 {
 		total = -1
 	}
 	p.bar = progressbar.NewOptions64(total,
-		progressbar.OptionSetWriter(s.Err),
+		progressbar.OptionSetWriter(s.beneath()),
 		progressbar.OptionSetWidth(24),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionSetPredictTime(true),

@@ -83,14 +83,14 @@ func (c *searchCmd) show(s *streams, a *view.Answer) error {
 		if len(a.Facets[field]) == 0 {
 			continue
 		}
-		fmt.Fprintf(s.Out, "\n%s\n", field)
+		fmt.Fprintf(s.Out, "\n%s\n", cut(field, 48))
 		counts := table{Right: map[int]bool{1: true}}
 		for _, v := range a.Facets[field] {
 			// The label is for reading, the value for --filter.
 			if text := say(v.Label); text != "" && text != v.Value {
-				counts.add("  "+cut(text, 48), number(v.Count), v.Value)
+				counts.add("  "+cut(text, 48), number(v.Count), cut(v.Value, 120))
 			} else {
-				counts.add("  "+v.Value, number(v.Count))
+				counts.add("  "+cut(v.Value, 120), number(v.Count))
 			}
 		}
 		if err := counts.write(s.Out); err != nil {
@@ -106,7 +106,7 @@ func (c *searchCmd) show(s *streams, a *view.Answer) error {
 		fmt.Fprintf(s.Err, tr("注意：另有 %d 个要镜像的账本还没有取得任何记录\n", "note: of %d more logs that are mirrored nothing is here yet\n"), a.Awaited)
 	}
 	if a.Next != "" {
-		fmt.Fprintf(s.Out, tr("下一页：加上 --cursor %s\n", "next page: add --cursor %s\n"), a.Next)
+		fmt.Fprintf(s.Out, tr("下一页：加上 --cursor %s\n", "next page: add --cursor %s\n"), shellWord(a.Next))
 	}
 	return nil
 }
@@ -159,7 +159,7 @@ func logName(c view.Coverage) string { return orElse(say(c.Name), c.Hub) }
 // caveat says what of a log an answer does not rest on; "" if nothing is to be said.
 // A log that ended is none: its hub goes on in another.
 func (c *searchCmd) caveat(cov view.Coverage) string {
-	name, state := clean(logName(cov)), sayLogState(cov.State)
+	name, state := cut(logName(cov), 48), sayLogState(cov.State)
 	switch {
 	case cov.State == view.Current || cov.State == view.Ended:
 		return ""

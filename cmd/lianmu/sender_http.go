@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -29,7 +28,7 @@ func dialHTTP(ctx context.Context, url string) (sender, error) {
 		return httpSender{h}, nil // there, and not ready just now: submitting waits for it
 	}
 	var info logInfo
-	if err := json.Unmarshal(data, &info); status != http.StatusOK || err != nil || info.Hub == "" {
+	if err := receive(data, &info); status != http.StatusOK || err != nil || info.Hub == "" {
 		return nil, fmt.Errorf(tr("%s 上有网页服务，但不是联目节点；请核对地址和端口（节点就绪时打印的 http= 一项）",
 			"something answers at %s, but it is no lianmu hub; check host and port (the http= of the hub's ready line)"), h.base)
 	}

@@ -212,7 +212,7 @@ func (s *natsSender) Submit(ctx context.Context, raw []byte) (vocab.Receipt, err
 
 func decodeReceipt(data []byte) (vocab.Receipt, error) {
 	var r vocab.Receipt
-	if err := json.Unmarshal(data, &r); err != nil || r.Status == "" {
+	if err := receive(data, &r); err != nil || r.Status == "" {
 		return r, fmt.Errorf(tr("答复不是回执：%.120q", "the answer is not a receipt: %.120q"), data)
 	}
 	return r, nil
@@ -232,7 +232,7 @@ func (s *natsSender) Known(ctx context.Context, contents []vocab.Digest) (map[vo
 		Known    map[vocab.Digest]standing `json:"known"`
 		Problems vocab.Problems            `json:"problems"`
 	}
-	if err := json.Unmarshal(data, &answer); err != nil {
+	if err := receive(data, &answer); err != nil {
 		return nil, err
 	}
 	if len(answer.Problems) > 0 {

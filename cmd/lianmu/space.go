@@ -98,9 +98,9 @@ func (c *spaceInviteCmd) Run(ctx context.Context, s *streams) error {
 	if !strings.Contains(link, "://") { // a hub that does not know its own address
 		link = hub.base + "/join#" + out.Code
 	}
-	_, err = fmt.Fprintf(s.Out, tr("邀请码  %s\n链接    %s\n有效期  %s，只能用一次，只显示这一次\n对方运行：lianmu join '%[2]s' --name … --operator … --uscc …\n",
-		"code    %s\nlink    %s\nuntil   %s; it works once and is shown this once\nthey run: lianmu join '%[2]s' --name … --operator … --uscc …\n"),
-		out.Code, link, minute(out.Expires))
+	_, err = fmt.Fprintf(s.Out, tr("邀请码  %s\n链接    %s\n有效期  %s，只能用一次，只显示这一次\n对方运行：lianmu join %[4]s --name … --operator … --uscc …\n",
+		"code    %s\nlink    %s\nuntil   %s; it works once and is shown this once\nthey run: lianmu join %[4]s --name … --operator … --uscc …\n"),
+		out.Code, link, minute(out.Expires), shellWord(link))
 	return err
 }
 

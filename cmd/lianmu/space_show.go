@@ -39,7 +39,7 @@ type spaceKey struct {
 
 func readSpace(raw []byte) (sp spaceInfo, err error) {
 	sp.raw = raw
-	err = json.Unmarshal(raw, &sp)
+	err = receive(raw, &sp)
 	return sp, err
 }
 

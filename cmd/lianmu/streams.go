@@ -15,6 +15,15 @@ type streams struct {
 	Now func() time.Time
 }
 
+// beneath is what Err writes to in the end: a progress bar steers the terminal, and
+// whatever it shows of others must be clean.
+func (s *streams) beneath() io.Writer {
+	if p, ok := s.Err.(*plain); ok {
+		return p.w
+	}
+	return s.Err
+}
+
 // exitCode ends the program with that status and no further message: the
 // command has already said what there was to say.
 type exitCode int

@@ -42,7 +42,7 @@ func unreachable(base string, err error) error {
 	var badHost x509.HostnameError
 	var notTLS tls.RecordHeaderError
 	var timeout net.Error
-	text := err.Error()
+	text := clean(err.Error()) // it may quote what the other side said
 	switch {
 	case strings.Contains(text, "malformed HTTP") && strings.Contains(text, "server_id"):
 		return explain("%s 是 NATS 端口，不是 HTTP 端口：这里请用节点就绪时打印的 http= 地址（发布和下架也可以写 nats://%s）",
@@ -56,11 +56,11 @@ func unreachable(base string, err error) error {
 	case errors.As(err, &notTLS), strings.Contains(text, "server gave HTTP response to HTTPS client"):
 		return explain("%s 没有使用 TLS：请改用 http:// 开头的地址", "%s does not speak TLS: use an address that begins with http://", where)
 	case errors.As(err, &unknownCA), errors.As(err, &badHost):
-		return explain("%s 的证书不可信：%v；请核对主机名，或把签发机构的证书装入本机", "the certificate of %s is not trusted: %v; check the host name, or install the issuer's certificate", where, err)
+		return explain("%s 的证书不可信：%v；请核对主机名，或把签发机构的证书装入本机", "the certificate of %s is not trusted: %v; check the host name, or install the issuer's certificate", where, text)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return explain("%s 没有及时答复：请检查网络、防火墙和代理，以及节点是否还在运行", "%s does not answer in time: check network, firewall and proxy, and whether the hub still runs", where)
 	}
-	return explain("与 %s 的连接出错：%v；请检查地址、端口和网络", "the connection to %s failed: %v; check host, port and network", where, err)
+	return explain("与 %s 的连接出错：%v；请检查地址、端口和网络", "the connection to %s failed: %v; check host, port and network", where, text)
 }
 
 // speaksHTTP tells whether a web server is at host ("HOST:PORT").
