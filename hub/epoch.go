@@ -113,7 +113,7 @@ func leaveEpoch(ctx context.Context, c Config) (previous []byte, epoch int, err 
 // beginEpoch notes that the next epoch is being begun, or finds that it was.
 func beginEpoch(dir string, signed bool) (epoch int, err error) {
 	note := filepath.Join(dir, epochBegun)
-	if epoch, err = readNumber(note, 0); err != nil || epoch > 0 {
+	if epoch, err = readNumber(note, 0, 1); err != nil || epoch > 0 {
 		return epoch, err
 	}
 	if !signed {
@@ -204,10 +204,10 @@ func checkEpoch(dir string) error {
 
 // readEpoch returns the number of the log's epoch, 1 where none was ever begun
 // after the first.
-func readEpoch(dir string) (int, error) { return readNumber(filepath.Join(dir, "epoch"), 1) }
+func readEpoch(dir string) (int, error) { return readNumber(filepath.Join(dir, "epoch"), 1, 1) }
 
-// readNumber reads a file with a number from 1 on; none where there is no file.
-func readNumber(path string, none int) (int, error) {
+// readNumber reads a file with a number from least on; none where there is no file.
+func readNumber(path string, none, least int) (int, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return none, nil
@@ -216,7 +216,7 @@ func readNumber(path string, none int) (int, error) {
 		return 0, err
 	}
 	n, err := strconv.Atoi(string(bytes.TrimSpace(text)))
-	if err != nil || n < 1 {
+	if err != nil || n < least {
 		return 0, fmt.Errorf("%s does not hold a number: %q", path, strings.ToValidUTF8(string(text[:min(len(text), 40)]), "?"))
 	}
 	return n, nil

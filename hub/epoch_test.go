@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,6 +61,22 @@ func TestNewEpochNeedsOneToLeave(t *testing.T) {
 
 // Whatever NewEpoch was interrupted at, the hub does not start before it was
 // called again, and that completes the one epoch that was begun.
+// No redaction yet is a number too: the index was built anew for something else.
+func TestNumberFiles(t *testing.T) {
+	for _, tc := range []struct{ text, least, want string }{
+		{"0\n", "0", "0"}, {"0\n", "1", "no"}, {"7\n", "1", "7"}, {"-1\n", "0", "no"}, {"x", "0", "no"}, {"", "0", "no"},
+	} {
+		path := filepath.Join(t.TempDir(), "n")
+		if err := os.WriteFile(path, []byte(tc.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		n, err := readNumber(path, 0, int(tc.least[0]-'0'))
+		if got := fmt.Sprint(n); err == nil && got != tc.want || (err != nil) != (tc.want == "no") {
+			t.Errorf("%q from %s on: %s, %v", tc.text, tc.least, got, err)
+		}
+	}
+}
+
 func TestNewEpochAfterInterruption(t *testing.T) {
 	for name, interrupted := range map[string]func(*testing.T, Config){
 		"noted": func(t *testing.T, c Config) {

@@ -212,6 +212,16 @@ func TestApprovedOverThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.finds(1, view.Question{})
+
+	// Paused over there it is told that, and not to ask for what it has.
+	if err := a.peers().Pause(t.Context(), security, b.info.DID); err != nil {
+		t.Fatal(err)
+	}
+	a.publish("a2")
+	b.until("A has paused", func() (string, bool) {
+		e := b.logOf(a).Error
+		return fmt.Sprint(e), e != nil && strings.Contains(e.Problem[0].Message["en"], "has paused the exchange with yours")
+	})
 }
 
 // A mirror whose store is rolled back under a running hub is opened again by itself,

@@ -37,7 +37,7 @@ func newPurge(dir string, l *ledger.Log, c *view.Catalog, log *slog.Logger) *pur
 
 // run purges whenever there is something to, until ctx ends.
 func (p *purge) run(ctx context.Context) {
-	done, err := readNumber(p.path, 0)
+	done, err := readNumber(p.path, 0, 0)
 	if err != nil {
 		p.log.Warn("it is not known whether the index was built anew after the last redactions; it is built anew", "err", err)
 		done = -1

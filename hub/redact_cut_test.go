@@ -126,7 +126,7 @@ func TestRedactionCutOff(t *testing.T) {
 		t.Error("the body is still there after a start")
 	}
 	for i := 0; ; i++ {
-		if n, err := readNumber(filepath.Join(c.Dir, purgedFile), 0); err == nil && n == 1 {
+		if n, err := readNumber(filepath.Join(c.Dir, purgedFile), 0, 0); err == nil && n == 1 {
 			break
 		}
 		if i > 1000 {

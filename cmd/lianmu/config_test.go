@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -57,5 +58,16 @@ func TestPprofIsForLoopbackOnly(t *testing.T) {
 		} else if !strings.Contains(err.Error(), "127.0.0.1:6060") {
 			t.Errorf("%s: %v does not say what to do", addr, err)
 		}
+	}
+}
+
+// TestShippedConfigurationIsClosed: who installs it as it is admits nobody unasked.
+func TestShippedConfigurationIsClosed(t *testing.T) {
+	text, err := os.ReadFile("../../deploy/lianmu.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), "\nopen: false\n") {
+		t.Error("deploy/lianmu.yaml admits whoever signs")
 	}
 }

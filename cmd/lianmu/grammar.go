@@ -54,7 +54,7 @@ func arrange(args []string) []string {
 	if args[0] != "search" {
 		return args
 	}
-	plain := []string{"--facets", "--json", "--help"} // flags that take no value
+	plain := append(switches("search"), "--help")
 	flags, words := []string{"search"}, []string{}
 	for i := 1; i < len(args); i++ {
 		arg := args[i]
@@ -77,6 +77,22 @@ func arrange(args []string) []string {
 		return flags
 	}
 	return append(append(flags, "--"), words...)
+}
+
+// switches are the flags of a command that take no value.
+func switches(command string) (flags []string) {
+	parser, err := newParser()
+	if err != nil {
+		return nil // run says so
+	}
+	for _, node := range parser.Model.Children {
+		for _, flag := range node.Flags {
+			if node.Name == command && flag.IsBool() {
+				flags = append(flags, "--"+flag.Name)
+			}
+		}
+	}
+	return flags
 }
 
 // misused explains a command line that was not understood.

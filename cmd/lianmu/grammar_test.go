@@ -23,6 +23,7 @@ func TestArrange(t *testing.T) {
 		{"search --sort -modified a", "search --sort=-modified -- a"},
 		{"search --hub=H -- --facets -h", "search --hub=H -- --facets -h"},
 		{"search -h", "search -h"},
+		{"search --stale --hub H 潮位", "search --stale --hub=H -- 潮位"},
 		{"search a --hub", "search --hub -- a"},
 	} {
 		if got := strings.Join(arrange(strings.Fields(tc.args)), " "); got != tc.want {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -591,5 +592,37 @@ func TestCommandLine(t *testing.T) {
 	var o, e strings.Builder
 	if code := run(ctx, []string{"search", "--hub", "http://127.0.0.1:1", "x"}, &streams{In: strings.NewReader(""), Out: &o, Err: &e, Now: time.Now}); code != 2 {
 		t.Errorf("exit %d", code)
+	}
+}
+
+// TestNATSGreetsFirst: a NATS server may greet and hang up before it is asked, and
+// net/http then does not tell what it said.
+func TestNATSGreetsFirst(t *testing.T) {
+	for _, tc := range []struct {
+		greeting string
+		want     bool
+	}{{"INFO {\"server_id\":\"x\"}\r\n", true}, {"SSH-2.0-x\r\n", false}} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = conn.Write([]byte(tc.greeting))
+				_ = conn.Close()
+			}
+		}()
+		base := "http://" + l.Addr().String()
+		for _, how := range []error{io.EOF, syscall.ECONNRESET, errors.New(`Get "x": readLoopPeekFailLocked: %!w(<nil>)`)} {
+			said := unreachable(base, how).Error()
+			if got := strings.Contains(said, tr("是 NATS 端口", "is the NATS port")); got != tc.want {
+				t.Errorf("%q, %v: %s", tc.greeting, how, said)
+			}
+		}
+		_ = l.Close()
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -44,7 +45,7 @@ func unreachable(base string, err error) error {
 	var timeout net.Error
 	text := clean(err.Error()) // it may quote what the other side said
 	switch {
-	case strings.Contains(text, "malformed HTTP") && strings.Contains(text, "server_id"):
+	case strings.Contains(text, "malformed HTTP") && strings.Contains(text, "server_id"), speaksNATS(err, where):
 		return explain("%s 是 NATS 端口，不是 HTTP 端口：这里请用节点就绪时打印的 http= 地址（发布和下架也可以写 nats://%s）",
 			"%s is the NATS port, not the HTTP port: use the http= address of the hub's ready line here (publish and withdraw also take nats://%s)",
 			where, strings.TrimPrefix(strings.TrimPrefix(where, "http://"), "https://"))
@@ -61,6 +62,30 @@ func unreachable(base string, err error) error {
 		return explain("%s 没有及时答复：请检查网络、防火墙和代理，以及节点是否还在运行", "%s does not answer in time: check network, firewall and proxy, and whether the hub still runs", where)
 	}
 	return explain("与 %s 的连接出错：%v；请检查地址、端口和网络", "the connection to %s failed: %v; check host, port and network", where, text)
+}
+
+// speaksNATS tells whether it is a NATS server that broke a connection off: it speaks
+// first, and where its words come before the question, net/http does not say what
+// they were.
+func speaksNATS(err error, where string) bool {
+	u, perr := url.Parse(where)
+	if perr != nil || u.Scheme != "http" || u.Port() == "" || !strings.Contains(err.Error(), "readLoopPeekFail") && !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+		return false
+	}
+	return greetsAsNATS(u.Host)
+}
+
+// greetsAsNATS tells whether a NATS server greets at host ("HOST:PORT").
+func greetsAsNATS(host string) bool {
+	conn, err := net.DialTimeout("tcp", host, 2*time.Second)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	words := make([]byte, len("INFO "))
+	_ = conn.SetReadDeadline(time.Now().Add(2 * time.Second))
+	_, err = io.ReadFull(conn, words)
+	return err == nil && string(words) == "INFO "
 }
 
 // speaksHTTP tells whether a web server is at host ("HOST:PORT").

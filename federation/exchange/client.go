@@ -148,7 +148,7 @@ func (c *Client) put(ctx context.Context, q Question, body []byte, wait time.Dur
 		return nil, err
 	}
 	if errors.As(err, &ps) {
-		return nil, &SourceFault{Problem: vocab.NewProblem("", "peer.refused", "对方拒绝答复：%[1]s", "it refuses to answer: %[2]s",
+		return nil, &SourceFault{Problem: vocab.NewProblem("", "peer.refused", "对方拒绝，答复说：“%[1]s”", "it refuses and says: “%[2]s”",
 			ps[0].Message.In("zh"), ps[0].Message.In("en")), Err: ps}
 	}
 	return answer, nil
@@ -163,5 +163,5 @@ func unasked(q Question, err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	return fault("peer.silent", "问不到对方（%[1]s：%[2]v）。", "it cannot be asked (%[1]s: %[2]v)", q, err)
+	return fault("peer.silent", "对方没有答复：%[1]v。请检查名片上的地址、网络和防火墙，以及对方是否在运行。", "it does not answer: %[1]v. Check the address on its card, network and firewall, and whether it runs.", err)
 }

@@ -231,5 +231,5 @@ func sourced(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	return fault("peer.silent", "问不到对方（%[1]v）。", "it cannot be asked (%[1]v)", err)
+	return fault("peer.silent", "对方没有答复：%[1]v。", "it does not answer: %[1]v", err)
 }

@@ -126,8 +126,8 @@ func (s *Server) answer(ctx context.Context, who Who, q Question, r question) ([
 	case AskDocuments:
 		if !who.Approved {
 			return nil, refuse("peer.unapproved",
-				"本节点尚未批准 %[1]s 读取内容：请对方管理员运行 lianmu peer invite，并把邀请文件交给本节点管理员批准。",
-				"This hub has not approved %[1]s for documents: ask its operator to run lianmu peer invite and to send the file to the operator of this hub.", who.DID)
+				"本节点尚未批准您的节点（%[1]s）读取正文。请在您的节点运行 lianmu peer invite，把写出的名片交给本节点的运营方批准。",
+				"This hub has not approved yours (%[1]s) for documents. Run lianmu peer invite at yours, and have the operator of this hub approve the card that it writes.", who.DID)
 		}
 		return s.documents(ctx, who, log, split(r.Digests), take)
 	}

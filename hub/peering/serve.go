@@ -86,7 +86,7 @@ func (s *serving) end() {
 // Answer answers a question of another hub (see package exchange). Documents are
 // for approved peers alone, and of them what is public; everybody else who has
 // proved a key gets leaf records, tiles and checkpoints. Refusals are
-// vocab.Problems: busy, peer.unapproved, request.…, and those of package exchange.
+// vocab.Problems: busy, peer.unapproved, peer.paused, peer.blocked, request.…, and those of package exchange.
 func (p *Peers) Answer(ctx context.Context, who Caller, question string, body []byte) ([]byte, error) {
 	s := &p.serve
 	if !s.begin() {
@@ -99,7 +99,10 @@ func (p *Peers) Answer(ctx context.Context, who Caller, question string, body []
 	}
 	peer, _ := p.store.peer(who.DID)
 	if peer.State == Blocked {
-		return nil, vocab.Problems{vocab.NewProblem("", "peer.blocked", "本节点不与该节点交换。", "this hub does not exchange logs with that one")}
+		return nil, vocab.Problems{vocab.NewProblem("", "peer.blocked", "本节点已拒绝与您的节点交换，请与本节点的联系部门核实。", "This hub has blocked yours: clear it up with its contact desk.")}
+	}
+	if peer.State == Paused && question == string(exchange.AskDocuments) {
+		return nil, vocab.Problems{vocab.NewProblem("", "peer.paused", "本节点暂停了与您的节点的交换，恢复后自动继续。", "This hub has paused the exchange with yours; when it resumes, all goes on by itself.")}
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
