@@ -37,6 +37,7 @@ func (h home) counts() bool {
 type claim struct {
 	known   bool
 	entries bool
+	admits  bool    // the hub does: what it has of the space may be shown
 	named   bool    // the space itself has named a hub here, whatever became of that
 	hub     string  // that the descriptor which stands names; "": none
 	word    string  // that the one which stands of those names that the space itself signed
@@ -54,7 +55,7 @@ func (r *Registry) claim(did string) (c claim) {
 	if s == nil {
 		return c
 	}
-	c.known, c.entries = true, s.entries > 0
+	c.known, c.entries, c.admits = true, s.entries > 0, r.standingOf(s) == Admitted
 	g, own := s.ring, s.ring
 	if slices.ContainsFunc(g.events, func(e event) bool { return e.hub }) {
 		own = g.own()
@@ -179,20 +180,33 @@ func remaining(did string, parts []part, claims []claim, candidates []int) (left
 }
 
 // teller is the log that tells what a space is that has no home: the own one
-// where it has something of it, else the one with the latest descriptor.
+// where it has something of it. Else one that admits it, and in which nobody but
+// the space gave it keys, goes before others: a hub that copies what a space said
+// can neither suspend nor describe it. Of those the one with the latest descriptor.
 func teller(claims []claim) int {
 	if claims[0].entries {
 		return 0
 	}
 	best := -1
 	for i, c := range claims {
-		switch {
-		case !c.known:
-		case best < 0, c.text > claims[best].text, c.text == claims[best].text && c.entries && !claims[best].entries:
+		if c.known && (best < 0 || cmp.Or(
+			ahead(c.entries, claims[best].entries), ahead(c.admits, claims[best].admits), ahead(c.keys == nil, claims[best].keys == nil),
+			cmp.Compare(c.text, claims[best].text)) > 0) {
 			best = i
 		}
 	}
 	return best
+}
+
+// ahead compares: what is so comes after what is not.
+func ahead(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
 }
 
 // mayTakeDown reports whether a space's home says that a key could speak for it

@@ -140,6 +140,7 @@ func (r *Registry) OpenUntil(entries uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.openUntil, r.expiry = entries, 1
+	r.turns.Add(1)
 }
 
 // Position is the number of entries folded: the next index wanted.

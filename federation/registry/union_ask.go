@@ -122,7 +122,9 @@ func atHome(k vocab.Key, all []found, removals []removal, h home, parts []part, 
 
 // amongAll is the latest version in any log, of a space that has named no home.
 // What a hub did itself, and what keys signed that only a hub gave, counts for
-// its own log alone.
+// its own log alone: of equal versions the own log's is taken, else one that
+// stands in its log. So a hub that copies what a space said elsewhere takes
+// nothing of it down.
 func amongAll(k vocab.Key, all []found, removals []removal, h home, parts []part, space string) Version {
 	counts := func(f found) bool {
 		return parts[f.log].own || f.version.marks&hubs == 0 && (h.words[f.log] == nil || h.words[f.log][f.version.signer])
@@ -130,10 +132,7 @@ func amongAll(k vocab.Key, all []found, removals []removal, h home, parts []part
 	var best *found
 	for i := range all {
 		f := &all[i]
-		if !counts(*f) {
-			continue
-		}
-		if best == nil || later(f.version, best.version) || f.version.digest == best.version.digest && best.shown.Void && !f.shown.Void {
+		if counts(*f) && (best == nil || later(f.version, best.version) || !later(best.version, f.version) && f.standsBefore(*best, parts)) {
 			best = f
 		}
 	}
@@ -155,6 +154,25 @@ func amongAll(k vocab.Key, all []found, removals []removal, h home, parts []part
 	}
 	return out
 }
+
+// standsBefore reports whether of two equal versions f is the one to show, where
+// they do not come in the order of their logs' origins anyway: who has a hub of
+// his own chooses its origin, and must not choose by that whether something is
+// shown, or to whom.
+func (f found) standsBefore(best found, parts []part) bool {
+	switch {
+	case f.shown.Void != best.shown.Void:
+		return best.shown.Void
+	case parts[best.log].own:
+		return false
+	case f.held() != best.held():
+		return best.held()
+	}
+	return f.version.marks&public != 0 && best.version.marks&public == 0
+}
+
+// held reports whether something in the version's own log keeps it from being shown.
+func (f found) held() bool { return f.shown.Suspended || f.shown.Final }
 
 // barred reports whether the hub itself redacted the content of another log's
 // version.

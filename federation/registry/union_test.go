@@ -186,6 +186,18 @@ func TestUnion(t *testing.T) {
 			m.put(m.offering("A", "a", 2))
 			m.put(m.act(vocab.Act{Verb: vocab.Suspension, Space: did("A")}))
 		}, "a:hidden ", "", 0},
+		"no home: what a hub does to its copies": {func(x, h, m *story) {
+			m.put(m.offering("A", "a", 1), m.offering("A", "b", 1), m.offering("A", "c", 1))
+			h.put(copied(m.log[0]), copied(m.log[1]), copied(m.log[2]))
+			early := h.act(vocab.Act{Verb: vocab.Removal, Space: did("A"), Offerings: []string{"a", "c"}})
+			early.Fact.Created = day0.Add(-time.Hour)
+			h.put(early, h.act(vocab.Act{Verb: vocab.Suspension, Space: did("A")}))
+			m.put(m.doc(down, "A", "c", 2))
+		}, "a:M b:M c:down ", "", 0},
+		"no home: suspended here": {func(x, h, m *story) {
+			m.put(m.offering("A", "a", 1))
+			x.put(copied(m.log[0]), x.act(vocab.Act{Verb: vocab.Suspension, Space: did("A")}))
+		}, "a:hidden ", "", 0},
 		"redacted here": {func(x, h, m *story) {
 			e := x.offering("A", "a", 1)
 			x.put(x.descriptor("A", "A", 0), e)
@@ -415,6 +427,86 @@ func TestForeignLogsChangeNothing(t *testing.T) {
 		was, _ := before.Space(did("A"))
 		is, _ := after.Space(did("A"))
 		if !reflect.DeepEqual(was, is) || !reflect.DeepEqual(before.ParticipantsOf(did("A")), after.ParticipantsOf(did("A"))) {
+			rt.Fatalf("A was %+v, is %+v", was, is)
+		}
+	})
+}
+
+// A hub that copies what a space without a home said in another log, and does to
+// it what a hub can, hides nothing of it, says nothing of it, and says nobody else
+// may see it: whatever its origin, among those of the others.
+func TestCopiesHideNothing(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		x, h := hubStory(t, "X", true), hubStory(t, "H", true)
+		m := hubStory(t, rapid.SampledFrom([]string{"G", "M"}).Draw(rt, "name"), rapid.Bool().Draw(rt, "open"))
+		id := func() string { return rapid.SampledFrom([]string{"x", "y", "z"}).Draw(rt, "id") }
+		h.put(h.descriptor("A", "A", -9, "A", "K"))
+		for range rapid.IntRange(1, 12).Draw(rt, "entries") {
+			key, hour := rapid.SampledFrom([]string{"A", "K"}).Draw(rt, "key"), rapid.IntRange(0, 9).Draw(rt, "hour")
+			switch rapid.IntRange(0, 9).Draw(rt, "what") {
+			case 0:
+				h.put(h.doc(rapid.SampledFrom([]vocab.EntryKind{down, dereg}).Draw(rt, "kind"), key, id(), hour))
+			case 1:
+				h.put(h.descriptor(key, "A", hour, "A", "K"))
+			default:
+				h.put(h.offering(key, id(), hour))
+			}
+		}
+		before := union(x, h)
+		m.put(m.act(vocab.Act{Verb: vocab.Admission, Space: did("A")}))
+		for range rapid.IntRange(1, 24).Draw(rt, "acts") {
+			verb := rapid.SampledFrom([]vocab.Verb{"", "", "", vocab.Suspension, vocab.Resumption, vocab.Rejection, vocab.Admission, vocab.Removal, vocab.KeyCompromise, vocab.KeyReplacement, "redaction", "descriptor"}).Draw(rt, "verb")
+			e := copied(rapid.SampledFrom(h.log).Draw(rt, "entry"))
+			switch verb {
+			case "":
+			case "descriptor":
+				e = m.descriptor("Z", "A", 99, "Z")
+			case "redaction":
+				if len(m.log) == 0 {
+					continue
+				}
+				i := uint64(rapid.IntRange(0, len(m.log)-1).Draw(rt, "redacted"))
+				if _, ok := m.r.Remains(i, m.log[i].Fact); !ok {
+					continue
+				}
+				e = m.redaction(i)
+			default:
+				a := vocab.Act{Verb: verb, Space: did("A")}
+				switch verb {
+				case vocab.Removal:
+					a.Offerings = []string{id()}
+				case vocab.KeyCompromise:
+					a.Key, a.From = did(rapid.SampledFrom([]string{"A", "K"}).Draw(rt, "stolen")), uint64(rapid.IntRange(0, 9).Draw(rt, "from"))
+				case vocab.KeyReplacement:
+					a.Keys = dids("Z")
+				}
+				e = m.act(a)
+				e.Fact.Created = day0.Add(time.Duration(rapid.IntRange(-99, 99).Draw(rt, "when")) * time.Hour)
+			}
+			m.put(e)
+		}
+		after := union(x, h, m)
+		for k := range h.r.versions {
+			was, _ := before.Version(k)
+			is, _ := after.Version(k)
+			if was.Shown(day0) != is.Shown(day0) || was.Digest != is.Digest {
+				rt.Fatalf("was %+v, is %+v", was, is)
+			}
+			if is.Shown(day0) && is.Log != "log/H" && m.r.versions[k].marks&public == 0 {
+				rt.Fatalf("%+v was for everybody, and is not", is)
+			}
+		}
+		for k, v := range m.r.versions {
+			if _, known := h.r.versions[k]; known || m.r.home(v.signer).did != did("A") {
+				continue
+			}
+			if v, _ := after.Version(k); v.Shown(day0) {
+				rt.Fatalf("%+v came from nowhere", v)
+			}
+		}
+		was, _ := before.Space(did("A"))
+		is, _ := after.Space(did("A"))
+		if is.Standing != Admitted || !reflect.DeepEqual(was.Space, is.Space) {
 			rt.Fatalf("A was %+v, is %+v", was, is)
 		}
 	})

@@ -108,7 +108,7 @@ func (p *Peers) openMirror(ctx context.Context, rec Mirror) (err error) {
 		Filled: func(index uint64) { p.c.Catalog.Filled(m.origin, index) },
 		Toward: toward, Keep: m.keepToward, Now: p.c.Now, Logger: p.c.Logger,
 	}
-	if err := p.c.Catalog.Attach(view.Feed{Log: m.log, Registry: m.judge.Registry(), HubDID: rec.Hub, Fallback: fallback}); err != nil {
+	if err := p.c.Catalog.Attach(view.Feed{Log: m.log, Registry: m.judge.Registry(), HubDID: rec.Hub, Fallback: fallback, Since: rec.Added}); err != nil {
 		return err
 	}
 	run, cancel := context.WithCancel(p.run)

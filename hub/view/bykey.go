@@ -13,9 +13,9 @@ import (
 )
 
 // OfferingByKey returns the offering of any space with this @id or registered
-// code. Of several spaces' the one whose name came into the log first is taken:
-// whoever copies an @id or a code later, with whatever dates, does not take it
-// over. An @id goes before a code. At most mostNamesakes are compared. Errors
+// code. Of several spaces' the own log's is taken, else the one whose name came
+// first: whoever copies an @id or a code later, with whatever dates, does not take
+// it over. An @id goes before a code. At most mostNamesakes are compared. Errors
 // are those of Offering; of a suspended space's only the @id is known.
 func (cat *Catalog) OfferingByKey(ctx context.Context, id string, reader vocab.Reader) (*Detail, error) {
 	if len(id) > maxID {
@@ -61,9 +61,10 @@ func (cat *Catalog) suspendedByKey(ctx context.Context, id string, reader vocab.
 const mostNamesakes = 1000
 
 // first finds, of the offerings that have value in field, the one whose name came
-// into a log first, by the clock of that log's hub; space is "" where there is
-// none. A name in the own log goes before one that came in the same moment
-// elsewhere.
+// first; space is "" where there is none. A name in the own log goes before all
+// others: no other hub's clock counts against it. Among mirrors it is when the name
+// came into that log by the clock of its hub, but not before the mirror was first
+// held here: a log that is new here may tell of any past.
 func (cat *Catalog) first(ctx context.Context, field, value string, reader vocab.Reader) (space, id string, err error) {
 	type name struct {
 		space, id string
@@ -93,12 +94,15 @@ func (cat *Catalog) first(ctx context.Context, field, value string, reader vocab
 		if !ok {
 			continue
 		}
-		if len(earliest) == 1 {
+		if f.own || len(earliest) == 1 {
 			return n.space, n.id, nil
 		}
 		came, err := f.came(ctx, n.first)
 		if err != nil {
 			return "", "", err
+		}
+		if came.Before(f.Since) {
+			came = f.Since
 		}
 		if space == "" || came.Before(at) {
 			space, id, at = n.space, n.id, came

@@ -22,6 +22,7 @@ type Feed struct {
 	Registry *registry.Registry // fold of that log alone; the index never goes beyond it
 	HubDID   string
 	Fallback vocab.Audience // of what says neither audience nor level and whose space says nothing either
+	Since    time.Time      // of a mirror: when it was first held here; what it says of the time before counts for no name (OfferingByKey)
 }
 
 // feed is a Feed that is being followed.

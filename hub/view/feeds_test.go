@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"lianmu/federation/identity"
 	"lianmu/federation/identity/identitytest"
 	"lianmu/vocab"
 )
@@ -367,19 +368,31 @@ func TestFeedsAreServedInTurn(t *testing.T) {
 	}
 }
 
-// Who copies an @id into another log later does not take it over.
+// Who copies an @id into another log later does not take it over; nor, from the
+// own log, does whoever says that he had it before.
 func TestNamesakesAcrossLogs(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
-	b := s.neighbour("b.example")
+	b, c := s.neighbour("b.example"), s.neighbour("c.example")
 	first, later := identitytest.Key(t), identitytest.Key(t)
-	s.put(s.space, product("urn:other", "占一个位置", public))
-	b.put(first, product("urn:x", "真的", public))
+	c.put(identitytest.Key(t), product("urn:other", "占一个位置", public))
+	c.put(first, product("urn:x", "真的", public))
 	time.Sleep(2 * time.Millisecond) // a log's clock counts in milliseconds
-	s.put(later, product("urn:x", "抄的", public))
-	s.show(b)
-	s.catchUp()
-	if d, err := s.OfferingByKey(t.Context(), "urn:x", vocab.Reader{}); err != nil || d.Space != first.DID() {
-		t.Errorf("%+v, %v", d, err)
+	b.put(later, product("urn:x", "抄的", public))
+	is := func(what string, space *identity.Key) {
+		t.Helper()
+		s.catchUp()
+		if d, err := s.OfferingByKey(t.Context(), "urn:x", vocab.Reader{}); err != nil || d.Space != space.DID() {
+			t.Errorf("%s: %+v, %v", what, d, err)
+		}
 	}
+	s.show(b)
+	s.show(c)
+	is("by the clocks of their logs", first)
+	if err := s.Attach(Feed{Log: c.log, Registry: c.registry, HubDID: c.key.DID(), Fallback: vocab.AudiencePublic, Since: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	is("a log that came here after both", later)
+	s.put(s.space, product("urn:x", "自己的", public))
+	is("in the own log", s.space)
 }
