@@ -160,7 +160,7 @@ func (h *Hub) serveHTTP(listener net.Listener, registry *prometheus.Registry) er
 	h.pages = pages
 	handler := api.New(api.Config{
 		Catalog: h.searches, Intake: h.intake, Log: b.log, Guard: h.guard,
-		Spaces: b.registry, Admission: h.desk, Trail: h.trail, Pages: pages, Peers: h.peers, Questions: h.peerHandler(),
+		Spaces: b.union, Admission: h.desk, Trail: h.trail, Pages: pages, Peers: h.peers, Questions: h.peerHandler(),
 		Metrics:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		Registry: registry,
 		HubDID:   b.did, Open: h.c.Open, OpenUntil: h.wasOpenUntil(), BodySize: int64(h.c.Limits.Bytes),

@@ -81,7 +81,9 @@ func (d desk) showPeer(s *streams, p *peering.PeerInfo) error {
 	if p.Says != nil && p.About != nil {
 		d.describeNewer(&t, p)
 	}
-	row("登记", "added", strings.TrimSpace(minute(p.Added)+"  "+p.By))
+	if !p.Added.IsZero() {
+		row("登记", "added", strings.TrimSpace(minute(p.Added)+"  "+p.By))
+	}
 	for i, a := range p.Addresses {
 		t.add(map[bool]string{true: tr("连接地址", "dialled at")}[i == 0], cut(a, 120))
 	}
@@ -98,7 +100,7 @@ func (d desk) showPeer(s *streams, p *peering.PeerInfo) error {
 			row("最近应答", "heard", second(l.Heard))
 		}
 		row("收 / 发字节", "bytes in / out", number(l.In)+" / "+number(l.Out))
-		row("最近的问题", "last error", sayComplaint(s, l.Error))
+		wrapped(&t, tr("最近的问题", "last error"), sayComplaint(s, l.Error))
 	}
 	if !p.Asked.IsZero() {
 		row("对方最近来询", "asked here", second(p.Asked))
@@ -129,6 +131,16 @@ func (d desk) describeNewer(t *table, p *peering.PeerInfo) {
 	}
 }
 
+// wrapped adds a text whole, on as many lines as it takes; none where there is none.
+func wrapped(t *table, name, text string) {
+	if text == "" {
+		return
+	}
+	for i, line := range wrap(text, 100) {
+		t.add(map[bool]string{true: name}[i == 0], strings.TrimSpace(line))
+	}
+}
+
 // showLog shows a mirrored log, with the entries of it that do not stand.
 func (d desk) showLog(s *streams, l peering.LogInfo, faults []peering.Fault) error {
 	t := table{}
@@ -140,7 +152,7 @@ func (d desk) showLog(s *streams, l peering.LogInfo, faults []peering.Fault) err
 	row("账本", "log", l.Origin)
 	row("状态", "state", sayLogState(l.State))
 	if l.Why != nil {
-		t.add(tr("原因", "why"), say(l.Why.Message))
+		wrapped(&t, tr("原因", "why"), say(l.Why.Message))
 	}
 	if l.State == peering.Offered || l.State == peering.Stopped {
 		t.add(tr("处置", "to do"), tr("与对方核实后，接受：", "clear it up with its hub, then: ")+d.command("peer", "accept", l.Origin))
@@ -166,7 +178,7 @@ func (d desk) showLog(s *streams, l peering.LogInfo, faults []peering.Fault) err
 	if l.Source != "" && l.Source != l.Hub {
 		row("抄自", "copied from", l.Source)
 	}
-	row("最近的问题", "last error", sayComplaint(s, l.Error))
+	wrapped(&t, tr("最近的问题", "last error"), sayComplaint(s, l.Error))
 	if err := t.write(s.Out); err != nil {
 		return err
 	}

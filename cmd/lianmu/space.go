@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -188,7 +189,8 @@ func (c *spaceListCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	t := table{Head: []string{tr("名称", "name"), tr("状态", "standing"), tr("类型", "type"), tr("产品数", "offerings"), "DID"}, Right: map[int]bool{3: true}}
+	t := table{Head: []string{tr("名称", "name"), tr("状态", "standing"), tr("类型", "type"), tr("产品数", "offerings"), "DID", tr("归属账本", "home log")}, Right: map[int]bool{3: true}, Spare: map[int]bool{5: true}}
+	several := slices.ContainsFunc(list, func(sp spaceInfo) bool { return sp.Log != list[0].Log })
 	for _, sp := range list {
 		if c.JSON {
 			if _, err := fmt.Fprintf(s.Out, "%s\n", sp.raw); err != nil {
@@ -196,7 +198,7 @@ func (c *spaceListCmd) Run(ctx context.Context, s *streams) error {
 			}
 			continue
 		}
-		t.add(cut(say(sp.Name), 36), sayStanding(sp.Standing), say(sp.Type.Label), number(sp.Offerings), sp.DID)
+		t.add(cut(say(sp.Name), 36), sayStanding(sp.Standing), say(sp.Type.Label), number(sp.Offerings), sp.DID, map[bool]string{true: sp.Log}[several])
 	}
 	if c.JSON {
 		return nil

@@ -21,6 +21,7 @@ type spaceInfo struct {
 	Offerings    int        `json:"offerings"`
 	Participants int        `json:"participants"`
 	LastEntry    time.Time  `json:"last_entry"`
+	Log          string     `json:"log"` // that tells of it: its home, if it has one
 	Keys         []spaceKey `json:"keys"`
 
 	raw json.RawMessage
@@ -184,6 +185,9 @@ func showSpace(s *streams, sp spaceInfo) error {
 			standing += "  " + minute(sp.Decided)
 		}
 		t.add(tr("状态", "standing"), standing)
+	}
+	if sp.Log != "" {
+		t.add(tr("归属账本", "home log"), sp.Log)
 	}
 	t.add(tr("产品数", "offerings"), number(sp.Offerings))
 	for _, k := range sp.Keys {

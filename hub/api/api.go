@@ -78,7 +78,7 @@ type Guard interface {
 	Limit(h http.Handler) http.Handler // to be put around everything
 }
 
-// Spaces knows the spaces; *registry.Registry is one.
+// Spaces knows the spaces of all logs; *registry.Union is one.
 type Spaces interface {
 	Space(did string) (registry.SpaceState, bool)
 	ParticipantsOf(space string) []vocab.Participant // that stand, by code, then @id

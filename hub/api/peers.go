@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"lianmu/hub/access"
@@ -99,6 +100,10 @@ func (a *api) peer(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	info, err := a.Peers.Detail(r.Context(), who, did)
+	var ps vocab.Problems
+	if errors.As(err, &ps) && ps[0].Code == "peer.unknown" {
+		info, err = a.keptOf(r.Context(), who, did, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -112,6 +117,25 @@ func (a *api) peer(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return answer(w, http.StatusOK, out)
+}
+
+// keptOf is what is held of a hub that is no peer; unknown is the answer where that
+// is nothing.
+func (a *api) keptOf(ctx context.Context, who access.Who, did string, unknown error) (peering.PeerInfo, error) {
+	info := peering.PeerInfo{Peer: peering.Peer{DID: did, State: peering.NoPeer}, Words: peering.Fingerprint(did)}
+	logs, err := a.Peers.Logs(ctx, who)
+	if err != nil {
+		return info, err
+	}
+	for _, l := range logs {
+		if l.Hub == did {
+			info.Logs = append(info.Logs, l)
+		}
+	}
+	if len(info.Logs) == 0 {
+		return info, unknown
+	}
+	return info, nil
 }
 
 // peerNamed reads who asks, and the DID in the path.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"slices"
 	"sort"
 	"time"
 
@@ -90,12 +91,11 @@ func (a *api) space(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	info := spaceInfo{SpaceSummary: view.SpaceSummary{Space: vocab.Space{DID: did}}, Standing: registry.Unadmitted, Keys: []spaceKey{}}
-	for _, s := range all {
-		if s.DID == did {
-			info.SpaceSummary = s
-		}
-	}
 	state, known := a.Spaces.Space(did)
+	listed := slices.IndexFunc(all, func(s view.SpaceSummary) bool { return s.DID == did })
+	if listed >= 0 {
+		info.SpaceSummary = all[listed]
+	}
 	if known {
 		info.Standing, info.Reason, info.Decided, info.Descriptor = state.Standing, state.Reason, state.Decided, state.Descriptor
 		info.Participants = len(a.membersFor(state, reader))
@@ -116,7 +116,7 @@ func (a *api) space(w http.ResponseWriter, r *http.Request) error {
 			info.Waiting, known = &receipt, true
 		}
 	}
-	if !known {
+	if !known && listed < 0 {
 		return spaceNotFound()
 	}
 	return answer(w, http.StatusOK, info)

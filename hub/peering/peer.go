@@ -15,6 +15,7 @@ const (
 	Approved State = "approved" // it may have documents, and its logs are mirrored
 	Paused   State = "paused"   // for a while neither; its mirrors stay and age
 	Blocked  State = "blocked"  // neither, and its logs are taken from nobody else
+	NoPeer   State = "none"     // never stored: it was removed or is known by relays, and logs of it are here
 )
 
 // Label is what people call the state.
@@ -22,6 +23,7 @@ func (s State) Label() vocab.Text {
 	return map[State]vocab.Text{
 		Waiting: {"zh": "等待批准", "en": "waiting"}, Approved: {"zh": "已批准", "en": "approved"},
 		Paused: {"zh": "已暂停", "en": "paused"}, Blocked: {"zh": "已拒绝", "en": "blocked"},
+		NoPeer: {"zh": "不是对等节点", "en": "no peer"},
 	}[s]
 }
 
