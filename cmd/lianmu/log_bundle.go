@@ -145,6 +145,15 @@ func (c *logImportCmd) Run(ctx context.Context, s *streams) error {
 	if done.Faulty > 0 {
 		fmt.Fprintf(s.Out, tr("其中 %s 条没有通过验证，只留作证据\n", "%s of them do not stand and are kept as evidence alone\n"), number(done.Faulty))
 	}
+	if done.Filled > 0 {
+		fmt.Fprintf(s.Out, tr("另补齐了此前缺少的 %s 份文档\n", "%s documents that were lacking before are filled in\n"), number(done.Filled))
+	}
+	if done.Missing > 0 {
+		fmt.Fprintf(s.Err, tr("注意：该账本缺少 %s 份文档（下架、注销、处置、空间描述等），据此显示的产品可能已经过时。"+
+			"离线包可能在途中被改动过，也可能原本就不公开，从包里分辨不出。请对方直接从自己的节点重新导出（lianmu log export），再导入一次；与对方节点联网后也会自动补齐\n",
+			"Note: %s documents of the log are lacking (withdrawals, decisions, descriptions of spaces and the like), so what is shown of it may be out of date. "+
+				"The bundle may have been altered on the way, or they are not public: the bundle alone cannot tell. Have the other side export it anew from its own hub (lianmu log export) and import that; a connection to that hub fills them in too\n"), number(done.Missing))
+	}
 	return nil
 }
 

@@ -100,8 +100,10 @@ func (b *bundleSource) Checkpoint(context.Context) ([]byte, error) {
 	return b.bundle.Checkpoint(), nil
 }
 
-// Withheld implements ledger.Withholder.
-func (b *bundleSource) Withheld(d vocab.Digest) bool { return b.withheld[d] }
+// Withheld implements ledger.Withholder. Nothing shows who wrote the file.
+func (b *bundleSource) Withheld(leaf ledger.Leaf) bool {
+	return b.withheld[leaf.SHA256] && exchange.MayWithhold(leaf.Kind, false)
+}
 
 // Documents implements ledger.Source.
 func (b *bundleSource) Documents(ctx context.Context, digests []vocab.Digest) ([][]byte, error) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"iter"
 
+	"lianmu/federation/exchange"
 	"lianmu/federation/ledger"
 	"lianmu/vocab"
 )
@@ -41,7 +42,9 @@ func (s *httpSource) Tile(ctx context.Context, path string) ([]byte, error) {
 }
 
 // Withheld implements ledger.Withholder.
-func (s *httpSource) Withheld(d vocab.Digest) bool { return s.withheld[d] }
+func (s *httpSource) Withheld(leaf ledger.Leaf) bool {
+	return s.withheld[leaf.SHA256] && exchange.MayWithhold(leaf.Kind, true)
+}
 
 // Documents implements ledger.Source; nil stands for a document that is not
 // there, or, where the hub names it as withheld, not for this reader. A hub may

@@ -79,6 +79,7 @@ type Progress struct {
 	Faulty   uint64
 	Withheld uint64
 	Missing  uint64
+	KeptBack uint64 // of these, what the log's own hub keeps back and may not (see MayWithhold)
 	Redacted uint64
 	Bytes    uint64 // of documents
 }
@@ -93,7 +94,7 @@ const (
 
 // Advance copies the log from src up to the checkpoint in note, beginning where
 // the mirror ends, and accepts the checkpoint. own tells that src is the log's
-// own hub, so that what it withholds is withheld.
+// own hub, so that what it withholds is withheld (see MayWithhold).
 //
 // It checks, in this order: the checkpoint's signature; that it agrees with all
 // that is held; the leaf records against the tree; each document against its leaf
@@ -177,6 +178,7 @@ type copying struct {
 	redactions map[uint64]redaction // in the part of the log under way, by the entry that they name
 	others     []other              // nil until needed
 	asked      bool
+	atHand     bool   // src is looked through once, however long it takes: see MendAll
 	wrong      int    // documents that src had wrong
 	scanned    uint64 // entries before this were looked at by lacking
 	lacks      []uint64

@@ -14,10 +14,11 @@ import (
 // folded anew: however a source gives them, that takes at most one part in
 // foldShare of the time where it takes long.
 const (
-	mendBytes = 32 << 20
-	mendTime  = 15 * time.Second // of asking one source
-	foldShare = 20
-	foldLong  = 100 * time.Millisecond
+	mendBytes  = 32 << 20
+	mendAtOnce = 1000             // entries
+	mendTime   = 15 * time.Second // of asking one source
+	foldShare  = 20
+	foldLong   = 100 * time.Millisecond
 )
 
 // Mend asks src for documents that the mirror lacks, those that were missing
@@ -39,10 +40,44 @@ func (f *Follower) Mend(ctx context.Context, src Source, own bool) (filled int, 
 	return filled, err
 }
 
+// MendAll is Mend for everything that the mirror lacks, of a source that somebody
+// has brought and that is at hand, such as a bundle: it is asked for each document
+// once, and however long judging them takes.
+func (f *Follower) MendAll(ctx context.Context, src Source, own bool) (filled int, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.Log.ReadOnly(); err != nil {
+		return 0, err
+	}
+	if err := f.level(ctx); err != nil {
+		return 0, err
+	}
+	c := f.copying(src, own)
+	c.atHand = true
+	for from := uint64(0); from < f.Log.Size(); {
+		var lacking []uint64
+		next := from
+		for ; next < f.Log.Size() && len(lacking) < mendAtOnce; next++ {
+			if _, state, _ := f.Log.At(next); state == ledger.Missing || state == ledger.Withheld {
+				lacking = append(lacking, next)
+			}
+		}
+		n, all, err := c.mend(ctx, lacking)
+		filled += n
+		if err != nil {
+			return filled, err
+		}
+		if all || n == 0 {
+			from = next
+		}
+	}
+	return filled, nil
+}
+
 // mend asks for the documents of these entries, each of which is lacking; all:
 // there was time and room for each of them.
 func (c *copying) mend(ctx context.Context, indexes []uint64) (filled int, all bool, err error) {
-	if c.f.Now().Before(c.f.rested) {
+	if !c.atHand && c.f.Now().Before(c.f.rested) {
 		return 0, false, nil
 	}
 	items, all, err := c.late(ctx, indexes)

@@ -24,6 +24,7 @@ type item struct {
 	read     any    // of Held; of Redacted that of its redaction, if known
 	fault    error  // of Faulty and Missing
 	wrong    bool   // the source gave another document
+	kept     bool   // the log's own hub keeps back what nobody may
 }
 
 // judge takes the right document of an item.
@@ -45,6 +46,24 @@ func bearsRights(k vocab.EntryKind) bool {
 	return true
 }
 
+// MayWithhold reports whether a source is believed that says to keep a document of
+// this kind from its reader. What takes something down or back, and what says who may
+// sign, only the log's own hub may keep back, and only over a connection, where it
+// is sure who speaks: own. A relay, or whoever carries a bundle, could otherwise have
+// what was withdrawn shown as it was. What a hub itself says of its log as a whole is
+// for everybody, so not even it may. A leaf record tells no more than the kind: the
+// withdrawal of what never was public, and the descriptor of a suspended space, are
+// kept back by right.
+func MayWithhold(k vocab.EntryKind, own bool) bool {
+	switch k {
+	case vocab.KindOffering, vocab.KindParticipant:
+		return true
+	case vocab.KindRedaction, vocab.KindEpoch:
+		return false
+	}
+	return own
+}
+
 // Why an entry is Missing.
 func lost(code, zh, en string) error {
 	return vocab.Problems{{Code: code, Message: vocab.Text{"zh": zh, "en": en}}}
@@ -54,6 +73,7 @@ var (
 	errWrong       = lost("entry.wrong", "来源给出的是另一份文档。", "the source gave another document")
 	errAbsent      = lost("entry.missing", "来源没有该文档。", "the source does not have the document")
 	errUnexplained = lost("entry.unexplained", "来源称该文档已删除，但账本中还没有找到删除记录。", "the source says that it was redacted, and no redaction of it was found in the log yet")
+	errKeptBack    = lost("entry.kept_back", "来源称该文档不向本节点提供；此类文档不能由它说了算。", "the source says that the document is not for this hub; of this kind that is not for it to say")
 	errRightsLack  = lost("entry.unjudged", "此前有决定签名权限的记录尚未取得，暂时无法判断。", "entries before it that say who may sign are not here, so it cannot be judged yet")
 )
 
@@ -138,7 +158,7 @@ func (c *copying) resolve(ctx context.Context, part fetched) resolved {
 	}
 	var lack []*item
 	for _, it := range items {
-		if it.state == ledger.Missing || it.state == ledger.Withheld && !c.own && bearsRights(it.leaf.Kind) {
+		if it.state == ledger.Missing {
 			lack = append(lack, it)
 		}
 	}
@@ -169,8 +189,10 @@ func (c *copying) settle(ctx context.Context, it *item, d Document) {
 		it.judge(ctx, c.f.Judge, d.Bytes)
 	case d.State == DocumentGiven:
 		it.state, it.fault, it.wrong = ledger.Missing, errWrong, true
-	case d.State == DocumentWithheld:
+	case d.State == DocumentWithheld && MayWithhold(it.leaf.Kind, c.own):
 		it.state = ledger.Withheld
+	case d.State == DocumentWithheld:
+		it.state, it.fault, it.kept = ledger.Missing, errKeptBack, c.own
 	case d.State == DocumentRedacted:
 		it.state, it.fault = ledger.Missing, errUnexplained
 	default:
@@ -300,6 +322,9 @@ func (b *batch) flush(ctx context.Context) error {
 			c.f.Appended(it.index, it.leaf, m.Fact, read)
 		}
 		c.progress.count(m)
+		if it.kept && m.State == ledger.Missing {
+			c.progress.KeptBack++
+		}
 		if it.leaf.Kind == vocab.KindRedaction && m.State == ledger.Held {
 			c.f.erase(ctx, it.index, m.Document)
 		}

@@ -141,7 +141,7 @@ func TestRightsKeptBack(t *testing.T) {
 			p.offer(stranger, 1)
 			f := w.follow(p, false)
 			relay := withholds(p, admission)
-			if got := f.advance(t, relay, false, p.last()); got.Withheld != 1 || got.Missing != 21 || got.Faulty != 0 {
+			if got := f.advance(t, relay, false, p.last()); got.Withheld != 0 || got.Missing != 22 || got.Faulty != 0 {
 				t.Fatalf("%+v", got)
 			}
 			if mend {
@@ -219,7 +219,7 @@ func TestGivenOneByOne(t *testing.T) {
 	f := w.follow(p, false)
 	slow := &slowFold{Judge: f.Judge, clock: w.clock}
 	f.Judge = slow
-	if got := f.advance(t, withholds(p, kept...), false, p.last()); got.Withheld != 4 || got.Missing != 1 {
+	if got := f.advance(t, withholds(p, kept...), false, p.last()); got.Withheld != 0 || got.Missing != 5 {
 		t.Fatalf("%+v", got)
 	}
 	for i := range kept {
@@ -232,7 +232,7 @@ func TestGivenOneByOne(t *testing.T) {
 	if slow.folds != 1 {
 		t.Errorf("folded %d times", slow.folds)
 	}
-	f.wantStates(p, p.size(), states{ledger.Held: 1, ledger.Withheld: 3, ledger.Faulty: 1, ledger.Missing: 4})
+	f.wantStates(p, p.size(), states{ledger.Held: 1, ledger.Faulty: 1, ledger.Missing: 7})
 	w.clock.move(foldShare * time.Second)
 	if n, err := f.Mend(t.Context(), p, true); n != 7 || err != nil {
 		t.Errorf("%d filled, %v", n, err)

@@ -29,9 +29,9 @@ type Source interface {
 // says to keep back counts as withheld; any other that it does not give is
 // missing, and a fault.
 type Withholder interface {
-	// Withheld tells whether a document that the last call of Documents did
-	// not give is there, and kept from this reader.
-	Withheld(vocab.Digest) bool
+	// Withheld tells whether the document of an entry, which the last call of
+	// Documents did not give, is there, and kept from this reader by right.
+	Withheld(Leaf) bool
 }
 
 // Source returns the log as a source for Verify.
@@ -74,8 +74,8 @@ func (s source) Documents(ctx context.Context, digests []vocab.Digest) ([][]byte
 
 // Withheld implements Withholder: of a mirror, the origin may keep documents from
 // this hub.
-func (s source) Withheld(d vocab.Digest) bool {
-	for _, i := range s.l.FindAll(d) {
+func (s source) Withheld(leaf Leaf) bool {
+	for _, i := range s.l.FindAll(leaf.SHA256) {
 		if state, _, _, gone := s.l.stateAt(i); state == Withheld && !gone {
 			return true
 		}
@@ -218,7 +218,7 @@ func verifyTiles(ctx context.Context, src Source, t *tree, r *Report) error {
 
 func verifyDocuments(ctx context.Context, src Source, t *tree, redacted map[uint64]redaction, r *Report, check func(Record) error, progress func(done, total uint64)) error {
 	var last time.Time
-	withheld := func(vocab.Digest) bool { return false }
+	withheld := func(Leaf) bool { return false }
 	if w, ok := src.(Withholder); ok {
 		withheld = w.Withheld
 	}
@@ -250,7 +250,7 @@ func verifyDocuments(ctx context.Context, src Source, t *tree, redacted map[uint
 			case gone && leaf.Matches(document):
 				r.fault("entry %d: its redaction, entry %d, was not completed: the document is still there; it is deleted when the hub starts", i, by.at)
 				continue
-			case document == nil && withheld(leaf.SHA256):
+			case document == nil && withheld(leaf):
 				r.Withheld++
 				continue
 			case document == nil:

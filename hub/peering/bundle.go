@@ -46,9 +46,12 @@ type Imported struct {
 	Size    uint64 `json:"size"` // entries held now
 	Entries uint64 `json:"entries"`
 	Faulty  uint64 `json:"faulty"`
+	Filled  uint64 `json:"filled"`  // that were here without their documents, which the bundle has
+	Missing uint64 `json:"missing"` // documents lacking now that no bundle may leave out unsaid: see exchange.MayWithhold
 }
 
-// Import takes a log in from a bundle, as from any other source: what contradicts
+// Import takes a log in from a bundle, as from any other source, and what the mirror
+// lacks of documents that the bundle has, also where it has no entry more. What contradicts
 // the log or is cut off is refused, and what came before that stays, so that it
 // can be repeated. The log's hub must be an approved peer, or its log be mirrored
 // already; and neither paused nor blocked. Errors are vocab.Problems: access.forbidden, peer.unknown, peer.state,
@@ -72,7 +75,7 @@ func (p *Peers) Import(ctx context.Context, who access.Who, r io.Reader) (done I
 			return "", err
 		}
 		done, err = p.takeBundle(ctx, bundle)
-		return fmt.Sprintf("%s: %d entries, %d bytes", done.Origin, done.Entries, n), err
+		return fmt.Sprintf("%s: %d entries, %d filled in, %d missing, %d bytes", done.Origin, done.Entries, done.Filled, done.Missing, n), err
 	})
 	return done, err
 }
@@ -115,7 +118,12 @@ func (p *Peers) takeBundle(ctx context.Context, bundle *exchange.Bundle) (done I
 	}
 	before := m.log.Size()
 	progress, err := m.advance(ctx, bundle, offer{peer: card.Hub, own: true, size: cp.Size, time: cp.Time, note: bundle.Checkpoint()})
+	filled := 0
+	if err == nil {
+		filled, err = m.follower.MendAll(ctx, bundle, false)
+	}
 	done.Size, done.Entries, done.Faulty = m.log.Size(), m.log.Size()-before, progress.Faulty
+	done.Filled, done.Missing = uint64(filled), uint64(m.log.Count(ledger.Missing))
 	var fork *ledger.Contradiction
 	var broken *exchange.LogFault
 	switch {

@@ -102,7 +102,10 @@ func (m *mirror) follow(ctx context.Context, source exchange.Source, o offer, l 
 	limited, cancel := context.WithTimeout(ctx, turn)
 	defer cancel()
 	before := m.log.Size()
-	_, err := m.advance(limited, source, o)
+	progress, err := m.advance(limited, source, o)
+	if progress.KeptBack > 0 {
+		m.keptBack(progress.KeptBack)
+	}
 	if ctx.Err() != nil {
 		return 0
 	}
@@ -217,6 +220,18 @@ func (m *mirror) forgive(peer string) {
 		delete(m.rests, peer)
 		m.awaken()
 	}
+}
+
+// keptBack tells that the log's own hub withholds so many documents that nobody may.
+func (m *mirror) keptBack(n uint64) {
+	why := vocab.Problems{vocab.NewProblem("", "log.kept_back",
+		"账本 %[1]s 的节点有 %[2]d 份对所有人公开的文档（删除记录等）不提供，据此显示的内容可能已经过时。请与对方核实。",
+		"the hub of the log %[1]s withholds %[2]d documents that are for everybody (redactions and the like), so what is shown of it may be out of date: clear it up with its hub", m.origin, n)}
+	m.mu.Lock()
+	m.withheld = complaint(why, m.p.c.Now())
+	m.mu.Unlock()
+	m.p.c.Logger.Error("a hub withholds documents that are for everybody", "origin", m.origin, "documents", n)
+	m.p.tell(keptBack, m.origin)
 }
 
 func (m *mirror) complain(err error) {

@@ -13,6 +13,7 @@ type Event struct {
 const (
 	returned = "returned" // of a log that was silent
 	newCard  = "card"     // of a peer that says something else of itself
+	keptBack = "withheld" // of a log whose hub withholds what is for everybody
 )
 
 // eventLabels has all kinds of events, with what people call them.
@@ -24,6 +25,7 @@ var eventLabels = map[string]vocab.Text{
 	string(Offered): {"zh": "对等节点有新账本，待确认", "en": "new log of a peer, for an officer to accept"},
 	string(Waiting): {"zh": "有节点请求成为对等节点", "en": "hub asks to be a peer"},
 	newCard:         {"zh": "对等节点换了名片，待确认", "en": "new card of a peer, for an officer to take"},
+	keptBack:        {"zh": "对等节点不提供应公开的文档", "en": "hub withholds what is for everybody"},
 }
 
 // tell tells watchers of an event; origin is "" for one of a peer that waits.

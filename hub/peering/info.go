@@ -130,6 +130,9 @@ func (m *mirror) describe(info *LogInfo) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	info.Heard, info.Name, info.Source, info.Error = m.heard, m.called, m.source, m.err
+	if info.Error == nil && info.Missing > 0 {
+		info.Error = m.withheld
+	}
 	info.LagKnown = len(m.offers) > 0
 	for _, o := range m.offers {
 		info.Offered = max(info.Offered, o.size)

@@ -53,6 +53,7 @@ type mirror struct {
 	most     time.Time // the latest in any of them
 	source   string
 	err      *Complaint
+	withheld *Complaint // see keptBack; it stands as long as documents are missing
 	halted   bool
 }
 
