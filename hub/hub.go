@@ -119,7 +119,7 @@ func (h *Hub) start(ctx context.Context, listener net.Listener) error {
 	h.intake = intake.New(intake.Config{
 		Log: b.log, Registry: b.registry, Processor: b.processor, Reader: b.reader, Quarantine: h.quarantine,
 		HubDID: b.did, Signer: b.hubKey, Office: h.guard.Office, Present: h.present, MayRead: h.readable.mayRead, Allow: h.guard.Allow, Excess: excess, Outcast: h.outcasts.has,
-		Queue: h.c.QueueLength, Appended: h.appended, Pace: b.catalog.Pace,
+		Fallback: h.c.fallback(), Queue: h.c.QueueLength, Appended: h.appended, Pace: b.catalog.Pace,
 		Now: h.c.Now, Logger: h.c.Logger, Metrics: registry,
 	})
 	h.redactions = newRedactions(h)

@@ -70,6 +70,9 @@ type Config struct {
 	// Allow tells whether one more question of a claim about receipts is to be
 	// looked at, by its rate. May be nil.
 	Allow func(access.Claim) bool
+	// Fallback is for whom an offering is that does not say, of a space that does not
+	// either. Where that is the space alone, its publisher is warned. "": nobody is.
+	Fallback vocab.Audience
 	// Excess bounds what is answered, over NATS, of what finds no room, and how many
 	// wrong signatures are looked at. May be nil.
 	Excess *access.Excess

@@ -70,7 +70,7 @@ func (in *Intake) prepare(j *job) (ok bool) {
 		j.fact.Signer = signer
 	}
 	j.receipt.Kind, j.receipt.ID = r.Kind.String(), r.ID
-	j.receipt.Warnings = bound(r.Warnings)
+	j.receipt.Warnings = bound(append(in.unseen(r, space), r.Warnings...))
 	if r.Offering != nil {
 		j.receipt.Completeness = r.Offering.Completeness
 	}
