@@ -95,7 +95,7 @@ func (cat *Catalog) round(ctx context.Context) (worked bool, err error) {
 	return worked, nil
 }
 
-// serve applies what is owed of a log and then one batch, at most chunk entries.
+// serve applies what is owed of a log and then one batch, as many entries as batch says.
 func (cat *Catalog) serve(ctx context.Context, f *feed) (worked bool, err error) {
 	cat.writing.Lock()
 	defer cat.writing.Unlock()
@@ -107,7 +107,7 @@ func (cat *Catalog) serve(ctx context.Context, f *feed) (worked bool, err error)
 		return false, err
 	}
 	from := e.at(f)
-	to := min(f.end(), from+chunk)
+	to := min(f.end(), from+cat.batch(f))
 	if from >= to {
 		if f.own && f.Log.Size() > from {
 			sleep(ctx, time.Millisecond) // the registry will be there in a moment
@@ -120,6 +120,15 @@ func (cat *Catalog) serve(ctx context.Context, f *feed) (worked bool, err error)
 	}
 	f.fresh.drop(to)
 	return true, nil
+}
+
+// batch is how many entries of a log are applied at once: fewer of a mirror while
+// somebody searches, lest news of the own log wait for them and their rests.
+func (cat *Catalog) batch(f *feed) uint64 {
+	if !f.own && cat.background.searched() {
+		return chunk / 5
+	}
+	return chunk
 }
 
 // settle does what is owed of a log: late bodies, and spaces that are to be gone
