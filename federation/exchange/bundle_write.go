@@ -29,7 +29,7 @@ func WriteBundle(ctx context.Context, w io.Writer, card, note []byte, log *ledge
 		return err
 	}
 	if from > cp.Size || from == cp.Size && from > 0 {
-		return vocab.Problems{vocab.NewProblem("", "bundle.from", "账本的签封只到第 %[1]d 条，没有从第 %[2]d 条起的内容。",
+		return vocab.Problems{vocab.NewProblem("", "bundle.from", "账本签封共 %[1]d 条，没有从第 %[2]d 条起的内容。",
 			"the log's checkpoint covers %[1]d entries, so there is nothing from entry %[2]d on", cp.Size, from)}
 	}
 	head, err := json.Marshal(bundleHead{Origin: log.Origin(), Card: card, Checkpoint: string(note), Size: cp.Size, From: from, Leaves: from &^ 0xff})

@@ -19,7 +19,8 @@ import (
 type Judge interface {
 	// Read looks at a document by itself: its form, and its own proof at the
 	// time in the leaf record. An error says why the document does not stand,
-	// whatever else the log says.
+	// whatever else the log says; what is read is then nil where the document must
+	// not be kept, not even as evidence.
 	Read(ctx context.Context, leaf ledger.Leaf, document []byte) (any, error)
 	// Stand says whether the signer had the right to this entry at its place in
 	// the log. All entries before it have been applied, but where it is a

@@ -188,7 +188,7 @@ func (c *copying) late(ctx context.Context, indexes []uint64) (items []*item, al
 			return nil, false, err
 		}
 		for _, it := range some {
-			if it.document != nil {
+			if it.document != nil || it.state == ledger.Faulty {
 				items, sum = append(items, it), sum+len(it.document)
 			}
 		}

@@ -226,10 +226,12 @@ func shown(rec ledger.Record, mayRead func(ledger.Record) bool) Document {
 	case rec.State == ledger.Faulty:
 		b = rec.Evidence
 	}
-	if len(b) == 0 {
+	switch {
+	case len(b) == 0 && rec.State == ledger.Faulty:
+		return Document{State: DocumentWithheld} // from everybody: it must be nowhere
+	case len(b) == 0:
 		return Document{State: DocumentMissing}
-	}
-	if !mayRead(rec) {
+	case !mayRead(rec):
 		return Document{State: DocumentWithheld}
 	}
 	return Document{State: DocumentGiven, Bytes: b}

@@ -20,7 +20,7 @@ type item struct {
 	index    uint64
 	leaf     ledger.Leaf
 	state    ledger.EntryState
-	document []byte // of Held and Faulty
+	document []byte // of Held and Faulty; of what must not be kept nil
 	read     any    // of Held; of Redacted that of its redaction, if known
 	fault    error  // of Faulty and Missing
 	wrong    bool   // the source gave another document
@@ -29,12 +29,15 @@ type item struct {
 
 // judge takes the right document of an item.
 func (it *item) judge(ctx context.Context, j Judge, document []byte) {
-	it.document, it.fault = document, nil
-	if it.read, it.fault = j.Read(ctx, it.leaf, document); it.fault != nil {
-		it.state, it.read = ledger.Faulty, nil
-		return
+	read, err := j.Read(ctx, it.leaf, document)
+	switch {
+	case err == nil:
+		it.state, it.document, it.read, it.fault = ledger.Held, document, read, nil
+	case read == nil:
+		it.state, it.document, it.read, it.fault = ledger.Faulty, nil, nil, err
+	default:
+		it.state, it.document, it.read, it.fault = ledger.Faulty, document, nil, err
 	}
-	it.state = ledger.Held
 }
 
 // bearsRights reports whether entries of a kind say who may sign what follows.

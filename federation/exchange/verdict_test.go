@@ -15,7 +15,7 @@ import (
 )
 
 // What is wrong with a document is kept with it as evidence, stands nowhere, and
-// stops no other.
+// stops no other. Of what cannot be read, or must be nowhere, the reason is kept alone.
 func TestEvidence(t *testing.T) {
 	w, p := newWorld(t), newPaper(t)
 	space, stranger := identitytest.Key(t), identitytest.Key(t)
@@ -29,6 +29,10 @@ func TestEvidence(t *testing.T) {
 	}
 	evidence("proof.invalid", vocab.KindOffering, []byte(replace(string(good), "产品", "假货")))
 	evidence("json.syntax", vocab.KindOffering, []byte("{"))
+	secret := p.sign(space, m{"@type": "DataProduct", "@id": "https://space.example/secret", "title": "产品", "securityLevel": "绝密"})
+	evidence("level.forbidden", vocab.KindOffering, secret)
+	evidence("level.forbidden", vocab.KindOffering, []byte(replace(string(secret), "产品", "假货")))
+	evidence("participant.personal", vocab.KindParticipant, p.sign(space, m{"@type": "Participant", "@id": "https://space.example/p", "name": "张三13800138000"}))
 	evidence("entry.kind", vocab.KindWithdrawal, good)
 	evidence("space.unadmitted", vocab.KindOffering, p.sign(stranger, m{"@type": "DataProduct", "@id": "https://other.example/1", "title": "产品"}))
 	evidence("kind.reserved", vocab.KindAct, p.sign(stranger, m{"@type": "Admission", "space": stranger.DID(), "by": "did:key:zOfficer"}))
@@ -42,8 +46,9 @@ func TestEvidence(t *testing.T) {
 	f.wantStates(p, p.size(), states{ledger.Held: size - len(bad), ledger.Faulty: len(bad)})
 	for i, code := range bad {
 		document, why, err := f.Log.Evidence(t.Context(), i)
-		if err != nil || !p.leaf(i).Matches(document) {
-			t.Errorf("entry %d: %v", i, err)
+		kept := code != "json.syntax" && code != "level.forbidden" && code != "participant.personal"
+		if err != nil || kept != p.leaf(i).Matches(document) || !kept && len(document) > 0 {
+			t.Errorf("entry %d, %s: %d bytes are kept, %v", i, code, len(document), err)
 		}
 		if problem := FaultOf(why); code != "" && problem.Code != code || problem.Message["zh"] == "" || problem.Message["en"] == "" {
 			t.Errorf("entry %d: %+v, want %s", i, problem, code)

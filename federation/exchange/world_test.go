@@ -143,7 +143,11 @@ type judging struct {
 }
 
 func (j *judging) Read(ctx context.Context, leaf ledger.Leaf, document []byte) (any, error) {
-	return j.Judge.Read(ctx, leaf, document)
+	r, err := j.Judge.Read(ctx, leaf, document)
+	if r == nil {
+		return nil, err
+	}
+	return r, err
 }
 
 func (j *judging) Stand(index uint64, leaf ledger.Leaf, read any) (vocab.Fact, error) {

@@ -61,6 +61,10 @@ type Read struct {
 // time it was received, and what it says. Errors say why it cannot stand:
 // vocab.Problems, or that it is not what the leaf record says. It depends on
 // nothing that was read before.
+//
+// With an error r is not nil where the document may be kept as evidence: it was read
+// whole, and is none whose content must be nowhere (shape.Unkeepable). Of one that
+// is, the error is that problem alone, as others may quote it. Such an r says nothing.
 func (j *Judge) Read(ctx context.Context, leaf ledger.Leaf, document []byte) (r *Read, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -72,29 +76,36 @@ func (j *Judge) Read(ctx context.Context, leaf ledger.Leaf, document []byte) (r 
 	if err != nil {
 		return nil, err
 	}
-	sec, err := identity.Verify(d, leaf.ReceivedAt)
-	if err != nil {
-		return nil, err
-	}
-	if sec.Digest != leaf.SHA256 {
-		return nil, vocab.Problems{vocab.NewProblem("", "entry.digest",
-			"文档与叶记录中的摘要不符", "the document is not the one whose digest the leaf record has")}
-	}
+	sec, unsigned := identity.Verify(d, leaf.ReceivedAt)
 	g, err := j.processor.Expand(ctx, d)
 	if err != nil {
+		if unsigned != nil {
+			err = unsigned
+		}
 		return nil, err
 	}
 	reading, err := j.reader.Read(g, leaf.ReceivedAt)
 	if err != nil {
-		return nil, err
+		if p, ok := shape.Unkeepable(vocab.ProblemsOf(err, "shape")); ok {
+			return nil, vocab.Problems{p}
+		}
 	}
-	if reading.Kind != leaf.Kind {
-		return nil, vocab.Problems{vocab.NewProblem("/@type", "entry.kind",
+	evidence := &Read{}
+	switch {
+	case unsigned != nil:
+		return evidence, unsigned
+	case sec.Digest != leaf.SHA256:
+		return evidence, vocab.Problems{vocab.NewProblem("", "entry.digest",
+			"文档与叶记录中的摘要不符", "the document is not the one whose digest the leaf record has")}
+	case err != nil:
+		return evidence, err
+	case reading.Kind != leaf.Kind:
+		return evidence, vocab.Problems{vocab.NewProblem("/@type", "entry.kind",
 			"叶记录说是 %[1]s，文档却是 %[2]s", "the leaf record says %[1]s, the document is of kind %[2]s", leaf.Kind, reading.Kind)}
 	}
 	r = &Read{Reading: reading, Secured: sec}
 	if err := Cosigned(r); err != nil {
-		return nil, err
+		return evidence, err
 	}
 	return r, nil
 }

@@ -77,6 +77,12 @@ func (l *Log) receivedLast() time.Time {
 // bodiless reports whether an entry in this state comes without its document.
 func (s EntryState) bodiless() bool { return s != Held && s != Faulty }
 
+// dropped reports whether the document of an entry in this state, of which there are
+// these bytes, is left out because it must be nowhere.
+func dropped(s EntryState, leaf Leaf, document []byte) bool {
+	return s == Faulty && len(document) == 0 && !leaf.Matches(document)
+}
+
 // check holds an entry against its leaf record, and against its state.
 func (m *Mirrored) check() error {
 	hints := len(m.Fact.Space) + len(m.Fact.Signer) + len(m.Fact.ID)
@@ -92,6 +98,11 @@ func (m *Mirrored) check() error {
 	case m.State.bodiless() && len(m.Document) > 0:
 		return fmt.Errorf("it is %s and has a document", m.State)
 	case m.State.bodiless():
+		return nil
+	case dropped(m.State, m.Leaf, m.Document):
+		if m.Fault == "" {
+			return fmt.Errorf("it is faulty, has no document, and nothing says why")
+		}
 		return nil
 	case !m.Leaf.Matches(m.Document):
 		return fmt.Errorf("its document is not the one in its leaf record")

@@ -27,7 +27,8 @@ type late struct {
 }
 
 // Fill adds the body of an entry of a mirror that is Withheld or Missing: m is
-// Held or Faulty and has the entry's leaf record. Of one that is Faulty and,
+// Held or Faulty and has the entry's leaf record; one that is Faulty may lack its
+// document, as with Extend. Of one that is Faulty and,
 // judged anew, may stand, m is Held. It is kept in a stream of its
 // own, as the mirror's cannot change, and is read in its place from then on; the
 // tree stays as it is. The first one counts: repeating is harmless. A redaction
@@ -152,7 +153,8 @@ func (l *Log) learnLate(ctx context.Context) error {
 		record, leaf, err := leafOf(m.msg.Header)
 		state, _, serr := stateOf(m.msg.Header)
 		known, _ := l.leafAt(index)
-		if err != nil || serr != nil || state.bodiless() || !bytes.Equal(record, known) || !leaf.Matches(m.msg.Data) {
+		if err != nil || serr != nil || state.bodiless() || !bytes.Equal(record, known) ||
+			!leaf.Matches(m.msg.Data) && !dropped(state, leaf, m.msg.Data) {
 			l.log.Error("a body that came late is not its entry's, and is not read", "index", index, "message", m.seq)
 			return nil
 		}

@@ -24,7 +24,7 @@ func TestFill(t *testing.T) {
 	m := w.mirror(l.VerifierKey(), "m")
 	full := entries(0, 8)
 	es[5] = ledger.Mirrored{Leaf: es[5].Leaf, State: ledger.Withheld}
-	for _, i := range []int{1, 2, 3} {
+	for _, i := range []int{1, 2, 3, 7} {
 		es[i] = in(ledger.Withheld, "", es[i])
 	}
 	es[4] = in(ledger.Missing, "nobody gave it", es[4])
@@ -44,6 +44,9 @@ func TestFill(t *testing.T) {
 			}
 		}
 		if err := m.Fill(t.Context(), 3, in(ledger.Faulty, "the proof is not valid", body(3))); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Fill(t.Context(), 7, ledger.Mirrored{Leaf: es[7].Leaf, State: ledger.Faulty, Fault: "it must be nowhere"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -78,6 +81,10 @@ func TestFill(t *testing.T) {
 				if r.State != ledger.Faulty || r.Fault != "the proof is not valid" || !bytes.Equal(r.Evidence, full[3].Document) || r.Document != nil {
 					t.Errorf("%s: entry 3 is %+v", name, r)
 				}
+			case i == 7:
+				if r.State != ledger.Faulty || r.Fault != "it must be nowhere" || r.Evidence != nil || r.Document != nil {
+					t.Errorf("%s: entry 7 is %+v", name, r)
+				}
 			case i == 1 || i == 5 || i == 6:
 				if r.Document != nil || r.State == ledger.Held {
 					t.Errorf("%s: entry %d is %+v", name, i, r)
@@ -91,13 +98,13 @@ func TestFill(t *testing.T) {
 				t.Errorf("%s: %+v, %v", name, r, err)
 			}
 		}
-		for state, want := range map[ledger.EntryState]int{ledger.Withheld: 1, ledger.Missing: 0, ledger.Faulty: 1, ledger.Redacted: 1} {
+		for state, want := range map[ledger.EntryState]int{ledger.Withheld: 1, ledger.Missing: 0, ledger.Faulty: 2, ledger.Redacted: 1} {
 			if n := m.Count(state); n != want || len(m.First(state)) != n {
 				t.Errorf("%s: %d are %s", name, n, state)
 			}
 		}
 		r, err := ledger.Verify(t.Context(), m.Source(), m.VerifierKey(), nil, nil)
-		if err != nil || r.Withheld != 1 || r.Redacted != 1 || r.Faults != 1 || !strings.HasPrefix(r.Problems[0], "entry 6") {
+		if err != nil || r.Withheld != 2 || r.Redacted != 1 || r.Faults != 1 || !strings.HasPrefix(r.Problems[0], "entry 6") {
 			t.Errorf("%s: %+v, %v", name, r, err)
 		}
 	}
@@ -124,7 +131,7 @@ func TestFill(t *testing.T) {
 	}
 	m = w.mirror(l.VerifierKey(), "m")
 	extend(t, m, es)
-	if n := m.Count(ledger.Withheld); n != 3 { // 5 is redacted by the log
+	if n := m.Count(ledger.Withheld); n != 4 { // 5 is redacted by the log
 		t.Errorf("%d are withheld", n)
 	}
 }

@@ -79,7 +79,7 @@ type Record struct {
 	Redaction  []byte     // from Verify alone: the document of that redaction
 	State      EntryState // other than Held: its Fact is kind and digest alone, its Document nil
 	Fault      string     // why it is Faulty or Missing
-	Evidence   []byte     // the document of a Faulty entry, where documents were asked for
+	Evidence   []byte     // the document of a Faulty entry, where documents were asked for; nil where it must not be kept
 }
 
 // Config says where the log lives.

@@ -48,7 +48,7 @@ const (
 	Withheld                   // the source has the document, not for this hub
 	Redacted                   // a redaction in the log names it, or must, before the next checkpoint ends
 	Missing                    // no source gave the document
-	Faulty                     // its document is kept as evidence; Fault says why it does not stand
+	Faulty                     // Fault says why it does not stand; its document is kept as evidence, but where it must be nowhere
 )
 
 var stateNames = [...]string{Held: "held", Withheld: "withheld", Redacted: "redacted", Missing: "missing", Faulty: "faulty"}
@@ -76,7 +76,7 @@ const MaxFault = 1 << 10
 type Mirrored struct {
 	Leaf     Leaf       // authenticated by a checkpoint of that log
 	Fact     vocab.Fact // recomputed from Document; of an entry that is not Held only kind and digest count
-	Document []byte     // for Held and Faulty; else empty
+	Document []byte     // for Held and, where it may be kept, for Faulty; else empty
 	State    EntryState
 	Fault    string // why it is Faulty or Missing, at most MaxFault bytes
 }

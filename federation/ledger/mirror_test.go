@@ -196,7 +196,7 @@ func TestExtendRefuses(t *testing.T) {
 		"too many bytes":         slices.Repeat(with(half), 20),
 		"another document":       with(func(m *ledger.Mirrored) { m.Document = es[1].Document }),
 		"held without document":  with(func(m *ledger.Mirrored) { m.Document = nil }),
-		"faulty without":         with(func(m *ledger.Mirrored) { m.Document, m.State = nil, ledger.Faulty }),
+		"faulty without reason":  with(func(m *ledger.Mirrored) { m.Document, m.State = nil, ledger.Faulty }),
 		"withheld with document": with(func(m *ledger.Mirrored) { m.State = ledger.Withheld }),
 		"missing with document":  with(func(m *ledger.Mirrored) { m.State = ledger.Missing }),
 		"redacted with document": with(func(m *ledger.Mirrored) { m.State = ledger.Redacted }),
@@ -253,14 +253,15 @@ func TestStatesOfEntries(t *testing.T) {
 		es[0], in(ledger.Withheld, "", es[1]), in(ledger.Redacted, "", es[2]), in(ledger.Missing, "nobody gave it", es[3]),
 		in(ledger.Faulty, "签名不对\r\nEvil: 1", es[4]), {Leaf: strange, Document: []byte("later than this program"), State: ledger.Faulty, Fault: "kind 200 is unknown"},
 		{Leaf: ledger.NewLeaf(vocab.KindOffering, w.clock.now(), nil), State: ledger.Faulty, Fault: "empty"},
+		{Leaf: ledger.NewLeaf(vocab.KindOffering, w.clock.now(), []byte("绝密")), State: ledger.Faulty, Fault: "it must be nowhere"},
 	}
 	m := w.mirror(l.VerifierKey(), "m")
 	extend(t, m, states)
-	accept(t, m, w.claim(7, root(t, m, 7), w.clock.now()))
+	accept(t, m, w.claim(8, root(t, m, 8), w.clock.now()))
 	check := func(name string, m *ledger.Log) {
 		t.Helper()
 		i := 0
-		for r, err := range m.Read(t.Context(), 0, 7) {
+		for r, err := range m.Read(t.Context(), 0, 8) {
 			want := states[i]
 			bare := vocab.Fact{Kind: want.Leaf.Kind, Digest: want.Leaf.SHA256}
 			if err != nil || r.State != want.State || r.Fault != want.Fault || r.Leaf != want.Leaf || r.Redacted {
@@ -287,20 +288,20 @@ func TestStatesOfEntries(t *testing.T) {
 			i++
 		}
 		for state, want := range map[ledger.EntryState][]uint64{
-			ledger.Held: {0}, ledger.Withheld: {1}, ledger.Redacted: {2}, ledger.Missing: {3}, ledger.Faulty: {4, 5, 6},
+			ledger.Held: {0}, ledger.Withheld: {1}, ledger.Redacted: {2}, ledger.Missing: {3}, ledger.Faulty: {4, 5, 6, 7},
 		} {
 			if n, first := m.Count(state), m.First(state); n != len(want) || !slices.Equal(first, want) {
 				t.Errorf("%s: %s are %v", name, state, first)
 			}
 		}
-		for r, err := range m.Facts(t.Context(), 0, 7) {
+		for r, err := range m.Facts(t.Context(), 0, 8) {
 			if err != nil || r.State != states[r.Index].State || r.Document != nil || r.Evidence != nil {
 				t.Errorf("%s: facts of %d: %+v, %v", name, r.Index, r, err)
 			}
 		}
 		// Of the rest, what is redacted without a redaction, and missing, are faults.
 		report, err := ledger.Verify(t.Context(), m.Source(), m.VerifierKey(), nil, nil)
-		if err != nil || report.Withheld != 1 || report.Faults != 2 || !strings.HasPrefix(report.Problems[0], "entry 2") || !strings.HasPrefix(report.Problems[1], "entry 3") {
+		if err != nil || report.Withheld != 2 || report.Faults != 2 || !strings.HasPrefix(report.Problems[0], "entry 2") || !strings.HasPrefix(report.Problems[1], "entry 3") {
 			t.Errorf("%s: %+v, %v", name, report, err)
 		}
 	}

@@ -23,7 +23,7 @@ func (l *Log) Facts(ctx context.Context, from, to uint64, withDocument ...vocab.
 
 // Read yields records [from, to) with their documents. To is cut to Size. A
 // document is held against its leaf; a deleted one is nil, and of an entry that
-// is Faulty it is in Evidence. After an error the sequence ends.
+// is Faulty it is in Evidence, where it may be kept. After an error the sequence ends.
 func (l *Log) Read(ctx context.Context, from, to uint64) iter.Seq2[Record, error] {
 	return l.records(ctx, from, to, func(vocab.EntryKind) bool { return true })
 }
@@ -40,7 +40,8 @@ func (l *Log) Get(ctx context.Context, index uint64) (Record, error) {
 	return Record{}, fmt.Errorf("entry %d: %w", index, fs.ErrNotExist)
 }
 
-// Evidence returns the document of a Faulty entry, and why it does not stand;
+// Evidence returns the document of a Faulty entry (nil where it must not be kept),
+// and why it does not stand;
 // fs.ErrNotExist where the entry is not Faulty.
 func (l *Log) Evidence(ctx context.Context, index uint64) (document []byte, fault string, err error) {
 	r, err := l.Get(ctx, index)
@@ -160,7 +161,7 @@ func (l *Log) record(m stored, withDocument func(vocab.EntryKind) bool) (Record,
 	if err == nil && r.State == Held {
 		r.Fact, err = factOf(m.msg.Header, leaf)
 	}
-	if err == nil && !r.State.bodiless() && withDocument(leaf.Kind) {
+	if err == nil && !r.State.bodiless() && withDocument(leaf.Kind) && !dropped(r.State, leaf, m.msg.Data) {
 		if vocab.DigestOf(m.msg.Data) != leaf.SHA256 {
 			err = errors.New("its document is not the one in its leaf record")
 		}

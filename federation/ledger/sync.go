@@ -145,7 +145,7 @@ func (r *reader) take(ctx context.Context, m stored) error {
 		err = fmt.Errorf("it is %s, as only an entry of a mirror is", state)
 	case state.bodiless() && len(m.msg.Data) > 0:
 		err = fmt.Errorf("it is %s and has a document", state)
-	case !state.bodiless() && !leaf.Matches(m.msg.Data):
+	case !state.bodiless() && !leaf.Matches(m.msg.Data) && !dropped(state, leaf, m.msg.Data):
 		err = errors.New("its document is not the one in its leaf record")
 	case m.subj != r.l.c.Subjects+leaf.Kind.String():
 		err = fmt.Errorf("it is of kind %s and stands under %q", leaf.Kind, m.subj)

@@ -35,16 +35,20 @@ type Withholder interface {
 }
 
 // Source returns the log as a source for Verify.
-func (l *Log) Source() Source { return source{l} }
+func (l *Log) Source() Source { return &source{l: l} }
 
-type source struct{ l *Log }
+type source struct {
+	l       *Log
+	nowhere map[vocab.Digest]bool // of what the last call of Documents did not give: not kept here
+}
 
-func (s source) Checkpoint(context.Context) ([]byte, error) { return s.l.Checkpoint(), nil }
+func (s *source) Checkpoint(context.Context) ([]byte, error) { return s.l.Checkpoint(), nil }
 
-func (s source) Tile(_ context.Context, path string) ([]byte, error) { return s.l.Tile(path) }
+func (s *source) Tile(_ context.Context, path string) ([]byte, error) { return s.l.Tile(path) }
 
 // Documents reads neighbours in one go: a verifier asks in the log's order.
-func (s source) Documents(ctx context.Context, digests []vocab.Digest) ([][]byte, error) {
+func (s *source) Documents(ctx context.Context, digests []vocab.Digest) ([][]byte, error) {
+	s.nowhere = map[vocab.Digest]bool{}
 	out := make([][]byte, len(digests))
 	for i := 0; i < len(digests); {
 		at, n, ok := s.l.FindRun(digests[i:])
@@ -56,13 +60,21 @@ func (s source) Documents(ctx context.Context, digests []vocab.Digest) ([][]byte
 		// Bodies are read as they are: judging them is the verifier's part.
 		err := s.l.scan(ctx, s.l.c.Stream, at+1, at+n, func(m stored) error {
 			m, err := bodies.inPlace(ctx, m)
-			if state, _, serr := stateOf(m.msg.Header); err == nil && (serr != nil || !state.bodiless()) {
-				out[i+int(m.seq-1-at)] = m.msg.Data
-				if m.msg.Data == nil { // the document that is empty
-					out[i+int(m.seq-1-at)] = []byte{}
-				}
+			if err != nil {
+				return err
 			}
-			return err
+			state, _, err := stateOf(m.msg.Header)
+			_, leaf := s.l.leafAt(m.seq - 1)
+			switch {
+			case err == nil && dropped(state, leaf, m.msg.Data):
+				s.nowhere[leaf.SHA256] = true
+			case err != nil || !state.bodiless():
+				if m.msg.Data == nil { // the document that is empty
+					m.msg.Data = []byte{}
+				}
+				out[i+int(m.seq-1-at)] = m.msg.Data
+			}
+			return nil
 		})
 		if err != nil {
 			return nil, err
@@ -73,8 +85,11 @@ func (s source) Documents(ctx context.Context, digests []vocab.Digest) ([][]byte
 }
 
 // Withheld implements Withholder: of a mirror, the origin may keep documents from
-// this hub.
-func (s source) Withheld(leaf Leaf) bool {
+// this hub, and what must be nowhere is not kept here.
+func (s *source) Withheld(leaf Leaf) bool {
+	if s.nowhere[leaf.SHA256] {
+		return true
+	}
 	for _, i := range s.l.FindAll(leaf.SHA256) {
 		if state, _, _, gone := s.l.stateAt(i); state == Withheld && !gone {
 			return true
@@ -91,7 +106,7 @@ type Report struct {
 	Checked  uint64   `json:"checked"`
 	Bytes    uint64   `json:"bytes"`
 	Redacted uint64   `json:"redacted"` // documents deleted as a redaction in the log says; only their leaf records are checked
-	Withheld uint64   `json:"withheld"` // documents that this reader may not see; only their leaf records are checked
+	Withheld uint64   `json:"withheld"` // documents that this reader may not see, or that must be nowhere; only their leaf records are checked
 	Problems []string `json:"problems"` // at most 100, each names its entry; empty: clean
 	Faults   uint64   `json:"faults"`   // how many there were in all
 

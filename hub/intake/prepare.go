@@ -151,7 +151,8 @@ func (in *Intake) stranger(signer string) vocab.Problems {
 }
 
 func (in *Intake) refuse(j *job, ps vocab.Problems) bool {
-	j.secret = j.secret || secret(ps) // before the list is cut
+	_, secret := shape.Unkeepable(ps) // before the list is cut
+	j.secret = j.secret || secret
 	j.receipt.Status, j.receipt.Problems = vocab.Refused, bound(ps)
 	return false
 }

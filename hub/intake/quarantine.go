@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 	"lianmu/hub/access"
 	"lianmu/hub/bus"
 	"lianmu/vocab"
-	"lianmu/vocab/shape"
 )
 
 // Quarantined is a refused submission, kept for 30 days.
@@ -191,21 +189,6 @@ func (q *Quarantine) Put(r vocab.Receipt, raw []byte, read, secret bool) {
 	default:
 		q.seen.Remove(r.Digest)
 	}
-}
-
-// secret reports whether a problem says that the content must be nowhere, that
-// it is in doubt who may see it, or that reading stopped early.
-func secret(ps vocab.Problems) bool {
-	for _, p := range ps {
-		switch p.Code {
-		case shape.CodeForbidden, shape.CodeUnknownLevel, "shape.work", "shape.code", "shape.several":
-			return true
-		}
-		if strings.HasSuffix(p.Code, ".personal") {
-			return true
-		}
-	}
-	return false
 }
 
 func (q *Quarantine) write() {

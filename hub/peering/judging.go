@@ -19,7 +19,12 @@ type judging struct {
 
 // Read implements exchange.Judge.
 func (j judging) Read(ctx context.Context, leaf ledger.Leaf, document []byte) (read any, err error) {
-	j.background(func() { read, err = j.j.Read(ctx, leaf, document) })
+	j.background(func() {
+		var r *judge.Read
+		if r, err = j.j.Read(ctx, leaf, document); r != nil {
+			read = r
+		}
+	})
 	return read, err
 }
 

@@ -45,6 +45,23 @@ const CodeForbidden = "level.forbidden"
 // should keep as little of the document as with CodeForbidden.
 const CodeUnknownLevel = "level.unknown"
 
+// Unkeepable finds the problem that says that the content of a document must be
+// nowhere, that it is in doubt who may see it, or that reading stopped early. The
+// body and @id of such a document are not to be kept, nor its other problems, which
+// may quote it.
+func Unkeepable(ps vocab.Problems) (vocab.Problem, bool) {
+	for _, p := range ps {
+		switch p.Code {
+		case CodeForbidden, CodeUnknownLevel, "shape.work", "shape.code", "shape.several":
+			return p, true
+		}
+		if strings.HasSuffix(p.Code, ".personal") {
+			return p, true
+		}
+	}
+	return vocab.Problem{}, false
+}
+
 // Reader reads graphs by a profile; safe for concurrent use.
 type Reader struct{ p *profile }
 
