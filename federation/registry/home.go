@@ -209,10 +209,11 @@ func ahead(a, b bool) int {
 	return -1
 }
 
-// mayTakeDown reports whether a space's home says that a key could speak for it
-// when another log received something: it is the space's, not stolen, and was
-// not retired before.
-func (r *Registry) mayTakeDown(did, key string, received int64) bool {
+// mayTakeDown reports whether a space's home says that a key speaks for it now:
+// what the key signed in another log takes down then. When it signed that, or
+// when the other log received it, proves nothing: whoever has the key chooses the
+// one, the other log's hub the other.
+func (r *Registry) mayTakeDown(did, key string) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	n, ok := r.find(key)
@@ -220,7 +221,7 @@ func (r *Registry) mayTakeDown(did, key string, received int64) bool {
 		return false
 	}
 	k := r.home(n).ring.key(n)
-	return !k.stolen && (k.in || k.until != 0 && received < k.retired)
+	return k.in && !k.stolen
 }
 
 // barsContent reports whether a content that a space has elsewhere is not to be

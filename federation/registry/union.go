@@ -12,7 +12,8 @@ import (
 // Union asks several logs as if they were one: the hub's own and those that it
 // mirrors. Each space has one home log, whose word counts for it; what stands
 // depends on what the logs say alone, not on which came first. From any other
-// log only the space's own withdrawals and deregistrations count.
+// log only the space's own withdrawals and deregistrations count, as long as its
+// home says that the key which signed them is valid.
 //
 // A space's home is the log of the hub that its descriptor there names, where
 // the space itself has said so: a hub cannot make itself a home by giving a

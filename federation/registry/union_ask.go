@@ -18,8 +18,7 @@ type found struct {
 // removal is a withdrawal or deregistration that one log holds.
 type removal struct {
 	found
-	received int64
-	void     bool // as that log has it
+	void bool // as that log has it
 }
 
 // look asks one log for a key: what stands there, whose it is, and what the
@@ -37,7 +36,7 @@ func (p part) look(i int, k vocab.Key) (f found, space string, removals []remova
 		return found{log: i, version: v, signer: p.signer(v.signer).did, shown: shown}
 	}
 	for _, w := range p.withdrawn[k] {
-		removals = append(removals, removal{at(w), w.received, p.stolen(w.signer, w.position)})
+		removals = append(removals, removal{at(w), p.stolen(w.signer, w.position)})
 	}
 	for _, e := range p.ends(k) {
 		if e.hubs {
@@ -45,7 +44,7 @@ func (p part) look(i int, k vocab.Key) (f found, space string, removals []remova
 		}
 		d := at(version{position: e.position, first: v.first, signer: e.signer, kind: vocab.KindDeregistration, received: e.received, marks: ended})
 		d.shown.Final = true
-		removals = append(removals, removal{d, e.received, p.stolen(e.signer, e.position)})
+		removals = append(removals, removal{d, p.stolen(e.signer, e.position)})
 	}
 	return at(v), p.home(v.signer).did, removals, true
 }
@@ -92,7 +91,7 @@ func hidden(all []found) Version {
 }
 
 // atHome is what the one log that counts has, less what the space itself took
-// down in others.
+// down in others with keys that are valid there now.
 func atHome(k vocab.Key, all []found, removals []removal, h home, parts []part, space string) Version {
 	base := -1
 	for i, f := range all {
@@ -107,7 +106,7 @@ func atHome(k vocab.Key, all []found, removals []removal, h home, parts []part, 
 	best.shown.Void = best.shown.Void || barred(k, best, parts, space)
 	suspended := best.shown.Suspended
 	for _, r := range removals {
-		if r.log == h.tells || !parts[h.tells].mayTakeDown(space, r.signer, r.received) {
+		if r.log == h.tells || !parts[h.tells].mayTakeDown(space, r.signer) {
 			continue
 		}
 		if r.version.kind == vocab.KindDeregistration {

@@ -102,7 +102,7 @@ func TestUnion(t *testing.T) {
 			m.put(m.offering("A", "a", 1), m.descriptor("A", "A", 0, "A", "K"))
 			m.put(m.doc(dereg, "K", "a", 3), m.act(vocab.Act{Verb: vocab.Removal, Space: did("A"), Offerings: []string{"a"}}))
 		}, "a:H ", "H", 0},
-		"with one that was retired at home since": {func(x, h, m *story) {
+		"nor with one that was retired there since": {func(x, h, m *story) {
 			h.put(h.at("H", h.descriptor("A", "A", 0, "A", "K")), h.offering("A", "a", 1), h.offering("A", "b", 1))
 			m.put(m.offering("A", "a", 1), m.offering("A", "b", 1))
 			m.put(m.doc(down, "A", "a", 3))
@@ -110,7 +110,21 @@ func TestUnion(t *testing.T) {
 			h.put(h.at("H", h.descriptor("K", "A", 1, "K")))
 			m.clock = h.clock.Add(time.Hour)
 			m.put(m.doc(down, "A", "b", 3))
-		}, "a:down b:H ", "H", 0},
+		}, "a:H b:H ", "H", 0},
+		"nor where a hub says that it came before that": {func(x, h, m *story) {
+			h.put(h.at("H", h.descriptor("A", "A", 0, "A", "K")), h.offering("A", "a", 1), h.offering("A", "b", 1))
+			h.put(h.at("H", h.descriptor("K", "A", 2, "K")))
+			m.clock = day0.AddDate(-1, 0, 0)
+			m.put(m.offering("A", "a", 1), m.offering("A", "b", 1))
+			m.put(m.doc(down, "A", "a", 3), m.doc(dereg, "A", "b", 3))
+		}, "a:H b:H ", "H", 0},
+		"but with one that it lists again": {func(x, h, m *story) {
+			h.put(h.at("H", h.descriptor("A", "A", 0, "A", "K")), h.offering("A", "a", 1), h.offering("A", "b", 1))
+			h.put(h.at("H", h.descriptor("K", "A", 2, "K")))
+			m.put(m.offering("A", "a", 1), m.offering("A", "b", 1))
+			m.put(m.doc(down, "A", "a", 3), m.doc(dereg, "A", "b", 3))
+			h.put(h.at("H", h.descriptor("K", "A", 4, "A", "K")))
+		}, "a:down b:final ", "H", 0},
 		"suspended at home": {func(x, h, m *story) {
 			h.put(h.at("H", h.descriptor("A", "A", 0)), h.offering("A", "a", 1))
 			h.put(h.act(vocab.Act{Verb: vocab.Suspension, Space: did("A")}))
@@ -350,10 +364,13 @@ func TestUnionOrderDoesNotMatter(t *testing.T) {
 	})
 }
 
+// removes reports whether an entry takes one offering down for its space.
+func removes(e Entry) bool { return e.Fact.Kind == down || e.Fact.Kind == dereg }
+
 // A hub that mirrors the home of space A takes in one more log, of a hub that is
 // up to anything, and of whoever has any keys but A's: they copy what A signed,
 // they decide, give keys, declare thefts. Nothing of A comes or changes by that,
-// and nothing goes but what A itself took down.
+// and nothing goes but what A itself took down with keys that are valid at its home.
 func TestForeignLogsChangeNothing(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		open := func() bool { return rapid.IntRange(0, 3).Draw(rt, "open") > 0 }
@@ -361,15 +378,19 @@ func TestForeignLogsChangeNothing(t *testing.T) {
 		h.put(h.act(vocab.Act{Verb: vocab.Admission, Space: did("A")}))
 		h.put(h.at("H", h.descriptor("A", "A", -9, "A", "K")))
 		h.told(rt, "H") // with whatever keys: all that A signs names H
-		theirs := map[string]bool{}
+		theirs, valid, out := map[string]bool{}, map[string]bool{}, []string{}
 		s, _ := h.r.Space(did("A"))
 		for _, k := range s.Keys {
-			theirs[k.DID] = true
+			if theirs[k.DID], valid[k.DID] = true, k.Valid(); !k.Valid() {
+				out = append(out, k.DID[len(did("")):])
+			}
 		}
 		x.put(x.offering("N", "x", 1))
 		down := map[vocab.Key]bool{}
-		// The other hub gives the space a key of its own choice.
-		m.put(m.act(vocab.Act{Verb: vocab.Admission, Space: did("A")}), m.act(vocab.Act{Verb: vocab.KeyReplacement, Space: did("A"), Keys: dids("Z")}))
+		// The other hub gives the space a key of its own choice, besides its own or in
+		// their place.
+		keys := []string{"Z", "A", "K"}[:1+2*rapid.IntRange(0, 1).Draw(rt, "besides")]
+		m.put(m.act(vocab.Act{Verb: vocab.Admission, Space: did("A")}), m.act(vocab.Act{Verb: vocab.KeyReplacement, Space: did("A"), Keys: dids(keys...)}))
 		for range rapid.IntRange(1, 16).Draw(rt, "entries") {
 			var e Entry
 			switch id, hour := rapid.SampledFrom([]string{"x", "y", "z"}).Draw(rt, "id"), rapid.IntRange(-2, 99).Draw(rt, "hour"); rapid.IntRange(0, 8).Draw(rt, "how") {
@@ -378,7 +399,7 @@ func TestForeignLogsChangeNothing(t *testing.T) {
 			case 1:
 				e = m.offering("Z", id, hour)
 			case 2:
-				e = m.doc(rapid.SampledFrom([]vocab.EntryKind{vocab.KindWithdrawal, dereg}).Draw(rt, "kind"), "Z", id, hour)
+				e = m.doc(rapid.SampledFrom([]vocab.EntryKind{vocab.KindWithdrawal, dereg}).Draw(rt, "kind"), rapid.SampledFrom(append(out, "Z")).Draw(rt, "key"), id, hour)
 			case 3, 4, 5:
 				e = copied(rapid.SampledFrom(h.log).Draw(rt, "entry"))
 				if e.Act != nil || e.Redaction != nil {
@@ -393,7 +414,7 @@ func TestForeignLogsChangeNothing(t *testing.T) {
 				}
 			}
 			for _, d := range m.put(e) {
-				if d.Logged() && (e.Fact.Kind == vocab.KindWithdrawal || e.Fact.Kind == dereg) && theirs[e.Fact.Key()] {
+				if d.Logged() && removes(e) && valid[e.Fact.Key()] {
 					down[vocab.KeyOf(d.Fact.Space, d.Fact.ID)] = true
 				}
 			}

@@ -105,7 +105,7 @@ func (in *Intake) unfit(read *judge.Read, space string, hubs bool) vocab.Problem
 }
 
 // unfitDescriptor is unfit of a descriptor, which is warned where the space moves
-// to another hub.
+// to another hub, or retires keys.
 func (in *Intake) unfitDescriptor(read *judge.Read, space string) vocab.Problems {
 	r := read.Reading
 	if r.ID != space {
@@ -120,7 +120,11 @@ func (in *Intake) unfitDescriptor(read *judge.Read, space string) vocab.Problems
 		}
 	}
 	home := r.Space.Hub
-	if home == "" || home == in.c.HubDID || in.c.HubDID == "" {
+	switch {
+	case home == "", in.c.HubDID == "":
+		return nil
+	case home == in.c.HubDID:
+		r.Warnings = append(r.Warnings, in.retires(read, space)...)
 		return nil
 	}
 	if st, ok := in.c.Registry.Space(space); ok && (st.Standing == registry.Admitted || st.Standing == registry.Suspended) {
@@ -132,6 +136,25 @@ func (in *Intake) unfitDescriptor(read *judge.Read, space string) vocab.Problems
 	return vocab.Problems{vocab.NewProblem("/hub", "space.home",
 		"描述写明归属节点是 %[1]s，不是本节点（%[2]s）；请提交到那个节点，或把归属节点（hub）改为本节点后重新签名",
 		"it names %[1]s as the space's home hub, not this one (%[2]s): present it there, or name this hub (hub) and sign it again", home, in.c.HubDID)}
+}
+
+// retires warns of the keys of a space that are valid and that a descriptor which
+// names this hub as its home does not list: what they took down in other logs
+// does not count any more.
+func (in *Intake) retires(read *judge.Read, space string) (ps vocab.Problems) {
+	listed := read.Reading.Space.Keys
+	if len(listed) == 0 {
+		listed = []string{read.Secured.Space}
+	}
+	st, _ := in.c.Registry.Space(space)
+	for _, k := range st.Keys {
+		if k.Valid() && !slices.Contains(listed, k.DID) {
+			ps = append(ps, vocab.NewProblem("/key", "key.retires",
+				"此描述停用密钥 %s：它在其他节点账本里签的下架、注销不再算数。只在别处下架过、不应重新出现的产品，请用继续有效的密钥在本节点再下架一次",
+				"it retires key %s: what that withdrew or deregistered in other hubs' logs counts no more. Withdraw here, with a key that stays, what you took down elsewhere alone and is to stay down", k.DID))
+		}
+	}
+	return ps
 }
 
 // stranger says, before the document is read, why nothing of this key will be

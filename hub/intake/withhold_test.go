@@ -2,7 +2,9 @@ package intake
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -190,6 +192,53 @@ func TestHomeElsewhere(t *testing.T) {
 	}
 	if s, _ := b.c.Registry.Space(b.key.DID()); s.Space.Hub != other.DID() {
 		t.Errorf("%+v", s.Space)
+	}
+}
+
+// Who retires a key at home is told once what goes with it.
+func TestDescriptorThatRetiresKeys(t *testing.T) {
+	b := newBench(t)
+	hub := b.hubKey()
+	first, second := b.key, identitytest.Key(t)
+	for _, step := range []struct {
+		home   string
+		listed []string
+		signer *identity.Key
+		want   string // the key that it says is retired
+	}{
+		{hub.DID(), []string{first.DID(), second.DID()}, first, ""},
+		{hub.DID(), []string{second.DID(), first.DID()}, second, ""},
+		{hub.DID(), nil, first, second.DID()},
+		{"", []string{first.DID(), second.DID()}, first, ""},
+		{"", []string{first.DID()}, first, ""}, // without a home all logs count
+		{hub.DID(), []string{first.DID(), second.DID()}, first, ""},
+		{hub.DID(), []string{second.DID()}, second, first.DID()},
+	} {
+		doc := map[string]any{"@context": "https://w3id.org/lianmu/v1", "@type": "Space", "@id": first.DID(), "name": "甲空间"}
+		if step.home != "" {
+			doc["hub"] = step.home
+		}
+		if step.listed != nil {
+			doc["key"] = step.listed
+		}
+		text, err := json.Marshal(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		also := []identity.Signer{second} // a key that is newly listed signs too
+		if step.signer == second {
+			also = nil
+		}
+		r := b.Submit(t.Context(), identitytest.Sign(t, text, step.signer, identity.SignOptions{Created: b.at.Next(time.Now())}, also...))
+		got := ""
+		for _, p := range r.Warnings {
+			if p.Code == "key.retires" {
+				got += strings.Join(slices.DeleteFunc([]string{first.DID(), second.DID()}, func(k string) bool { return !strings.Contains(p.Message["zh"], k) }), " ")
+			}
+		}
+		if r.Status != vocab.Accepted || got != step.want {
+			t.Errorf("%s: %s, retires %q, want %q; %+v", text, r.Status, got, step.want, r.Problems)
+		}
 	}
 }
 
