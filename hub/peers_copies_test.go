@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"lianmu/federation/identity"
+	"lianmu/federation/identity/identitytest"
+	"lianmu/hub"
 	"lianmu/hub/view"
 	"lianmu/vocab"
 )
@@ -50,6 +53,66 @@ func TestStandCopiesTakenDown(t *testing.T) {
 	var d view.Detail
 	if status := c.get("/api/v1/offerings?space="+url.QueryEscape(a.key.DID())+"&id="+url.QueryEscape("https://space.example/x1"), &d); status != http.StatusOK || d.Hub != a.info.Origin {
 		t.Errorf("by its name: %d %+v", status, d)
+	}
+}
+
+// A hub makes up that the 主体 of another's product lets one of its spaces list it,
+// or that he operates that space: what it lists stays apart, marked, and the
+// provider's own listings stay one.
+func TestStandForgedConsent(t *testing.T) {
+	t.Parallel()
+	const company, other = "91512081MA62K0260E", "12430000MB0L046927"
+	const product, second = "691512081MA62K0260E31000000000A*", "691512081MA62K0260E31000000001AW"
+	decides := func(c *hub.Config) { c.Open = false }
+	a, b := settle(t, "甲", "0a", decides), settle(t, "乙", "0b", decides)
+	listed := fmt.Sprintf(`"productCode":%q`, product)
+	spaceOf := func(did, hub, operator string) string {
+		return descriptor(did, "某空间", fmt.Sprintf(`,"hub":%q,"operator":{"name":"运营公司","uscc":%q},"defaultAudience":"public"`, hub, operator))
+	}
+	a.submit(a.sign(spaceOf(a.key.DID(), a.info.DID, company)))
+	if status, answer := a.post(a.officer(a.config.Dir), "/api/v1/spaces/"+url.PathEscape(a.key.DID())+"/acts", `{"verb":"Admission"}`); status != http.StatusOK {
+		t.Fatalf("%d %s", status, answer)
+	}
+	a.must(offering("one", "泊位数据", listed))
+	a.must(offering("two", "泊位数据二", listed))
+	befriend(t, a, b)
+	q := view.Question{Q: "泊位", Limit: 10}
+	b.finds(1, q)
+	for how, operator := range map[string]string{"by a consent": other, "by a description": company} {
+		f, holder := newForger(t), identitytest.Key(t)
+		f.card = f.says(map[string]any{"open": false})
+		f.change(func() {
+			f.tree.at = time.Now().Add(-time.Minute)
+			f.acts("Admission", f.space.DID(), "")
+			f.tree.say(t, vocab.KindSpace, f.space, spaceOf(f.space.DID(), f.key.DID(), operator))
+			f.tree.say(t, vocab.KindOffering, f.space, offering("fake", "泊位", listed))
+			// By its word alone, against which nobody has anything, these are one.
+			f.tree.say(t, vocab.KindOffering, f.space, offering("fake2", "别的产品", fmt.Sprintf(`"productCode":%q`, second)))
+			f.tree.say(t, vocab.KindOffering, f.space, offering("fake3", "别的产品", fmt.Sprintf(`"productCode":%q`, second)))
+			if operator == company {
+				return
+			}
+			raw, err := identity.Sign(fmt.Appendf(nil, `{"@context":"https://w3id.org/lianmu/v1","@type":"ListingConsent","@id":"https://space.example/consent","subjectCode":%q,"productCode":[%q,%q],"space":[%q,%q],"did":%q}`,
+				company, product, second, f.space.DID(), a.key.DID(), holder.DID()), f.space, identity.SignOptions{Created: f.tree.at.UTC()}, holder)
+			if err != nil {
+				t.Error(err)
+			}
+			f.tree.write(t, vocab.KindConsent, raw)
+		})
+		for _, w := range []*town{a, b} {
+			w.add(f)
+			w.holds(f, f.tree.size())
+			w.finds(1, view.Question{Q: "别的产品"})
+			for _, h := range w.finds(2, q).Hits {
+				if want := map[string]int{a.key.DID(): 1, f.space.DID(): 0}[h.Space]; len(h.Listings) != want || !h.Conflict || want == 1 && h.Product != product {
+					t.Errorf("%s, at %s: %+v", how, w.seed, h)
+				}
+			}
+			if err := w.peers().Remove(t.Context(), security, f.key.DID(), true); err != nil {
+				t.Fatal(err)
+			}
+			w.finds(1, q)
+		}
 	}
 }
 

@@ -6,8 +6,8 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// lots make one row of all that list one product: the first of the order, be
-// it on this page, before it or behind it. So a lot stands in one place of the
+// lots make one row of all that list one product: the one that leads, by rank and
+// then by the order, be it on this page, before it or behind it. So a lot stands in one place of the
 // order, and pages that follow each other show it once.
 type lots struct {
 	alike *alike
@@ -18,6 +18,7 @@ type lots struct {
 type lot struct {
 	docs []uint64 // document numbers
 	best row
+	rank uint8 // of best
 }
 
 func newLots(s *alike) *lots { return &lots{s, map[uint64]*lot{}} }
@@ -38,11 +39,12 @@ func (l *lots) take(segment int, local uint32, num uint64) *lot {
 	return of
 }
 
-// compete makes r the row of its lot, if it comes before the others.
-func (l *lot) compete(c *sorter, r row) {
-	if l.best.lot == nil || c.compare(&r, &l.best) < 0 {
+// compete makes r, of a document of this rank, the row of its lot, if it comes
+// before the others.
+func (l *lot) compete(c *sorter, r row, rank uint8) {
+	if l.best.lot == nil || rank < l.rank || rank == l.rank && c.compare(&r, &l.best) < 0 {
 		r.lot = l
-		l.best = r
+		l.best, l.rank = r, rank
 	}
 }
 
@@ -107,7 +109,7 @@ func (rk *ranking) collapse(ctx context.Context, s *alike) (others uint64, err e
 		}
 		err := in.scoreAll(ctx, together[i], func(r row) {
 			_, local := rk.reader.place(r.num)
-			l.of[s.product(i, uint32(local))].compete(rk.sorter, r)
+			l.of[s.product(i, uint32(local))].compete(rk.sorter, r, s.rank(i, uint32(local)))
 		})
 		if err != nil {
 			return 0, err

@@ -86,13 +86,16 @@ func collect(ctx context.Context, snap *scorch.IndexSnapshot, s search.Searcher,
 		out.total++
 		num := m.IndexInternalID.Value()
 		var of *lot
+		var rank uint8
 		if p.found || lots != nil {
 			i, local := c.reader.place(num)
 			if p.found {
 				out.found[i].Add(uint32(local))
 			}
 			if lots != nil {
-				of = lots.take(i, uint32(local), num)
+				if of = lots.take(i, uint32(local), num); of != nil {
+					rank = p.alike.rank(i, uint32(local))
+				}
 			}
 		}
 		if values != nil {
@@ -103,7 +106,7 @@ func collect(ctx context.Context, snap *scorch.IndexSnapshot, s search.Searcher,
 		}
 		r := row{num: num, score: m.Score, value: value}
 		if of != nil {
-			of.compete(c, r)
+			of.compete(c, r, rank)
 		} else {
 			c.offer(r)
 		}

@@ -101,7 +101,9 @@ func (d *Doc) document() (index.Document, error) {
 		}
 	}
 	names = append(names, rec.Formats...)
-	b.add(fieldProduct, rec.Product, exact)
+	if rec.Product != "" {
+		b.add(fieldProduct, fmt.Sprintf("%s\x00%d", rec.Product, min(d.Rank, maxRank)), exact)
+	}
 	b.add("id", cutBytes(o.ID, maxID), exact)
 	for _, c := range slices.Concat([]string{o.RegistrationCode, o.Publisher.Code}, o.Identifiers[:min(len(o.Identifiers), maxValues)]) {
 		b.add("code", cutBytes(c, maxID), exact)
@@ -242,6 +244,9 @@ func publisherOf(o *vocab.Offering) string {
 	}
 	return cutBytes(o.Publisher.ID, maxValue)
 }
+
+// maxRank is the last Doc.Rank that is told apart.
+const maxRank = 9
 
 // productOf leaves out what is no code: cut short it could pass for another.
 func productOf(d *Doc) string {

@@ -37,7 +37,8 @@ type Doc struct {
 	Audience   vocab.Audience
 	Digest     vocab.Digest // of the secured document
 	ReceivedAt time.Time
-	Product    string // code of the product that this lists, where whoever made the Doc holds the listing to be the provider's; "" is none
+	Product    string // names what this is a listing of: those of one name may be shown as one; "" is none
+	Rank       uint8  // among listings of one Product: the lowest leads, 9 at most
 	Offering   *vocab.Offering
 }
 
@@ -61,7 +62,8 @@ type Request struct {
 	Highlight bool
 	Without   []string // origins of logs to leave out, as if nothing of them were here; at most 1,000
 	// Collapse makes one hit of all hits that list one product (Doc.Product):
-	// the first of the order stays, the others are its Listings. Totals and
+	// that of the lowest Doc.Rank, of several the first of the order, stays where it
+	// stands, the others are its Listings. Totals and
 	// pages count them once; facets count offerings, each for itself.
 	Collapse bool
 }

@@ -27,7 +27,7 @@ const (
 	fieldCompleteness = "completeness" // three digits, for order
 	fieldHit          = "hit"          // JSON of Hit; stored only
 	fieldDigest       = "digest"       // 32 bytes; stored only
-	fieldProduct      = "product"      // Doc.Product; terms only
+	fieldProduct      = "product"      // Doc.Product and, after a NUL, Doc.Rank; terms only
 )
 
 // Options of the fields. Frequencies and lengths are kept only where they make
@@ -78,7 +78,7 @@ func FacetFields() []string { return slices.Clone(facetFields) }
 
 // analysisVersion rises with every change of what a field holds or how text is
 // cut that the table of fields does not show.
-const analysisVersion = 4
+const analysisVersion = 5
 
 // fingerprint tells mappings apart.
 func fingerprint() []byte {

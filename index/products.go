@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"sort"
+	"strings"
 	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -29,9 +30,10 @@ type products struct {
 
 // listed is what the documents of a segment list. Products are told apart by
 // 64 bits of a hash that nobody outside can foretell: of a million, two are
-// taken for one with a probability of 3 in 100 million. 12 bytes a document.
+// taken for one with a probability of 3 in 100 million. 13 bytes a document.
 type listed struct {
 	product []uint64 // by document; 0: none
+	rank    []uint8  // by document: Doc.Rank
 	order   []uint32 // documents that list one, by product
 }
 
@@ -83,6 +85,9 @@ func (s *alike) product(segment int, local uint32) uint64 {
 	}
 	return s.listed[segment].product[local]
 }
+
+// rank is the Doc.Rank of a document that has a product.
+func (s *alike) rank(segment int, local uint32) uint8 { return s.listed[segment].rank[local] }
 
 // holds reports whether s holds of these segments. Documents are deleted and
 // never come back, so it holds where no less is deleted than it left out.
@@ -179,13 +184,18 @@ func (p *products) retain(ids []uint64) {
 func (p *products) read(s segment.Segment) (*listed, error) {
 	out := &listed{}
 	var product uint64
+	var rank uint8
 	err := turnOver(s, fieldProduct, func(term string) {
-		product = max(maphash.String(p.seed, term), 1)
+		name, digit, _ := strings.Cut(term, "\x00")
+		product, rank = max(maphash.String(p.seed, name), 1), maxRank
+		if len(digit) == 1 {
+			rank = digit[0] - '0'
+		}
 	}, func(doc uint32) {
 		if out.product == nil {
-			out.product = make([]uint64, s.Count())
+			out.product, out.rank = make([]uint64, s.Count()), make([]uint8, s.Count())
 		}
-		out.product[doc] = product
+		out.product[doc], out.rank[doc] = product, rank
 		out.order = append(out.order, doc)
 	})
 	if err != nil {

@@ -51,6 +51,7 @@ func someDoc(t *rapid.T) Doc {
 	d.Space = rapid.SampledFrom([]string{"did:key:zTest", "did:key:zOther"}).Draw(t, "space")
 	d.Hub = rapid.SampledFrom(someLogs).Draw(t, "log")
 	d.Product = rapid.SampledFrom([]string{"", "", "p1", "p2", "p3"}).Draw(t, "product")
+	d.Rank = rapid.Uint8Range(0, 2).Draw(t, "rank")
 	return d
 }
 
@@ -120,22 +121,26 @@ func (m model) find(r Request) []Doc {
 	return out
 }
 
-// collapsed are the first of each product, and the keys of the others.
-func collapsed(docs []Doc) (first []Doc, others map[vocab.Key][]vocab.Key) {
+// collapsed are those that lead of each product, and the keys of the others.
+func collapsed(docs []Doc) (leading []Doc, others map[vocab.Key][]vocab.Key) {
 	others = map[vocab.Key][]vocab.Key{}
-	of := map[string]vocab.Key{}
+	of := map[string]Doc{}
 	for _, d := range docs {
-		if key, ok := of[d.Product]; ok && d.Product != "" {
-			others[key] = append(others[key], d.Key)
+		if best, ok := of[d.Product]; !ok || d.Rank < best.Rank {
+			of[d.Product] = d
+		}
+	}
+	for _, d := range docs {
+		if lead := of[d.Product]; d.Product != "" && lead.Key != d.Key {
+			others[lead.Key] = append(others[lead.Key], d.Key)
 			continue
 		}
-		of[d.Product] = d.Key
-		first = append(first, d)
+		leading = append(leading, d)
 	}
 	for _, keys := range others {
 		slices.SortFunc(keys, func(a, b vocab.Key) int { return strings.Compare(string(a[:]), string(b[:])) })
 	}
-	return first, others
+	return leading, others
 }
 
 func spaced(s string) string { return strings.Join(strings.Fields(s), " ") }

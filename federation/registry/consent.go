@@ -13,6 +13,7 @@ import (
 type Consent struct {
 	*vocab.Consent
 	Digest vocab.Digest // of the document
+	Log    string       // origin of the log that it stands in, whose hub took it
 
 	space    string // DID of the space in whose name it came
 	key      vocab.Key
@@ -36,7 +37,7 @@ func (u *Union) Consents(now time.Time) []Consent {
 			// The space may have taken it down elsewhere.
 			v, ok := u.Version(c.key)
 			if ok && v.Kind == vocab.KindConsent && v.Log == p.origin && v.Position == c.position && !v.Final && !v.Void && !v.Suspended {
-				c.Digest = v.Digest
+				c.Digest, c.Log = v.Digest, v.Log
 				out = append(out, c)
 			}
 		}

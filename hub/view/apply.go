@@ -195,11 +195,12 @@ func (cat *Catalog) ended(it item) (gone []vocab.Key) {
 }
 
 func (cat *Catalog) doc(e *edition, f *feed, key vocab.Key, it item) index.Doc {
+	product, rank := cat.product(e, it.fact.Space, it.reading.Offering)
 	return index.Doc{
 		Key: key, Position: it.index, Space: it.fact.Space, Hub: f.origin,
 		Audience: vocab.AudienceOf(it.reading.Offering, cat.fallback(f, it.fact.Space)),
 		Digest:   it.fact.Digest, ReceivedAt: it.receivedAt, Offering: it.reading.Offering,
-		Product: cat.product(e, it.fact.Space, it.reading.Offering),
+		Product: product, Rank: rank,
 	}
 }
 

@@ -35,7 +35,7 @@ func readConsents(note string) consents {
 
 // ask replaces what is in force, and tells which listings that may concern.
 func (c *consents) ask(all []registry.Consent) {
-	if c.read && slices.EqualFunc(c.all, all, func(a, b registry.Consent) bool { return a.Digest == b.Digest }) {
+	if c.read && slices.EqualFunc(c.all, all, func(a, b registry.Consent) bool { return a.Digest == b.Digest && a.Log == b.Log }) {
 		return
 	}
 	was := c.products
@@ -45,7 +45,7 @@ func (c *consents) ask(all []registry.Consent) {
 			c.products[code] = append(c.products[code], &all[i])
 		}
 	}
-	same := func(a, b *registry.Consent) bool { return a.Digest == b.Digest }
+	same := func(a, b *registry.Consent) bool { return a.Digest == b.Digest && a.Log == b.Log }
 	for code, now := range c.products {
 		if !slices.EqualFunc(was[code], now, same) {
 			c.stale[code], c.changed = true, true
@@ -58,9 +58,14 @@ func (c *consents) ask(all []registry.Consent) {
 	}
 }
 
-// permit reports whether a holder lets a space list a product.
-func (c *consents) permit(code, space string) bool {
-	return slices.ContainsFunc(c.products[code], func(one *registry.Consent) bool { return slices.Contains(one.Spaces, space) })
+// permit are the logs, by origin, in which a holder lets a space list a product.
+func (c *consents) permit(code, space string) (logs []string) {
+	for _, one := range c.products[code] {
+		if slices.Contains(one.Spaces, space) && !slices.Contains(logs, one.Log) {
+			logs = append(logs, one.Log)
+		}
+	}
+	return logs
 }
 
 // note puts the products among the notes of a batch, where they have changed.

@@ -21,7 +21,7 @@ const (
 
 // Find answers a question. A question that is badly put is vocab.Problems; a
 // foreign cursor is index.ErrCursor. Hits of one product, each listed by its
-// provider, are one hit.
+// provider or by his leave, are one hit, told as the provider's: see product.
 func (cat *Catalog) Find(ctx context.Context, q Question) (*Answer, error) {
 	began := cat.c.Now()
 	req, err := request(q)
@@ -62,6 +62,9 @@ func (cat *Catalog) Find(ctx context.Context, q Question) (*Answer, error) {
 	if err := cat.conflicts(ctx, a.Hits, q.Reader, req.Without); err != nil {
 		return nil, err
 	}
+	for i := range a.Hits {
+		a.Hits[i].Product = codeOf(a.Hits[i].Product)
+	}
 	for i, v := range a.Facets["space"] {
 		a.Facets["space"][i].Label = name(v.Value)
 	}
@@ -86,7 +89,7 @@ func (cat *Catalog) conflicts(ctx context.Context, hits []Hit, reader vocab.Read
 			h := &hits[i]
 			for _, code := range h.Codes {
 				h.Conflict = h.Conflict || slices.ContainsFunc(found[code], func(l index.Listing) bool {
-					return l.Key != h.Key && (h.Product != code || l.Product != code)
+					return l.Key != h.Key && (codeOf(h.Product) != code || l.Product != h.Product)
 				})
 			}
 		}

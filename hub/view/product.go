@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"lianmu/federation/registry"
@@ -16,41 +17,78 @@ import (
 // an entry.
 const providersEvery = 5 * time.Second
 
-// product returns the 数据标识码 under which an offering may be shown together
-// with other spaces' listings of the same product: only where the 主体 in the
-// code is the provider of this listing, as its space has verified him, or has
-// consented that the space lists it. Else anybody could put his listing into
-// somebody else's by copying its code. "" otherwise.
-func (cat *Catalog) product(e *edition, space string, o *vocab.Offering) string {
+// Ranks of listings that are shown as one: who the product's own listing is from
+// leads.
+const (
+	byOperator    = iota // the 主体 operates the space
+	byParticipant        // it takes part in the space
+	byConsent            // it lets the space list
+	byNobody
+)
+
+// product returns under which name an offering is shown together with other
+// listings of the same product, and its rank among them: the 数据标识码 and the log
+// whose word it is that the 主体 in the code is the provider of this listing, or
+// lets the space list. Else anybody could put his listing into somebody else's by
+// copying its code; and as a hub can write into its own log that anybody takes part
+// in its spaces or has consented, one log's word makes its own listings one, and
+// those that the 主体 lets others list, and never takes a listing from another log
+// that knows its provider itself. The own log's consent goes before all that. What
+// several others' consents claim belongs to none of them. "" for none.
+func (cat *Catalog) product(e *edition, space string, o *vocab.Offering) (name string, rank uint8) {
 	code := productCode(o)
 	if code == "" {
-		return ""
+		return "", 0
 	}
 	s, _ := cat.c.Union.Space(space)
-	if s.Standing != registry.Admitted || !cat.provides(e, s, o, code[1:19]) && !cat.consents(e).permit(code, space) {
-		return ""
+	if s.Standing != registry.Admitted {
+		return "", 0
 	}
+	by, own := cat.provider(e, s, o, code[1:19]), cat.own.origin
+	logs := cat.consents(e).permit(code, space)
+	switch {
+	case by != byNobody && (s.Log == own || !slices.Contains(logs, own)):
+		return listingOf(code, s.Log), by
+	case slices.Contains(logs, own):
+		return listingOf(code, own), byConsent
+	case slices.Contains(logs, s.Log):
+		return listingOf(code, s.Log), byConsent
+	case len(logs) == 1:
+		return listingOf(code, logs[0]), byConsent
+	}
+	return "", 0
+}
+
+// listingOf is the name of a product by the word of a log.
+func listingOf(code, log string) string { return code + " " + log }
+
+// codeOf is the code in such a name.
+func codeOf(name string) string {
+	code, _, _ := strings.Cut(name, " ")
 	return code
 }
 
-// provides reports whether a space has verified that a 主体 is the provider of its
+// provider tells by what a space has verified that a 主体 is the provider of its
 // listing: he is its operator or a participant, and the listing names nobody else.
-func (cat *Catalog) provides(e *edition, s registry.SpaceState, o *vocab.Offering, subject string) bool {
+func (cat *Catalog) provider(e *edition, s registry.SpaceState, o *vocab.Offering, subject string) uint8 {
 	provider := o.Publisher.Code
 	if provider == "" {
 		provider = s.Space.Operator.Code
 	}
 	switch {
 	case provider != subject:
-		return false
+		return byNobody
 	case s.Decided.IsZero(): // an open hub admitted it, where anybody may claim any organisation's code
-		return false
+		return byNobody
 	case s.Space.Operator.Code == subject: // if it ever changes: see basis
-		return true
+		return byOperator
 	}
 	verified := cat.verifies(s.Space.DID, subject)
 	e.providers.set(s.Space.DID, subject, verified)
-	return verified
+	if verified {
+		return byParticipant
+	}
+	return byNobody
 }
 
 // productCode is the 数据标识码 that an offering gives; "" for none.

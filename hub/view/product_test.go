@@ -66,40 +66,44 @@ func (s *shelf) wantListings(when string, hits ...string) {
 	}
 }
 
-// The same product in several spaces is one hit where each of them has verified
-// who provides it, and a conflict of codes where not; what a space says of its
+// The same product in several spaces of a hub is one hit where each of them has
+// verified who provides it, and a conflict of codes where not, or at another hub; what a space says of its
 // participants afterwards changes it.
 func TestListingsOfAProduct(t *testing.T) {
 	t.Parallel()
 	s, b, theirs := beside(t)
-	third := identitytest.Key(t)
+	third, fourth := identitytest.Key(t), identitytest.Key(t)
 	publisher := listed + `,"publisher":{"name":"示例公司","uscc":"` + company + `"}`
 	s.put(s.space, descriptor(s.space, "甲空间", `,"operator":{"name":"示例公司","uscc":"`+company+`"}`))
 	s.put(s.space, product("urn:a", "泊位数据", listed))
 	b.put(theirs, descriptor(theirs, "乙空间", ""))
 	b.put(theirs, product("urn:b", "泊位数据", publisher))
+	b.put(fourth, descriptor(fourth, "丁空间", `,"operator":{"name":"示例公司","uscc":"`+company+`"}`))
+	b.put(fourth, product("urn:d", "泊位数据", listed))
 	s.admit(s.space)
 	b.admit(theirs)
+	b.admit(fourth)
 	s.show(b)
 	s.catchUp()
 
+	// What two hubs say of one organisation is one hub's word against another's.
 	want := s.wantListings
-	want("its space does not know the provider", "urn:a conflict", "urn:b conflict")
+	want("its space does not know the provider", "urn:a conflict", "urn:b conflict", "urn:d conflict")
 
 	participant := `"@type":"Participant","@id":"urn:p","subjectCode":"` + company + `","name":"示例公司"`
 	b.put(theirs, participant+`,"validUntil":"`+time.Now().AddDate(0, 0, 10).Format(time.DateOnly)+`"`)
 	s.catchUp()
-	want("both spaces know the provider", "urn:a urn:b ")
+	want("both spaces of that hub know the provider", "urn:a conflict", "urn:b urn:d conflict")
 	s.restart()
 	s.show(b)
 	s.catchUp()
-	want("after a restart", "urn:a urn:b ")
+	want("after a restart", "urn:a conflict", "urn:b urn:d conflict")
 	b.put(theirs, `"@type":"Withdrawal","@id":"urn:p"`)
 	s.catchUp()
-	want("the participant has left", "urn:a conflict", "urn:b conflict")
+	want("the participant has left", "urn:a conflict", "urn:b conflict", "urn:d conflict")
 	b.put(theirs, participant)
 	s.catchUp()
-	want("and is back", "urn:a urn:b ")
+	want("and is back", "urn:a conflict", "urn:b urn:d conflict")
 	if err := s.Detach(t.Context(), "b.example", false); err != nil {
 		t.Fatal(err)
 	}
@@ -107,42 +111,42 @@ func TestListingsOfAProduct(t *testing.T) {
 	b.put(theirs, `"@type":"Withdrawal","@id":"urn:p"`)
 	s.show(b)
 	s.catchUp()
-	want("the participant left meanwhile", "urn:a conflict", "urn:b conflict")
+	want("the participant left meanwhile", "urn:a conflict", "urn:b conflict", "urn:d conflict")
 	b.put(theirs, participant)
 	s.catchUp()
-	want("and is back once more", "urn:a urn:b ")
+	want("and is back once more", "urn:a conflict", "urn:b urn:d conflict")
 
 	// Another code's subject, or a publisher who is another, verifies nothing.
 	s.put(third, descriptor(third, "丙空间", `,"operator":{"name":"别的公司","uscc":"12430000MB0L046927"}`))
 	s.put(third, product("urn:c", "泊位数据", listed))
 	s.catchUp()
-	want("somebody else copies the code", "urn:a urn:b conflict", "urn:c conflict")
+	want("somebody else copies the code", "urn:a conflict", "urn:b urn:d conflict", "urn:c conflict")
 	// Nor does what somebody says of himself where nobody has decided about him.
 	s.put(third, descriptor(third, "丙空间", `,"operator":{"name":"示例公司","uscc":"`+company+`"}`))
 	s.catchUp()
-	want("somebody claims to be the provider", "urn:a urn:b conflict", "urn:c conflict")
+	want("somebody claims to be the provider", "urn:a conflict", "urn:b urn:d conflict", "urn:c conflict")
 	s.admit(third)
 	s.catchUp()
-	want("a hub has decided that he is", "urn:a urn:b urn:c ")
+	want("a hub has decided that he is", "urn:a urn:c conflict", "urn:b urn:d conflict")
 	s.put(third, descriptor(third, "丙空间", `,"operator":{"name":"别的公司","uscc":"12430000MB0L046927"}`))
 	s.catchUp()
 	s.put(s.space, product("urn:a", "泊位数据", listed+`,"publisher":{"name":"别的公司","uscc":"12430000MB0L046927"}`))
 	s.catchUp()
-	want("a listing names another publisher", "urn:a conflict", "urn:b conflict", "urn:c conflict")
+	want("a listing names another publisher", "urn:a conflict", "urn:b urn:d conflict", "urn:c conflict")
 
 	// An operator who is another now verifies nothing any more.
 	s.put(s.space, product("urn:a", "泊位数据", listed))
 	s.put(third, `"@type":"Withdrawal","@id":"urn:c"`)
 	s.catchUp()
-	want("as before", "urn:a urn:b ")
+	want("as before", "urn:a conflict", "urn:b urn:d conflict")
 	s.put(s.space, descriptor(s.space, "甲空间", ""))
 	s.catchUp()
-	want("the operator has gone", "urn:a conflict", "urn:b conflict")
+	want("the operator has gone", "urn:a conflict", "urn:b urn:d conflict")
 
 	// A listing that the reader does not see is no conflict to him.
 	s.put(s.space, product("urn:a", "泊位数据", `,"audience":"space","productCode":"`+code+`"`))
 	s.catchUp()
-	want("hidden", "urn:b ")
+	want("hidden", "urn:b urn:d ")
 	if a, err := s.Find(t.Context(), Question{Q: "泊位", Reader: vocab.Reader{All: true}}); err != nil || a.Total != 2 || !a.Hits[0].Conflict {
 		t.Errorf("who sees everything: %+v, %v", a, err)
 	}

@@ -74,7 +74,7 @@ func concerns(it item) (space string, level bool) {
 }
 
 // basis is what the documents of a space are made by beside its entries: its
-// home, its default audience there, whose codes its operator's word verifies, and
+// home, or the log that tells of it where a hub has decided, its default audience there, whose codes its operator's word verifies, and
 // whether anything of it counts and a hub has decided so. Empty for a space that says nothing of these and
 // whose home, if it has any, is the own log.
 func (cat *Catalog) basis(space string) string {
@@ -88,7 +88,9 @@ func (cat *Catalog) basis(space string) string {
 		operator, stands = s.Space.Operator.Code, ""
 	}
 	if !s.Decided.IsZero() {
-		decided = "decided"
+		if decided = "decided"; home == "" && s.Log != cat.own.origin {
+			home = s.Log // by whose word it is: see product
+		}
 	}
 	b := [...]string{home, string(s.Space.Audience), operator, stands, decided}
 	if b == [...]string{"", "", "", "", ""} {

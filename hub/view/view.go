@@ -39,7 +39,7 @@ type Hit struct {
 	State     string     `json:"state,omitempty"`    // of its log, where that is not Current
 	Listings  []Listing  `json:"listings,omitempty"` // of the same product, in other spaces or under other names
 	// Conflict, 标识冲突: an offering that is not of this hit gives the same
-	// product code, and not both are known to be the provider's.
+	// product code, and no log whose word counts has both as the provider's.
 	Conflict bool `json:"conflict,omitempty"`
 }
 
