@@ -11,6 +11,7 @@ var translations = []struct {
 	chinese string
 }{
 	// The command line.
+	{regexp.MustCompile(`^missing flags: (\S+) or (\S+)$`), "缺少选项：请写 $1 或 $2"},
 	{regexp.MustCompile(`^missing flags: (.*)$`), "缺少选项：$1"},
 	{regexp.MustCompile(`^missing positional arguments (.*)$`), "缺少参数：$1"},
 	{regexp.MustCompile(`^unknown flag (\S+), did you mean one of (.*)\?$`), "没有选项 $1，是想写 $2 之一吗？"},
@@ -25,6 +26,7 @@ var translations = []struct {
 	{regexp.MustCompile(`^(--\S+): missing value.*$`), "$1 缺少值"},
 	{regexp.MustCompile(`^(--\S+): expected a valid \d+ bit u?int but got ("[^"]*").*$`), "$1 的值 $2 不对，应为整数"},
 	{regexp.MustCompile(`^(--\S+): expected duration but got ("[^"]*").*$`), "$1 的值 $2 不是时长，应写成 30s、5m 或 8760h 这样"},
+	{regexp.MustCompile(`^(--\S+): bool value must be .* but got ("[^"]*").*$`), "$1 后面不写值，不认识 $2"},
 	{regexp.MustCompile(`^(--\S+): (.*)$`), "$1 的值不对：$2"},
 	// Starting a hub.
 	{regexp.MustCompile(`^(?:folder |文件夹 )?(.*?) is in use by another hub.*$`), "文件夹 $1 正被另一个节点使用；请先停下那个节点，或换一个 --dir"},

@@ -43,6 +43,8 @@ func TestMisuse(t *testing.T) {
 		{"key show", "expected", "后面要写"},
 		{"publish --hub x --nonsense-at-all", "unknown flag", "没有选项 --nonsense-at-all"},
 		{"publish --hub x --give-up soon", "expected duration", "不是时长"},
+		{"search --hub x --stale=潮位", "bool value", "--stale 后面不写值"},
+		{"peer remove --hub x --key k did:key:z6Mk", "--keep or --purge", "请写 --keep 或 --purge"},
 		{"publish --hub x --window many", "int", "应为整数"},
 		{"deregister urn:a", "withdraw --deregister", "withdraw --deregister"},
 		{"verify --bundle a.bundle", "log verify --bundle", "log verify --bundle"},

@@ -195,7 +195,11 @@ func (c *joinCmd) agree(s *streams, key *identity.Key, base, hubDID string, raw 
 		{"hub", "归属节点", "home hub"},
 	} {
 		if v, ok := shown[m.name]; ok {
-			t.add(tr(m.zh, m.en), cut(flat(v), 100))
+			text := flat(v)
+			if m.name == "defaultAudience" {
+				text = sayAudience(vocab.Audience(text))
+			}
+			t.add(tr(m.zh, m.en), cut(text, 100))
 		}
 	}
 	t.add(tr("提交给", "presented to"), base+"  "+hubDID)

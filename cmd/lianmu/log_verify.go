@@ -280,9 +280,9 @@ func (r *verification) write(w io.Writer) error {
 	}
 	switch {
 	case r.Log.Withheld > 0 && r.bundle:
-		t.add("", fmt.Sprintf(tr("其中 %s 条不公开，包里没有正文，只核了叶记录", "%s documents are not public and not in the bundle; only their leaf records are checked"), number(r.Log.Withheld)))
+		t.add("", fmt.Sprintf(tr("其中 %s 条不公开，没有随账本给出正文，只核了叶记录", "of %s the document is not public and not handed on; only their leaf records are checked"), number(r.Log.Withheld)))
 	case r.Log.Withheld > 0:
-		t.add("", fmt.Sprintf(tr("其中 %s 条的正文没有向您出示，未核，只核了叶记录（用 --key 给出运营者密钥可全部核验）", "%s documents were not shown to you and not checked, only their leaf records (an operator's --key checks them all)"), number(r.Log.Withheld)))
+		t.add("", fmt.Sprintf(tr("其中 %s 条的正文没有向您出示，未核，只核了叶记录（用 --key 给出运营者密钥可全部核验）", "of %s the document was not shown to you: only their leaf records are checked (with an operator's --key all are)"), number(r.Log.Withheld)))
 	}
 	if r.Folded.Position > 0 && r.Log.Withheld == 0 {
 		t.add(tr("在架", "on offer"), number(r.Folded.Offerings))
@@ -296,7 +296,7 @@ func (r *verification) write(w io.Writer) error {
 	t.add(tr("用时", "time"), fmt.Sprintf(tr("%.1f 秒", "%.1f s"), r.ElapsedS))
 	switch {
 	case r.Clean() && r.Log.Withheld > 0:
-		t.add(tr("结论", "result"), fmt.Sprintf(tr("无误，但有 %s 份文档没有向您出示，未核", "clean, except %s documents not shown to you"), number(r.Log.Withheld)))
+		t.add(tr("结论", "result"), fmt.Sprintf(tr("无误，但有 %s 份文档没有向您出示，未核", "clean; not shown to you and not checked: %s of its documents"), number(r.Log.Withheld)))
 	case r.Clean():
 		t.add(tr("结论", "result"), tr("无误", "clean"))
 	default:

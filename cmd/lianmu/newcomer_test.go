@@ -87,7 +87,7 @@ func TestVerifyTellsLostFromWithheld(t *testing.T) {
 	// A space's key in the environment is no reason to refuse a public question.
 	t.Setenv("LIANMU_KEY", key)
 	// Right after the receipts the checkpoint may not be there yet: it is awaited.
-	if out := cli(t, 0, "log", "verify", "--hub", info.HTTP); !strings.Contains(out, "clean, except 1 documents not shown to you") {
+	if out := cli(t, 0, "log", "verify", "--hub", info.HTTP); !strings.Contains(out, "clean; not shown to you and not checked: 1 of its documents") {
 		t.Error(out)
 	}
 	cli(t, 0, "log", "show", "--hub", info.HTTP)

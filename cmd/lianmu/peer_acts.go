@@ -57,7 +57,7 @@ type peerBlockCmd struct {
 // Run refuses a hub.
 func (c *peerBlockCmd) Run(ctx context.Context, s *streams) error {
 	return c.aboutPeer(ctx, s, c.DID, "block", struct{}{}, c.Yes,
-		tr("拒绝 %s 吗？它不能再申请，也不从任何节点接收它的账本。", "Refuse %s? It cannot present itself again, and its logs are taken from nobody."), tr("已拒绝", "blocked"))
+		tr("拒绝 %s吗？它不能再申请，也不从任何节点接收它的账本。", "Refuse %s? It cannot present itself again, and its logs are taken from nobody."), tr("已拒绝", "blocked"))
 }
 
 type peerRemoveCmd struct {
@@ -70,7 +70,7 @@ type peerRemoveCmd struct {
 
 // Run ends being peers.
 func (c *peerRemoveCmd) Run(ctx context.Context, s *streams) error {
-	question, done := tr("移除 %s 吗？镜像的账本保留。", "Remove %s? Its mirrored logs stay."), tr("已移除，镜像保留", "removed, the mirrors kept")
+	question, done := tr("移除 %s吗？镜像的账本保留。", "Remove %s? Its mirrored logs stay."), tr("已移除，镜像保留", "removed, the mirrors kept")
 	if c.Purge {
 		question = tr("移除 %s 并清除从它镜像的账本吗？其条目立即从检索中消失，以后须从头镜像。", "Remove %s and throw its mirrored logs away? Their entries leave the search at once, and would have to be copied anew.")
 		done = tr("已移除，镜像正在清除", "removed; the mirrors are being thrown away")

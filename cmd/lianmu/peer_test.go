@@ -132,7 +132,7 @@ func TestPeersFromTheCommandLine(t *testing.T) {
 	}
 	a.do(0, "there are no peers", "peer", "list")
 	a.do(1, "own card", "peer", "add", "--yes", cardA)
-	a.do(2, "no such file", "peer", "add", "--yes", "nofile")
+	a.do(2, "there is no file nofile", "peer", "add", "--yes", "nofile")
 	a.do(2, "no card", "peer", "add", "--yes", writeFile(t, "x.json", "[]"))
 	a.do(1, "not signed", "peer", "add", "--yes", writeFile(t, "y.json", `{"@type":"Log"}`+"\n"))
 	a.do(1, "cannot be reached", "peer", "add", "--yes", "nats://127.0.0.1:1")
@@ -168,7 +168,7 @@ func TestPeersFromTheCommandLine(t *testing.T) {
 	b.do(2, "nothing was done", "peer", "remove", "--purge", name)
 
 	// The mirror is verified like the log itself.
-	b.do(0, "clean, except 1 documents", "log", "verify", "--log", a.info.Origin)
+	b.do(0, "clean; not shown to you and not checked: 1 of its documents", "log", "verify", "--log", a.info.Origin)
 	b.do(1, "no log", "log", "verify", "--log", "lianmu/zNone/1")
 
 	// By hand: removed with all of it, then taken in from a file.

@@ -164,12 +164,15 @@ func (c *searchCmd) caveat(cov view.Coverage) string {
 	case cov.State == view.Current || cov.State == view.Ended:
 		return ""
 	case cov.State == view.ReadOnly:
-		return fmt.Sprintf(tr("%s 的账本只读，不再收新的条目", "the log of %s is read-only: it takes nothing new"), name)
+		return fmt.Sprintf(tr("%s的账本只读，不再收新的条目", "the log of %s is read-only: it takes nothing new"), name)
 	case cov.LeftOut && !c.Stale:
-		return fmt.Sprintf(tr("%s 的 %s 条记录没有列入（%s，%s没有消息）；加上 --stale 即列入", "the %[2]s entries of %[1]s are left out (%[3]s, silent for %[4]s); --stale takes them in"),
+		return fmt.Sprintf(tr("%[1]s的 %[2]s 条记录没有列入（已 %[4]s没有消息）；加上 --stale 即列入", "the %[2]s entries of %[1]s are left out (%[3]s, silent for %[4]s); --stale takes them in"),
 			name, number(cov.LogSize), state, howLong(cov.AgeS))
 	case cov.Indexed < cov.LogSize:
-		return fmt.Sprintf(tr("%s 的 %s 条记录，已可检索 %s 条（%s）", "of %[2]s entries of %[1]s, %[3]s can be searched (%[4]s)"), name, number(cov.LogSize), number(cov.Indexed), state)
+		return fmt.Sprintf(tr("%s的 %s 条记录，已可检索 %s 条（%s）", "of %[2]s entries of %[1]s, %[3]s can be searched (%[4]s)"), name, number(cov.LogSize), number(cov.Indexed), state)
+	}
+	if chinese && (cov.State == view.Ageing || cov.State == view.Stale) { // whose names say the same
+		return fmt.Sprintf("%s：已 %s没有消息，内容可能不是最新的", name, howLong(cov.AgeS))
 	}
 	return fmt.Sprintf(tr("%s：%s，%s没有消息，内容可能不是最新的", "%s: %s, silent for %s: what it says may be out of date"), name, state, howLong(cov.AgeS))
 }

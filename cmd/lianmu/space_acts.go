@@ -87,7 +87,7 @@ type spaceSuspendCmd struct {
 // Run suspends a space.
 func (c *spaceSuspendCmd) Run(ctx context.Context, s *streams) error {
 	return c.about(ctx, s, c.DID, admission.Order{Verb: vocab.Suspension, Reason: c.Reason}, c.Yes,
-		tr("暂停空间 %s 吗？它的产品会从检索中消失，也不再收它的内容，直到恢复。", "Suspend the space %s? Its offerings leave the search and nothing more is taken from it, until it is resumed."), tr("已暂停", "suspended"))
+		tr("暂停空间 %s吗？它的产品会从检索中消失，也不再收它的内容，直到恢复。", "Suspend the space %s? Its offerings leave the search and nothing more is taken from it, until it is resumed."), tr("已暂停", "suspended"))
 }
 
 type spaceResumeCmd struct {
@@ -100,7 +100,7 @@ type spaceResumeCmd struct {
 // Run resumes a space.
 func (c *spaceResumeCmd) Run(ctx context.Context, s *streams) error {
 	return c.about(ctx, s, c.DID, admission.Order{Verb: vocab.Resumption, Reason: c.Reason}, c.Yes,
-		tr("恢复空间 %s 吗？它原有的产品会重新出现在检索中。", "Resume the space %s? All that it had is back in the search."), tr("已恢复", "resumed"))
+		tr("恢复空间 %s吗？它原有的产品会重新出现在检索中。", "Resume the space %s? All that it had is back in the search."), tr("已恢复", "resumed"))
 }
 
 // about finds the space that is meant by a DID or name, asks, unless yes, and

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/rivo/uniseg"
@@ -123,7 +124,27 @@ func describe(err error) string {
 	if errors.As(err, &ps) {
 		return sayProblems(ps)
 	}
+	if text := ofFile(err); text != "" {
+		return text
+	}
 	return translated(err.Error())
+}
+
+// ofFile says of a file that could not be opened what to do; "" of other errors.
+func ofFile(err error) string {
+	bad, ok := err.(*fs.PathError) // wrapped it has been explained
+	if !ok || bad.Op != "open" {
+		return ""
+	}
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Sprintf(tr("文件 %s 已经存在，不会覆盖：请换一个名称", "there is a file %s already, which is not overwritten: give another name"), bad.Path)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Sprintf(tr("没有文件 %s：请核对名称和所在的文件夹", "there is no file %s: check its name and folder"), bad.Path)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Sprintf(tr("没有权限打开文件 %s：请检查权限，或换用有权限的用户", "the file %s may not be opened: check its permissions, or do it as another user"), bad.Path)
+	}
+	return ""
 }
 
 // sayProblems joins problems in the reader's language, each with its path.

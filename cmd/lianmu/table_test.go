@@ -2,6 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -75,5 +78,22 @@ func TestDescribe(t *testing.T) {
 	ps := vocab.Problems{vocab.NewProblem("/title", "x", "太长", "too long"), vocab.NewProblem("", "y", "过期", "expired")}
 	if got := describe(errors.Join(ps)); got != "/title: too long; expired" && got != "/title: 太长；过期" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestDescribeFiles(t *testing.T) {
+	there, absent := writeFile(t, "a", "x"), filepath.Join(t.TempDir(), "b")
+	_, exists := os.OpenFile(there, os.O_CREATE|os.O_EXCL, 0o600)
+	_, missing := os.Open(absent)
+	for _, tc := range []struct {
+		err  error
+		want string
+	}{
+		{exists, fmt.Sprintf(tr("文件 %s 已经存在", "there is a file %s already"), there)},
+		{missing, fmt.Sprintf(tr("没有文件 %s", "there is no file %s"), absent)},
+	} {
+		if got := describe(tc.err); !strings.HasPrefix(got, tc.want) {
+			t.Errorf("got %q, want %q…", got, tc.want)
+		}
 	}
 }

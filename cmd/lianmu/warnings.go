@@ -103,7 +103,7 @@ func (s *summary) writeWarnings(w io.Writer) error {
 		return err
 	}
 	if more := len(s.warned.kinds) - len(s.WarningExamples); more > 0 {
-		_, err := fmt.Fprintf(w, tr("… 另有 %s 种；用 --warnings 文件 可得到全部清单\n", "… and %s kinds more; --warnings FILE writes the whole list\n"), number(more))
+		_, err := fmt.Fprintf(w, tr("… 另有 %s 种；用 --warnings 文件 可得到全部清单\n", "… and more kinds: %s; --warnings FILE writes the whole list\n"), number(more))
 		return err
 	}
 	return nil

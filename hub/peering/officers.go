@@ -370,7 +370,7 @@ func (p *Peers) succeed(ctx context.Context, rec Mirror) error {
 
 func unknown(did string) error {
 	return vocab.Problems{vocab.NewProblem("", "peer.unknown",
-		"没有对等节点 %s；见 lianmu peer list。", "there is no peer %s; see lianmu peer list", clip(did))}
+		"没有对等节点 %s。已有的见 lianmu peer list；要添加，请用它的名片：lianmu peer add 名片文件。", "There is no peer %s. Those there are: lianmu peer list; to add it, by its card: lianmu peer add CARD.", clip(did))}
 }
 
 // line checks a text that an officer wrote; "" is allowed.

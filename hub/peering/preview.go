@@ -52,12 +52,12 @@ func (p *Peers) Preview(ctx context.Context, who access.Who, card []byte) (*Prev
 		}
 		out.Rows = append(out.Rows, rows...)
 	}
-	out.Notes = notes(read)
+	out.Notes = append(p.misleading(read), notes(read)...)
 	if slices.ContainsFunc(out.Rows, func(r PreviewRow) bool { return r.Audience == vocab.AudienceSpace }) {
 		// Importance is not in the index, so these cannot be counted apart.
 		out.Notes = append(out.Notes, vocab.NewProblem("", "peer.important",
-			"重要数据计在“空间内部”一行。批准时若写明提供重要数据的依据（--important），其中除此之外本应公开的条目也会离开本节点。",
-			"Important data (重要数据) are counted in the rows for the space alone. If a ground for giving important data is stated (--important), those of them that would else be public leave too."))
+			"重要数据计在“本空间”各行。批准时若写明提供重要数据的依据，其中除此之外本应公开的条目也会离开本节点。",
+			"Important data (重要数据) are counted in the rows for the space alone. If a ground for giving important data is stated, those of them that would else be public leave too."))
 	}
 	return out, nil
 }

@@ -239,7 +239,7 @@ func (p *Peers) heardOf(did string, r exchange.LogsRequest) error {
 	if err := p.await(ctx, card); err != nil {
 		return err
 	}
-	p.c.Logger.Info("a hub asks to be a peer; approve it or block it", "hub", did, "name", card.Name)
+	p.c.Logger.Info("a hub asks to be a peer; approve it or block it", "hub", did, "name", card.Name.In("en"))
 	p.tell(string(Waiting), "")
 	return nil
 }
