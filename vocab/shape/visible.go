@@ -1,6 +1,7 @@
 package shape
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -70,4 +71,34 @@ func bare(s string) string {
 		}
 		return unicode.ToLower(r)
 	}, norm.NFKC.String(s))
+}
+
+// mostMarks is how many marks stand on one letter in writing that has them.
+const mostMarks = 4
+
+// oddScripts have letters that look like those of others, Latin ones above all, and
+// are not those of names that are usual here.
+var oddScripts = []*unicode.RangeTable{unicode.Cyrillic, unicode.Greek, unicode.Coptic, unicode.Armenian, unicode.Cherokee, unicode.Lisu, unicode.Deseret}
+
+// OddLetters lists the characters of a name, each once, by which it may look like
+// another that it is not: those that show nothing, marks on letters that have none,
+// letters of scripts that look like Latin, phonetic ones, and radicals. It is for
+// people to look at: honest names have such, too.
+func OddLetters(name string) (odd []rune) {
+	base, marks := rune(0), 0
+	for _, r := range norm.NFC.String(name) {
+		is := false
+		if unicode.Is(unicode.M, r) {
+			marks++
+			is = marks > mostMarks || unicode.In(base, unicode.Han, unicode.Latin, unicode.Common)
+		} else {
+			base, marks = r, 0
+			is = r == 0x200C || r == 0x200D || isInvisible(r) || isFiller(r) || unicode.In(r, oddScripts...) ||
+				r >= 0x250 && r <= 0x2AF || r >= 0x1D00 && r <= 0x1DBF || r >= 0x2E80 && r <= 0x2FDF
+		}
+		if is && !slices.Contains(odd, r) {
+			odd = append(odd, r)
+		}
+	}
+	return odd
 }
