@@ -137,11 +137,12 @@ func (h *townHub) load(count int) {
 	}
 }
 
-// coverage is what the hub says of its copy of a log.
+// coverage is what the hub says of its copy of a log. It is not asked for with a
+// search, which work on mirrors would give way to.
 func (h *townHub) coverage(of *townHub) view.Coverage {
 	h.t.Helper()
-	var a view.Answer
-	if status, err := h.ask("/api/v1/search?limit=1", false, &a); err == nil && status == http.StatusOK {
+	var a struct{ Coverage []view.Coverage }
+	if status, err := h.ask("/api/v1/peers", false, &a); err == nil && status == http.StatusOK {
 		for _, c := range a.Coverage {
 			if c.Hub == of.info.Origin {
 				return c
