@@ -96,7 +96,7 @@ func (g *gauges) exchange(ch chan<- prometheus.Metric) {
 		set(g.peers, float64(s.Peers[state]), string(state))
 	}
 	for _, state := range []peering.LogState{
-		peering.Current, peering.Ageing, peering.Stale, peering.Stopped, peering.OnHold, peering.Offered, peering.Ended,
+		peering.Current, peering.Ageing, peering.Stale, peering.Stopped, peering.Full, peering.OnHold, peering.Offered, peering.Ended,
 	} {
 		set(g.mirrors, float64(s.Mirrors[state]), string(state))
 	}

@@ -116,6 +116,10 @@ func (p *Peers) takeBundle(ctx context.Context, bundle *exchange.Bundle) (done I
 		return done, vocab.Problems{vocab.NewProblem("", "bundle.checkpoint",
 			"离线包里没有该账本的有效签封（%[1]v）。请重新导出或重新拷贝。", "the bundle has no valid checkpoint of the log (%[1]v): export or copy it again", err)}
 	}
+	if err := p.claim(m, cp.Size); err != nil {
+		return done, err
+	}
+	defer p.release(m)
 	before := m.log.Size()
 	progress, err := m.advance(ctx, bundle, offer{peer: card.Hub, own: true, size: cp.Size, time: cp.Time, note: bundle.Checkpoint()})
 	filled := 0

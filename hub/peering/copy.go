@@ -27,7 +27,7 @@ func (m *mirror) run(ctx context.Context) {
 		if best != nil && pause == 0 {
 			continue
 		}
-		if best == nil {
+		if best == nil || m.isFull() {
 			m.mend(ctx)
 		}
 		if pause == 0 {
@@ -86,6 +86,10 @@ func (m *mirror) copy(ctx context.Context, o offer) (pause time.Duration) {
 		m.withdraw(o.peer)
 		return 0
 	}
+	if !m.room(o.size) {
+		return firstMend
+	}
+	defer m.p.release(m)
 	for _, slots := range []chan struct{}{l.slots, m.p.room} {
 		select {
 		case slots <- struct{}{}:

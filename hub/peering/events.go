@@ -22,6 +22,7 @@ var eventLabels = map[string]vocab.Text{
 	string(Stale):   {"zh": "账本失联，检索不再计入", "en": "log silent for too long, left out of searches"},
 	returned:        {"zh": "账本恢复联系", "en": "log heard of again"},
 	string(Stopped): {"zh": "账本已停止镜像，待处置", "en": "log stopped, for an officer to decide"},
+	string(Full):    {"zh": "账本条数已达上限，停止镜像新内容", "en": "log over the bound of entries, not copied further"},
 	string(Offered): {"zh": "对等节点有新账本，待确认", "en": "new log of a peer, for an officer to accept"},
 	string(Waiting): {"zh": "有节点请求成为对等节点", "en": "hub asks to be a peer"},
 	newCard:         {"zh": "对等节点换了名片，待确认", "en": "new card of a peer, for an officer to take"},

@@ -113,6 +113,9 @@ func (p *Peers) logs(hub string) []LogInfo {
 			m.describe(&info)
 			info.AgeS = seconds(info.Heard, now)
 			info.State = p.shown(rec, m.lastHeard(), now)
+			if m.isFull() && (info.State == Current || info.State == Ageing) {
+				info.State = Full
+			}
 		} else if card := p.about(rec.Card); card != nil {
 			info.Name = card.Name // as accepting it would have it called
 		}

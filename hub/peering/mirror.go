@@ -42,6 +42,8 @@ type mirror struct {
 	mendAt   time.Time     // not before; the copying goroutine's own, as is
 	mendWait time.Duration // how long after a vain attempt
 
+	claimed uint64 // room that a copy under way has; guarded by Peers.claiming
+
 	mu       sync.Mutex // guards what follows; never held over I/O
 	card     *Card
 	called   vocab.Text // see Peers.nameOf
@@ -53,6 +55,7 @@ type mirror struct {
 	most     time.Time // the latest in any of them
 	source   string
 	err      *Complaint
+	full     bool       // see room
 	withheld *Complaint // see keptBack; it stands as long as documents are missing
 	halted   bool
 }
@@ -60,6 +63,17 @@ type mirror struct {
 // openMirror opens a mirrored log, folds it, shows it in the catalogue, and has it
 // copied.
 func (p *Peers) openMirror(ctx context.Context, rec Mirror) (err error) {
+	opening, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p.mu.Lock()
+	p.opening, p.stopOpening = rec.Origin, cancel
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		p.opening = ""
+		p.mu.Unlock()
+	}()
+	p.giveUp() // if it was decided a moment ago
 	card, err := p.cards.read(ctx, rec.Card)
 	if err != nil {
 		return fmt.Errorf("its card: %w", err)
@@ -75,7 +89,7 @@ func (p *Peers) openMirror(ctx context.Context, rec Mirror) (err error) {
 		done:   make(chan struct{}), wake: make(chan struct{}, 1),
 		offers: map[string]offer{}, rests: map[string]*rest{}, heard: rec.Heard, kept: rec.Heard, halted: rec.State == Stopped,
 	}
-	m.log, err = ledger.OpenMirror(ctx, ledger.Config{
+	m.log, err = ledger.OpenMirror(opening, ledger.Config{
 		JetStream: p.c.Bus.JetStream, Stream: stream, Subjects: bus.MirrorPrefix + id + ".", State: p.c.Bus.State(),
 		Dir: filepath.Join(p.c.Dir, id), Origin: rec.Origin, VerifierKey: card.VerifierKey, Now: p.c.Now, Logger: p.c.Logger,
 		Ready: p.c.Bus.Healthy, Failed: p.c.Bus.Report,
@@ -99,7 +113,7 @@ func (p *Peers) openMirror(ctx context.Context, rec Mirror) (err error) {
 		return unavailable(err)
 	}
 	m.judge = judge.New(p.c.Processor, p.c.Reader, rec.Hub, card.AdmittedUntil())
-	if err := m.judge.Restore(ctx, m.log); err != nil {
+	if err := m.judge.Restore(opening, m.log); err != nil {
 		return fmt.Errorf("folding: %w", err)
 	}
 	m.accepted = m.log.Accepted().Time

@@ -64,6 +64,7 @@ const (
 	Stopped LogState = "stopped" // contradicts itself; an officer decides
 	OnHold  LogState = "paused"  // its peer is paused
 	Offered LogState = "offered" // a new epoch, which an officer has to accept
+	Full    LogState = "full"    // there is no room for more of it; what was copied stays
 	Ended   LogState = "ended"   // its hub goes on in a newer epoch
 	purging LogState = "purging" // being thrown away
 )
@@ -73,6 +74,7 @@ func (s LogState) Label() vocab.Text {
 	return map[LogState]vocab.Text{
 		Current: {"zh": "最新", "en": "current"}, Ageing: {"zh": "较久无消息", "en": "ageing"}, Stale: {"zh": "失联", "en": "stale"},
 		Stopped: {"zh": "已停止", "en": "stopped"}, OnHold: {"zh": "已暂停", "en": "paused"}, Offered: {"zh": "待确认", "en": "offered"},
+		Full:  {"zh": "已达上限", "en": "full"},
 		Ended: {"zh": "已接替", "en": "ended"}, purging: {"zh": "正在清除", "en": "being thrown away"},
 	}[s]
 }

@@ -55,14 +55,19 @@ type Peers struct {
 	store *store
 	serve serving
 
-	wake chan struct{} // something in the store has changed
-	room chan struct{} // one for each copy under way
+	wake [2]chan struct{} // something in the store has changed: for links, and for mirrors
+	room chan struct{}    // one for each copy under way
 
 	mu      sync.Mutex         // guards what follows; never held over I/O
 	links   map[string]*link   // by DID
 	mirrors map[string]*mirror // by origin
 	seen    map[string]LogState
-	asked   map[string]asked // by DID
+	opening string // origin of the mirror that is being opened; "": none
+	// stopOpening gives that up.
+	stopOpening context.CancelFunc
+	asked       map[string]asked // by DID
+
+	claiming sync.Mutex // guards the room that mirrors claim
 
 	acting sync.Mutex // held while an officer's act changes the store
 	// admitting is held while logs begin to be mirrored, or are marked to end with
@@ -91,9 +96,8 @@ const (
 	anewEvery    = 5 * time.Second // at most: that a peer's coming back ends waiting for it
 )
 
-// New signs this hub's card and opens the mirrors, which the catalogue shows from
-// then on. Nobody is dialled before Start. A mirror that cannot be opened is told
-// in the log and in Logs, and tried again.
+// New signs this hub's card and reads who the peers are, so that officers can act at
+// once. Nobody is dialled, and no mirror opened, before Start.
 func New(ctx context.Context, c Config) (*Peers, error) {
 	if c.Signer == nil || c.Log == nil || c.Catalog == nil || c.Bus == nil || c.Dir == "" || c.Processor == nil ||
 		c.Reader == nil || c.MayRead == nil || c.Audit == nil || c.Now == nil || c.Jitter == nil {
@@ -112,7 +116,7 @@ func New(ctx context.Context, c Config) (*Peers, error) {
 	p := &Peers{
 		c: c, stale: staleness{c.Settings.AgeingAfter, c.Settings.StaleAfter},
 		cards: cards{processor: c.Processor, reader: c.Reader, now: c.Now},
-		wake:  make(chan struct{}, 1), room: make(chan struct{}, copiesAtOnce),
+		wake:  [2]chan struct{}{make(chan struct{}, 1), make(chan struct{}, 1)}, room: make(chan struct{}, copiesAtOnce),
 		links: map[string]*link{}, mirrors: map[string]*mirror{}, seen: map[string]LogState{}, asked: map[string]asked{},
 	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
@@ -130,13 +134,15 @@ func New(ctx context.Context, c Config) (*Peers, error) {
 	}
 	p.run, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	p.serve.init(p)
-	p.openMirrors(ctx)
 	return p, nil
 }
 
-// Start begins to dial the peers and to copy what they offer.
+// Start begins to open the mirrors, which the catalogue shows as soon as each is, to
+// dial the peers and to copy what they offer. A mirror that cannot be opened is told
+// in the log, is behind in States, and is tried again.
 func (p *Peers) Start() {
-	p.tasks.Go(p.reconcile)
+	p.tasks.Go(func() { p.reconcile(p.wake[0], p.openLinks) })
+	p.tasks.Go(func() { p.reconcile(p.wake[1], func() { p.openMirrors(p.run) }) })
 	p.tasks.Go(p.watchAges)
 }
 
@@ -200,23 +206,26 @@ func (p *Peers) did() string { return p.c.Signer.DID() }
 
 // awaken has links and mirrors brought to what the store says.
 func (p *Peers) awaken() {
-	select {
-	case p.wake <- struct{}{}:
-	default:
+	p.giveUp()
+	for _, wake := range p.wake {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
 	}
 }
 
-// reconcile starts and stops links and mirrors as the store says.
-func (p *Peers) reconcile() {
+// reconcile brings links, or mirrors, to what the store says. Opening a large mirror
+// takes long, so links do not wait for it.
+func (p *Peers) reconcile(wake <-chan struct{}, do func()) {
 	again := time.NewTicker(reopenPause)
 	defer again.Stop()
 	for {
-		p.openMirrors(p.run)
-		p.openLinks()
+		do()
 		select {
 		case <-p.run.Done():
 			return
-		case <-p.wake:
+		case <-wake:
 		case <-again.C: // what failed is tried again
 		}
 	}
@@ -226,7 +235,10 @@ func (p *Peers) reconcile() {
 // what is to go.
 func (p *Peers) openMirrors(ctx context.Context) {
 	wanted := map[string]bool{}
-	for _, rec := range p.store.allMirrors() {
+	for _, rec := range p.smallestFirst(p.store.allMirrors()) {
+		if is, known := p.store.mirror(rec.Origin); known {
+			rec = is // opening the others took its time
+		}
 		wanted[rec.Origin] = true
 		p.mu.Lock()
 		m := p.mirrors[rec.Origin]
@@ -337,6 +349,11 @@ func (p *Peers) lookAtAges() {
 func (p *Peers) States() map[string]view.LogState {
 	now := p.c.Now()
 	out := map[string]view.LogState{p.c.Log.Origin(): {Name: p.own.Load().Name, State: view.Current}}
+	for _, rec := range p.store.allMirrors() {
+		if card := p.about(rec.Card); card != nil && rec.wanted() { // it is being opened, unless it is below
+			out[rec.Origin] = view.LogState{Name: card.Name, Age: now.Sub(later(rec.Heard, rec.Added)), State: view.Behind}
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for origin, m := range p.mirrors {

@@ -34,6 +34,9 @@ type Settings struct {
 	Addresses   []string      `json:"addresses"`
 	AgeingAfter time.Duration `json:"ageing_after"` // default 24 hours
 	StaleAfter  time.Duration `json:"stale_after"`  // default 120 hours
+	// MaxEntries is how many entries the mirrors of one peer may have together, those
+	// that it relays included; each takes about 1 KB of memory. Default 1,000,000.
+	MaxEntries uint64 `json:"max_entries"`
 }
 
 // Bounds of settings.
@@ -44,6 +47,8 @@ const (
 	maxText             = 200 // characters
 	maxAgreement        = 64 << 20
 	maxRetention        = 36_500
+	DefaultMaxEntries   = 1_000_000
+	mostMaxEntries      = 1 << 31
 )
 
 // fill sets defaults, and says what cannot be meant.
@@ -51,6 +56,7 @@ func (s *Settings) fill() error {
 	s.Jurisdiction = strings.ToUpper(cmp.Or(s.Jurisdiction, DefaultJurisdiction))
 	s.AgeingAfter = cmp.Or(s.AgeingAfter, DefaultAgeingAfter)
 	s.StaleAfter = cmp.Or(s.StaleAfter, max(DefaultStaleAfter, s.AgeingAfter))
+	s.MaxEntries = cmp.Or(s.MaxEntries, DefaultMaxEntries)
 	var ps vocab.Problems
 	refuse := func(path, zh, en string, args ...any) {
 		ps = append(ps, vocab.NewProblem("/peering/"+path, "peering.settings", zh, en, args...))
@@ -60,6 +66,9 @@ func (s *Settings) fill() error {
 	}
 	if s.AgeingAfter < 0 || s.StaleAfter < s.AgeingAfter {
 		refuse("stale_after", "peering.ageing_after 与 stale_after 应为正的时长，且前者不长于后者。", "peering.ageing_after and stale_after are positive times, the first not beyond the second.")
+	}
+	if s.MaxEntries > mostMaxEntries {
+		refuse("max_entries", "peering.max_entries 应为 1 到 %d。", "peering.max_entries is between 1 and %d.", mostMaxEntries)
 	}
 	if s.Retention > maxRetention {
 		refuse("retention_days", "peering.retention_days 应为 0 到 %d 天。", "peering.retention_days is between 0 and %d days.", maxRetention)

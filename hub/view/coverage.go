@@ -1,6 +1,9 @@
 package view
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // Coverage says how much of each log the answers rest on, the own log first.
 func (cat *Catalog) Coverage() []Coverage {
@@ -37,6 +40,12 @@ func (cat *Catalog) coverage(e *edition, states map[string]LogState) (all []Cove
 		}
 		c.LeftOut = slices.Contains(stale, f.origin)
 		all = append(all, c)
+	}
+	// What is still being opened, as after a start, is left out until it is.
+	for _, origin := range slices.Sorted(maps.Keys(states)) {
+		if s := states[origin]; s.State == Behind && cat.feed(origin) == nil {
+			all = append(all, Coverage{Hub: origin, Name: s.Name, AgeS: int64(max(s.Age, 0).Seconds()), State: Behind, LeftOut: true})
+		}
 	}
 	return all, awaited
 }
