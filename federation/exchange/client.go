@@ -1,9 +1,12 @@
 package exchange
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -23,21 +26,32 @@ type Client struct {
 	timeout time.Duration
 	logs    unpacker
 	docs    unpacker
+
+	mu    sync.Mutex
+	cards map[string]shownCard // by origin, what it last showed
+}
+
+// shownCard is a card and its Mark.
+type shownCard struct {
+	raw  []byte
+	mark string
 }
 
 // NewClient returns a Source that asks through a. Where a has a method
 // Takes() int, that is how many bytes of an answer it brings (at most
 // MaxAnswerHTTP); else MaxAnswer.
 func NewClient(a Asker) *Client {
-	c := &Client{ask: a, take: MaxAnswer, timeout: askTimeout, logs: newUnpacker(maxLogsText), docs: newUnpacker(maxRaw)}
+	c := &Client{ask: a, take: MaxAnswer, timeout: askTimeout, logs: newUnpacker(maxLogsText), docs: newUnpacker(maxRaw), cards: map[string]shownCard{}}
 	if t, ok := a.(interface{ Takes() int }); ok {
 		c.take = min(t.Takes(), MaxAnswerHTTP)
 	}
 	return c
 }
 
-// Logs implements Source.
+// Logs implements Source. A card comes over the wire once: later answers leave it out
+// where r.Held has the log, and it is put in here.
 func (c *Client) Logs(ctx context.Context, r LogsRequest) (*LogsAnswer, error) {
+	r.Held = c.marked(r.Held)
 	body, err := writeLogsRequest(r)
 	if err != nil {
 		return nil, err
@@ -50,11 +64,45 @@ func (c *Client) Logs(ctx context.Context, r LogsRequest) (*LogsAnswer, error) {
 	if err != nil {
 		return nil, garbage("logs", err)
 	}
-	a, err := parseLogsAnswer(text)
+	a, err := parseLogsAnswer(text, c.shown)
 	if err != nil {
 		return nil, garbage("logs", err)
 	}
+	c.remember(a.Logs)
 	return a, nil
+}
+
+// marked is held with the cards that are known.
+func (c *Client) marked(held map[string]Held) map[string]Held {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	held = maps.Clone(held)
+	for origin, h := range held {
+		h.Card = c.cards[origin].mark
+		held[origin] = h
+	}
+	return held
+}
+
+func (c *Client) shown(origin string) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cards[origin].raw
+}
+
+func (c *Client) remember(logs []Offered) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, o := range logs {
+		origin := originIn(o.Checkpoint)
+		if o.Err != nil || ledger.CheckOrigin(origin) != nil || bytes.Equal(c.cards[origin].raw, o.Card) {
+			continue
+		}
+		if len(c.cards) >= MaxLogs {
+			clear(c.cards) // of so many, all come whole once more
+		}
+		c.cards[origin] = shownCard{o.Card, Mark(o.Card)}
+	}
 }
 
 // Checkpoint asks for the signed checkpoint of one log.

@@ -13,6 +13,7 @@ package exchange
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"time"
 
@@ -89,10 +90,23 @@ type LogsRequest struct {
 type Held struct {
 	Size     uint64 `json:"size"`
 	Redacted int    `json:"redacted,omitzero"` // redactions carried out
+	// Note is the Mark of the checkpoint that the one who is asked last showed of it,
+	// "" for none: it is not shown again.
+	Note string `json:"note,omitzero"`
+	// Card is the Mark of the card that it last showed of it; a Client fills it in.
+	Card string `json:"card,omitzero"`
+}
+
+// Mark is what one hub calls a card or a checkpoint by that another has shown to it:
+// 16 characters of its digest.
+func Mark(shown []byte) string {
+	d := vocab.DigestOf(shown)
+	return base64.RawURLEncoding.EncodeToString(d[:12])
 }
 
 // LogsAnswer tells which logs a hub has: its own first, then those of which the
-// asker lacks something.
+// asker lacks something, then the others; but those that the asker has all of and
+// that were shown to it just so.
 type LogsAnswer struct {
 	Card json.RawMessage // who answers
 	Logs []Offered

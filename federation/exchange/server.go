@@ -246,7 +246,7 @@ func (s *Server) logs(ctx context.Context, who Who, r LogsRequest) ([]byte, erro
 	}
 	offers := s.await(ctx, r)
 	for {
-		text, err := writeLogsAnswer(&LogsAnswer{Card: s.c.Card(), Logs: s.offered(offers)})
+		text, err := writeLogsAnswer(&LogsAnswer{Card: s.c.Card(), Logs: s.offered(offers, r.Held)})
 		if err != nil {
 			return nil, err
 		}
@@ -259,27 +259,37 @@ func (s *Server) logs(ctx context.Context, who Who, r LogsRequest) ([]byte, erro
 }
 
 // offered writes offers as an answer lists them, at most MaxLogs: what there is of
-// each log, then what else was shown of it. What no reader would take is left out.
-func (s *Server) offered(offers []offer) []Offered {
+// each log, then what else was shown of it. What no reader would take is left out,
+// and so are cards, and logs with nothing new, that the asker was shown already: else
+// news of one log would bring the cards of all others each time.
+func (s *Server) offered(offers []offer, held map[string]Held) []Offered {
 	out := make([]Offered, 0, len(offers))
 	add := func(origin string, o Offered) {
 		if err := o.check(); err != nil {
 			s.c.Logger.Warn("a log cannot be offered", "origin", origin, "err", err)
 		} else if len(out) < MaxLogs {
+			if h := held[origin]; h.Card != "" && h.Card == Mark(o.Card) {
+				o.Card = nil
+			}
 			out = append(out, o)
 		}
 	}
-	cards := make([][]byte, len(offers))
+	cards, shown := make([][]byte, len(offers)), make([][][]byte, len(offers))
 	for i, o := range offers {
-		if cards[i] = s.c.CardOf(o.origin); cards[i] != nil {
+		if cards[i] = s.c.CardOf(o.origin); cards[i] == nil {
+			continue
+		}
+		if s.c.Shown != nil {
+			shown[i] = s.c.Shown(o.origin)
+		}
+		h := held[o.origin]
+		known := h.Size >= o.size && h.Note != "" && h.Note == Mark(o.note) && h.Card == Mark(cards[i])
+		if !known || len(shown[i]) > 0 {
 			add(o.origin, Offered{Card: cards[i], Checkpoint: string(o.note), Own: o.own})
 		}
 	}
 	for i, o := range offers {
-		if cards[i] == nil || s.c.Shown == nil {
-			continue
-		}
-		for _, note := range s.c.Shown(o.origin) {
+		for _, note := range shown[i] {
 			if string(note) != string(o.note) {
 				add(o.origin, Offered{Card: cards[i], Checkpoint: string(note)})
 			}

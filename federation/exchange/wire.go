@@ -3,6 +3,7 @@ package exchange
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -89,7 +90,7 @@ type (
 		Logs []offered `json:"logs"`
 	}
 	offered struct {
-		Card       string `json:"card"`
+		Card       string `json:"card,omitempty"` // none: the one that the asker says it was shown
 		Checkpoint string `json:"checkpoint"`
 		Own        bool   `json:"own,omitzero"`
 	}
@@ -132,6 +133,9 @@ func parseLogsRequest(body []byte) (LogsRequest, error) {
 		if h.Redacted < 0 {
 			return r, errors.New("a number of redactions is negative")
 		}
+		if len(h.Note) > markSize || len(h.Card) > markSize {
+			return r, fmt.Errorf("a mark has more than %d characters", markSize)
+		}
 	}
 	if r.WaitMS < 0 || r.WaitMS > int(MaxWait.Milliseconds()) {
 		return r, fmt.Errorf("wait_ms is not between 0 and %d", MaxWait.Milliseconds())
@@ -150,7 +154,16 @@ func checkCard(card []byte) error {
 	return nil
 }
 
-func parseLogsAnswer(text []byte) (*LogsAnswer, error) {
+const markSize = 16
+
+// originIn reads of which log a checkpoint says that it is, believing nothing.
+func originIn(note string) string {
+	origin, _, _ := strings.Cut(note[:min(len(note), MaxNote)], "\n")
+	return origin
+}
+
+// parseLogsAnswer reads an answer; shown is the card of a log that was left out.
+func parseLogsAnswer(text []byte, shown func(origin string) []byte) (*LogsAnswer, error) {
 	var w logsAnswer
 	if err := strict(text, &w); err != nil {
 		return nil, err
@@ -164,6 +177,9 @@ func parseLogsAnswer(text []byte) (*LogsAnswer, error) {
 	}
 	for i, o := range w.Logs {
 		one := Offered{Card: []byte(o.Card), Checkpoint: o.Checkpoint, Own: o.Own}
+		if o.Card == "" {
+			one.Card = shown(originIn(o.Checkpoint))
+		}
 		if err := one.check(); err != nil {
 			one = Offered{Own: o.Own, Err: garbage("log", err)}
 			if checkCard([]byte(o.Card)) == nil {

@@ -42,7 +42,7 @@ type link struct {
 	copied bool                        // status.Error is of copying a log: an answer alone does not end it
 	source exchange.Source             // nil while there is no connection
 	last   map[string]exchange.Offered // by origin's card
-	full   map[string]uint64           // sizes of what is offered and not mirrored
+	full   map[string]exchange.Held    // what is offered and not mirrored
 	// waiting gives up the question under way; nil where there is none.
 	waiting context.CancelFunc
 }
@@ -289,19 +289,19 @@ func (l *link) state() *Link {
 }
 
 // unwant notes how much the peer has of a log that is not mirrored.
-func (l *link) unwant(origin string, size uint64) {
+func (l *link) unwant(origin string, h exchange.Held) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.full == nil {
-		l.full = map[string]uint64{}
+		l.full = map[string]exchange.Held{}
 	}
 	if _, known := l.full[origin]; known || len(l.full) < maxLogs {
-		l.full[origin] = size
+		l.full[origin] = h
 	}
 }
 
 // unwanted lists those logs.
-func (l *link) unwanted() map[string]uint64 {
+func (l *link) unwanted() map[string]exchange.Held {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return maps.Clone(l.full)

@@ -29,10 +29,15 @@ func (p *Peers) held(l *link, answered bool) map[string]exchange.Held {
 	}
 	for _, m := range p.open() {
 		// What it has told already and is still being copied, it need not tell again.
-		add(m.origin, exchange.Held{Size: max(m.log.Size(), m.offeredBy(l.did).size), Redacted: m.log.Redactions()})
+		told := m.offeredBy(l.did)
+		h := exchange.Held{Size: max(m.log.Size(), told.size), Redacted: m.log.Redactions()}
+		if len(told.note) > 0 {
+			h.Note = exchange.Mark(told.note)
+		}
+		add(m.origin, h)
 	}
-	for origin, size := range l.unwanted() {
-		add(origin, exchange.Held{Size: size})
+	for origin, h := range l.unwanted() {
+		add(origin, h)
 	}
 	return out
 }
@@ -149,7 +154,7 @@ func (p *Peers) takeOne(ctx context.Context, l *link, o exchange.Offered, again 
 		}
 	}
 	if !known || rec.State == Offered || rec.State == Ended || rec.State == purging || p.decided(rec) == OnHold {
-		l.unwant(card.Origin, sizeOf(note))
+		l.unwant(card.Origin, exchange.Held{Size: sizeOf(note), Note: exchange.Mark(note)})
 		return nil
 	}
 	if rec, err = p.renew(ctx, rec, card); err != nil {
@@ -164,7 +169,7 @@ func (p *Peers) takeOne(ctx context.Context, l *link, o exchange.Offered, again 
 		return err
 	}
 	if rec.State == Stopped {
-		l.unwant(card.Origin, cp.Size)
+		l.unwant(card.Origin, exchange.Held{Size: cp.Size, Note: exchange.Mark(note)})
 		return nil
 	}
 	var fork *ledger.Contradiction
