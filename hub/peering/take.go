@@ -57,10 +57,11 @@ func (p *Peers) take(ctx context.Context, l *link, card *Card, offers []exchange
 }
 
 // complain keeps what was wrong with one log that a peer offers: with the log, where
-// that is mirrored, as it says nothing of the connection.
+// that is mirrored and the peer's own, as it says nothing of the connection; else
+// with the peer, as it says nothing of the log.
 func (p *Peers) complain(ctx context.Context, l *link, o exchange.Offered, err error) {
 	if card, unread := p.cards.read(ctx, o.Card); unread == nil {
-		if m := p.openOf(card.Origin); m != nil {
+		if m := p.openOf(card.Origin); m != nil && vocab.HubOf(m.origin) == l.did {
 			m.complain(err)
 			return
 		}
