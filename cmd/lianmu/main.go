@@ -57,7 +57,15 @@ func run(ctx context.Context, args []string, s *streams) (code int) {
 	if err != nil {
 		return status(misused(err, args), s)
 	}
-	return status(command.Run(), s)
+	return status(alone(command.Run()), s)
+}
+
+// alone takes an error out of the join that kong makes of one.
+func alone(err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok && len(joined.Unwrap()) == 1 {
+		return joined.Unwrap()[0]
+	}
+	return err
 }
 
 // status shows err, if it has not been shown, and tells its exit code.

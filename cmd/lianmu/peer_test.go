@@ -118,7 +118,7 @@ func TestPeersFromTheCommandLine(t *testing.T) {
 
 	a.do(0, a.info.DID, "peer", "invite", "--out", cardA)
 	b.do(0, peering.Fingerprint(b.info.DID).ZH, "peer", "invite", "--out", cardB)
-	a.do(2, "exists", "peer", "invite", "--out", cardA)
+	a.do(2, "already", "peer", "invite", "--out", cardA)
 	a.do(0, `"verifierKey"`, "peer", "invite")
 	b.do(0, "there are no peers", "peer", "list")
 
@@ -176,7 +176,7 @@ func TestPeersFromTheCommandLine(t *testing.T) {
 	b.finds(1)
 	bundle := filepath.Join(own, "a.bundle")
 	a.do(0, "entries 0 to 2", "log", "export", "--out", bundle)
-	a.do(2, "exists", "log", "export", "--out", bundle)
+	a.do(2, "already", "log", "export", "--out", bundle)
 	a.do(1, "nothing from entry 9 on", "log", "export", "--from", "9", "--out", filepath.Join(own, "none.bundle"))
 	if _, err := os.Stat(filepath.Join(own, "none.bundle")); err == nil {
 		t.Error("what could not be exported left a file")

@@ -111,7 +111,7 @@ func TestSpaceLifeFromTheCommandLine(t *testing.T) {
 	do(0, "整改", "audit", "show", "--since", "1h", "--limit", "500")
 	file := filepath.Join(own, "audit.jsonl")
 	do(0, "signed by "+info.DID, "audit", "export", "--out", file)
-	do(2, "exists", "audit", "export", "--out", file)
+	do(2, "already", "audit", "export", "--out", file)
 	do(0, "signed by "+info.DID, "audit", "verify", "--by", info.DID, file)
 	do(0, "signed by "+info.DID, "audit", "verify")
 	do(0, "", "log", "verify", "--hub", info.HTTP)
