@@ -189,7 +189,7 @@ func TestPeersFromTheCommandLine(t *testing.T) {
 	}
 	for { // until all of it is gone
 		_, _, errs := runCLI(t, "", "log", "import", "--hub", b.info.HTTP, "--key", filepath.Join(b.dir, "hub.key"), bundle)
-		if strings.Contains(errs, "there is no peer") {
+		if strings.Contains(errs, "peer add") {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
