@@ -437,14 +437,7 @@ func TestForeignLogsChangeNothing(t *testing.T) {
 				rt.Fatalf("entry %d came back: was %+v, is %+v", v.position, was, is)
 			}
 		}
-		for k, v := range m.r.versions {
-			if _, ok := h.r.versions[k]; ok || m.r.home(v.signer).did != did("A") {
-				continue
-			}
-			if is, _ := after.Version(k); is.Shown(day0) {
-				rt.Fatalf("%+v came from nowhere", is)
-			}
-		}
+		nothingInvented(rt, h.r, m.r, after)
 		was, _ := before.Space(did("A"))
 		is, _ := after.Space(did("A"))
 		if !reflect.DeepEqual(was, is) || !reflect.DeepEqual(before.ParticipantsOf(did("A")), after.ParticipantsOf(did("A"))) {
@@ -517,14 +510,7 @@ func TestCopiesHideNothing(t *testing.T) {
 				rt.Fatalf("%+v was for everybody, and is not", is)
 			}
 		}
-		for k, v := range m.r.versions {
-			if _, known := h.r.versions[k]; known || m.r.home(v.signer).did != did("A") {
-				continue
-			}
-			if v, _ := after.Version(k); v.Shown(day0) {
-				rt.Fatalf("%+v came from nowhere", v)
-			}
-		}
+		nothingInvented(rt, h.r, m.r, after)
 		was, _ := before.Space(did("A"))
 		is, _ := after.Space(did("A"))
 		if is.Standing != Admitted || !reflect.DeepEqual(was.Space, is.Space) {
@@ -591,6 +577,19 @@ func TestUnionOfOneLog(t *testing.T) {
 	for hours, want := range map[int]int{0: 0, 2: 1} {
 		if got := u.Expired(day0.Add(time.Duration(hours) * time.Hour)); len(got) != want {
 			t.Errorf("after %d hours %d have expired, want %d", hours, len(got), want)
+		}
+	}
+}
+
+// nothingInvented fails where after shows something of space A that the log other
+// has, and the home log of A has not.
+func nothingInvented(rt *rapid.T, home, other *Registry, after *Union) {
+	for k, v := range other.versions {
+		if _, known := home.versions[k]; known || other.home(v.signer).did != did("A") {
+			continue
+		}
+		if is, _ := after.Version(k); is.Shown(day0) {
+			rt.Fatalf("%+v came from nowhere", is)
 		}
 	}
 }
